@@ -1,0 +1,1 @@
+"""Wiring: settings, URLs, error handling and the servers' entry points."""

@@ -1,0 +1,28 @@
+"""The staff's site: its title and the order of its sections."""
+
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest
+
+SECTION_ORDER = ("users", "subscriptions", "webhooks", "auth", "procrastinate")
+
+
+class BillingAdminSite(AdminSite):
+    """Django's admin with our names and the sections staff use first on top."""
+
+    site_title = "Stripe Assignment"
+    site_header = "Stripe Assignment administration"
+    index_title = "What do you want to look at?"
+    site_url = "/api/docs/"
+
+    def get_app_list(
+        self, request: HttpRequest, app_label: str | None = None
+    ) -> list[dict[str, Any]]:
+        """List the sections in the order staff need them."""
+        sections = super().get_app_list(request, app_label)
+        return sorted(sections, key=lambda section: _position(section["app_label"]))
+
+
+def _position(app_label: str) -> int:
+    return SECTION_ORDER.index(app_label) if app_label in SECTION_ORDER else len(SECTION_ORDER)

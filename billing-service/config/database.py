@@ -1,0 +1,50 @@
+"""Turns a PostgreSQL URL into the dictionary Django's DATABASES wants."""
+
+from typing import Any
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+from config.environment import BadEnvironment
+
+_DJANGO_KEYS = {
+    "dbname": "NAME",
+    "user": "USER",
+    "password": "PASSWORD",
+    "host": "HOST",
+    "port": "PORT",
+}
+
+
+def database_settings(url: str, *, threads: int) -> dict[str, Any]:
+    """Read a libpq connection URI; whatever Django has no name for becomes an option.
+
+    Args:
+        url: For example `postgresql://billing:secret@postgres:5432/billing`.
+        threads: Threads of one process that may hold a connection at the same time.
+
+    Raises:
+        BadEnvironment: libpq does not understand the URL, or it names no database.
+    """
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise BadEnvironment("BILLING_DATABASE_URL must be a postgresql:// URL.")
+    try:
+        parts = conninfo_to_dict(url)
+    except ProgrammingError:
+        raise BadEnvironment(
+            "BILLING_DATABASE_URL is not a PostgreSQL URL that libpq accepts."
+        ) from None
+    if not parts.get("dbname"):
+        raise BadEnvironment("BILLING_DATABASE_URL must name a database.")
+    options = {name: value for name, value in parts.items() if name not in _DJANGO_KEYS}
+    named = {_DJANGO_KEYS[name]: str(parts[name]) for name in _DJANGO_KEYS if name in parts}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        **named,
+        "OPTIONS": {
+            "connect_timeout": "5",
+            **options,
+            # Two more than the request threads: the key-set and revocation threads.
+            "pool": {"min_size": 1, "max_size": threads + 2, "timeout": 5},
+        },
+    }

@@ -1,0 +1,1 @@
+"""Verifies auth-service's access tokens."""

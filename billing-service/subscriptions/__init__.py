@@ -1,0 +1,1 @@
+"""Customers, payment methods and subscriptions."""

@@ -1,0 +1,1 @@
+"""Mirrors auth-service's users and lets staff manage them there."""

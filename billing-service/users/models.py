@@ -1,0 +1,59 @@
+"""The mirror of auth-service's users: same ids, no passwords."""
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.db import models
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """One of auth-service's users, as this service last heard of them.
+
+    auth-service is the truth. Only `users.mirror` writes these fields; groups and permissions
+    are the exception, they live here alone.
+    """
+
+    # No column: this service must never be able to hold a password hash.
+    password = None  # type: ignore[assignment]
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    username = models.CharField(max_length=150, unique=True)
+    email = models.EmailField(blank=True)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False)
+    auth_epoch = models.PositiveBigIntegerField(default=0, editable=False)
+    version = models.PositiveBigIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(null=True, editable=False)
+    # When old access tokens stopped being good: the epoch grew, or the account was switched off.
+    tokens_revoked_at = models.DateTimeField(null=True, editable=False, db_index=True)
+
+    deletion_requested_at = models.DateTimeField(null=True, editable=False)
+    anonymised_at = models.DateTimeField(null=True, editable=False)
+
+    objects = BaseUserManager["User"]()
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: list[str] = []
+
+    class Meta:
+        ordering = ("username",)
+
+    def __str__(self) -> str:
+        return self.username
+
+
+class FeedPosition(models.Model):
+    """How far the user-changes feed was read; there is one row."""
+
+    SINGLE_ROW_ID = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=SINGLE_ROW_ID, editable=False)
+    after = models.PositiveBigIntegerField(default=0)
+    read_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=models.Q(id=1), name="users_feedposition_single_row"),
+        )
+
+    def __str__(self) -> str:
+        return f"after {self.after}, read at {self.read_at}"

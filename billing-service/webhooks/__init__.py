@@ -1,0 +1,1 @@
+"""Stores Stripe's events and handles them."""
