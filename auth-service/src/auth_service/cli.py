@@ -1,0 +1,13 @@
+"""`auth-service`: the commands, gathered."""
+
+import click
+
+from auth_service.commands.serve import serve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Issue tokens and keep users, passwords and signing keys."""
+
+
+main.add_command(serve)

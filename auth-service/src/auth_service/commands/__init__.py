@@ -1,0 +1,1 @@
+"""The commands of `auth-service`, one module each."""

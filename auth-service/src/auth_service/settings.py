@@ -1,0 +1,213 @@
+"""Environment in, one frozen and typed `Settings` out; a bad value is one sentence."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+_DEMO_CLIENT_SECRET = "local-demo-secret-of-billing-service"  # noqa: S105 # refused outside local
+_MINIMUM_SECRET_LENGTH = 32
+_DAY_SECONDS = 86_400
+
+T = TypeVar("T")
+
+
+class Environment(StrEnum):
+    """Where the service runs; only `local` has demo accounts and demo secrets."""
+
+    LOCAL = "local"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+class SettingsError(Exception):
+    """A variable that is missing or wrong; the message names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything the environment decides.
+
+    Attributes:
+        issuer: Exact `iss` of every token, compared as a string (RFC 8725 §3.8).
+        public_url: Address of the gateway, without a trailing slash.
+        token_audiences: `aud` of access tokens: the services that may accept them.
+        internal_client_secret: What billing-service shows at the internal token endpoint.
+        refresh_replay_grace_seconds: How long a used refresh token is answered with the current one.
+        forwarded_allow_ips: Peers whose X-Forwarded-For is believed, as uvicorn writes them.
+        throttle_pair_failures: Free failures of one account from one source, before the backoff.
+        throttle_account_failures: Failures of one account from unknown sources in 15 minutes.
+        throttle_source_failures: Failures of one source over all accounts in 15 minutes.
+    """
+
+    environment: Environment
+    log_level: str
+    public_url: str
+    issuer: str
+    app_name: str
+    token_audiences: tuple[str, ...]
+    internal_client_secret: str
+    database_url: URL
+    keys_dir: Path
+    keys_passphrase_file: Path | None
+    access_token_lifetime_seconds: int
+    refresh_token_lifetime_seconds: int
+    refresh_family_lifetime_seconds: int
+    refresh_replay_grace_seconds: int
+    throttle_pair_failures: int
+    throttle_account_failures: int
+    throttle_source_failures: int
+    forwarded_allow_ips: str
+    workers: int
+
+    @property
+    def is_local(self) -> bool:
+        """Say whether demo accounts and secrets are allowed."""
+        return self.environment is Environment.LOCAL
+
+
+def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read and check every variable.
+
+    Args:
+        environ: The process environment; an empty value counts as not set, because Compose
+            passes unset variables as empty ones.
+
+    Raises:
+        SettingsError: Names the first variable that is missing or wrong.
+    """
+    read = _Reader(environ)
+    environment = read("ENVIRONMENT", _environment, default="local")
+    public_url = read("PUBLIC_URL", _url, default="http://localhost:8000")
+    refresh_lifetime = read("REFRESH_TOKEN_LIFETIME_SECONDS", _positive, default=str(_DAY_SECONDS))
+    return Settings(
+        environment=environment,
+        log_level=read("LOG_LEVEL", _log_level, default="INFO"),
+        public_url=public_url,
+        issuer=read("TOKEN_ISSUER", str, default=public_url),
+        app_name=read("APP_NAME", str, default="Stripe Assignment"),
+        token_audiences=read(
+            "TOKEN_AUDIENCES", _audiences, default="auth-service,billing-service"
+        ),
+        internal_client_secret=read(
+            "AUTH_INTERNAL_CLIENT_SECRET",
+            _secret_for(environment),
+            default=_DEMO_CLIENT_SECRET if environment is Environment.LOCAL else None,
+        ),
+        database_url=read("AUTH_DATABASE_URL", _database_url),
+        keys_dir=read("KEYS_DIR", Path, default="../keys"),
+        keys_passphrase_file=read("KEYS_PASSPHRASE_FILE", _optional_path, default=""),
+        access_token_lifetime_seconds=read(
+            "ACCESS_TOKEN_LIFETIME_SECONDS", _positive, default="300"
+        ),
+        refresh_token_lifetime_seconds=refresh_lifetime,
+        refresh_family_lifetime_seconds=read(
+            "REFRESH_FAMILY_LIFETIME_SECONDS",
+            _at_least(refresh_lifetime, "REFRESH_TOKEN_LIFETIME_SECONDS"),
+            default=str(max(30 * _DAY_SECONDS, refresh_lifetime)),
+        ),
+        refresh_replay_grace_seconds=read("REFRESH_REPLAY_GRACE_SECONDS", _natural, default="10"),
+        throttle_pair_failures=read("THROTTLE_PAIR_FAILURES", _positive, default="5"),
+        throttle_account_failures=read("THROTTLE_ACCOUNT_FAILURES", _positive, default="20"),
+        throttle_source_failures=read("THROTTLE_SOURCE_FAILURES", _positive, default="50"),
+        forwarded_allow_ips=read("FORWARDED_ALLOW_IPS", str, default="127.0.0.1"),
+        workers=read("AUTH_WORKERS", _positive, default="2"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Names the variable in every complaint about its value."""
+
+    environ: Mapping[str, str]
+
+    def __call__(self, name: str, parse: Callable[[str], T], *, default: str | None = None) -> T:
+        value = self.environ.get(name, "").strip() or default
+        if value is None:
+            raise SettingsError(f"{name} is not set.")
+        try:
+            return parse(value)
+        except ValueError as error:
+            raise SettingsError(f"{name} {error}.") from None
+
+
+def _environment(value: str) -> Environment:
+    try:
+        return Environment(value)
+    except ValueError:
+        raise ValueError("must be local, staging or production") from None
+
+
+def _log_level(value: str) -> str:
+    if value not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise ValueError("must be DEBUG, INFO, WARNING or ERROR")
+    return value
+
+
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or value.endswith("/"):
+        raise ValueError("must be an http or https address without a trailing slash")
+    return value
+
+
+def _database_url(value: str) -> URL:
+    try:
+        url = make_url(value)
+    except ArgumentError:
+        # The value may hold a password, so it is not repeated.
+        raise ValueError("must be an address such as postgresql://user@host/database") from None
+    if url.get_backend_name() != "postgresql":
+        raise ValueError("must begin with postgresql://")
+    return url.set(drivername="postgresql+psycopg2")
+
+
+def _audiences(value: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in value.split(",") if name.strip())
+    if "auth-service" not in names:
+        raise ValueError("must list auth-service, which accepts its own access tokens")
+    return names
+
+
+def _secret_for(environment: Environment) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if environment is Environment.LOCAL:
+            return value
+        if len(value) < _MINIMUM_SECRET_LENGTH or value == _DEMO_CLIENT_SECRET:
+            raise ValueError(f"must be a secret of at least {_MINIMUM_SECRET_LENGTH} characters")
+        return value
+
+    return parse
+
+
+def _optional_path(value: str) -> Path | None:
+    return Path(value) if value else None
+
+
+def _natural(value: str) -> int:
+    if not (value.isascii() and value.isdigit()):
+        raise ValueError("must be a whole number")
+    return int(value)
+
+
+def _positive(value: str) -> int:
+    number = _natural(value)
+    if number == 0:
+        raise ValueError("must be greater than zero")
+    return number
+
+
+def _at_least(minimum: int, other: str) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        number = _positive(value)
+        if number < minimum:
+            raise ValueError(f"must not be shorter than {other}, {minimum}")
+        return number
+
+    return parse
