@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 Stage = Literal["local", "staging", "production"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
+# Demo values: `_Reader.secret` refuses them wherever ENVIRONMENT is not local.
 LOCAL_ONLY_DJANGO_SECRET = "local-only-django-secret-key-never-use-it-elsewhere"
 LOCAL_ONLY_CLIENT_SECRET = "local-only-internal-client-secret"
 

@@ -1,6 +1,7 @@
 """Gunicorn's configuration: `gunicorn -c config/gunicorn.py config.wsgi`."""
 
 import os
+from pathlib import Path
 
 bind = os.environ.get("BILLING_BIND") or f"0.0.0.0:{os.environ.get('BILLING_PORT') or '8002'}"
 worker_class = "gthread"
@@ -11,4 +12,4 @@ keepalive = 30
 timeout = 60
 graceful_timeout = 30
 max_requests = 0
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108 - a heartbeat file
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - the heartbeat file must not block on a disk

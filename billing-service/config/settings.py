@@ -90,9 +90,12 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
-# Without collectstatic (a laptop), WhiteNoise serves straight from the installed packages.
-WHITENOISE_USE_FINDERS = not STATIC_ROOT.exists()
+STATICFILES_DIRS = [BASE_DIR / "config" / "static"]
+# The image makes this folder before collectstatic; without it (a laptop) WhiteNoise serves
+# straight from the installed packages.
+_collected_static_files = BASE_DIR / "staticfiles"
+STATIC_ROOT = _collected_static_files if _collected_static_files.is_dir() else None
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 

@@ -1,0 +1,1 @@
+"""Talks to auth-service's internal users API."""
