@@ -1,0 +1,44 @@
+"""Signing keys: the directory they live in, when each may sign or verify, how they are changed.
+
+`KeyStore` writes (the command line, the first start), `KeyRing` reads (every worker). Between
+them stands one manifest whose timestamps, not commands, move a key from state to state.
+"""
+
+from auth_service.keys.errors import (
+    KeyFileRefused,
+    KeysBusy,
+    KeysError,
+    ManifestInvalid,
+    RotationRefused,
+)
+from auth_service.keys.files import read_passphrase
+from auth_service.keys.jwk import public_jwk, public_key_of, thumbprint
+from auth_service.keys.manifest import Manifest
+from auth_service.keys.ring import JwksDocument, KeyRing, SigningKey, open_key_ring
+from auth_service.keys.states import KeyRecord, KeyState, KeyTimings, state_of
+from auth_service.keys.store import KeyStore, read_manifest, refuse_local_keys, resolve_kid
+
+__all__ = [
+    "JwksDocument",
+    "KeyFileRefused",
+    "KeyRecord",
+    "KeyRing",
+    "KeyState",
+    "KeyStore",
+    "KeyTimings",
+    "KeysBusy",
+    "KeysError",
+    "Manifest",
+    "ManifestInvalid",
+    "RotationRefused",
+    "SigningKey",
+    "open_key_ring",
+    "public_jwk",
+    "public_key_of",
+    "read_manifest",
+    "read_passphrase",
+    "refuse_local_keys",
+    "resolve_kid",
+    "state_of",
+    "thumbprint",
+]
