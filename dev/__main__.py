@@ -1,0 +1,72 @@
+"""`python -m dev`: the commands behind the Makefile's targets."""
+
+import argparse
+import signal
+import sys
+
+from dev import commands, screen
+from dev.errors import LauncherError
+from dev.settings import load
+from dev.system import system
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: The arguments, by default the program's own.
+
+    Returns:
+        The exit status: 2 for a refusal that was explained in one sentence.
+    """
+    arguments = _parser().parse_args(argv)
+    # A closed terminal and a `kill` end the launcher as a Ctrl-C does: with everything stopped.
+    for name in ("SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), _interrupt)
+    try:
+        return _run(arguments)
+    except LauncherError as error:
+        screen.refuse(error)
+        return error.status
+    except KeyboardInterrupt:
+        screen.errors.print("Interrupted.")
+        return 130
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    whole = system(load())
+    match arguments.command:
+        case "up":
+            commands.up(whole)
+        case "down":
+            commands.down(whole)
+        case "status":
+            return commands.status(whole)
+        case "clean":
+            commands.clean(whole)
+        case "logs":
+            follow = sys.stdout.isatty() if arguments.follow is None else arguments.follow
+            commands.logs(whole, names=arguments.names, lines=arguments.lines, follow=follow)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m dev", description=__doc__)
+    subcommands = parser.add_subparsers(dest="command", required=True)
+    subcommands.add_parser("up", help="start the system and leave it running")
+    subcommands.add_parser("down", help="stop it")
+    subcommands.add_parser("status", help="show what is running")
+    subcommands.add_parser("clean", help="stop it and remove what it keeps")
+    logs = subcommands.add_parser("logs", help="show the logs")
+    logs.add_argument("names", nargs="*", help="only these")
+    logs.add_argument("-n", "--lines", type=int, default=20, help="lines of each to begin with")
+    logs.add_argument("--follow", action=argparse.BooleanOptionalAction, default=None)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""What a system is made of: steps that end, processes that stay, and when each is ready."""
+
+import http.client
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Ready when a GET of the address gets the status."""
+
+    url: str
+    status: int = 200
+
+    def __call__(self) -> bool:
+        """Ask once."""
+        parts = urlsplit(self.url)
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=2)
+        try:
+            connection.request("GET", parts.path or "/")
+            return connection.getresponse().status == self.status
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+@dataclass(frozen=True)
+class Listens:
+    """Ready when the port accepts a connection."""
+
+    port: int
+
+    def __call__(self) -> bool:
+        """Ask once."""
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+@dataclass(frozen=True)
+class Logged:
+    """Ready when the log holds the words: for a process that listens nowhere."""
+
+    log: Path
+    words: str
+
+    def __call__(self) -> bool:
+        """Look once."""
+        return self.log.exists() and self.words in self.log.read_text(errors="replace")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """Something done once on the way up, after the named parts.
+
+    `run` raises a LauncherError when it cannot be done.
+    """
+
+    name: str
+    run: Callable[[], None]
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A program that stays until it is stopped.
+
+    Args:
+        name: Also the name of its log and its record.
+        argv: The program and its arguments.
+        cwd: Where it runs.
+        env: The whole environment: what is not in it, the process does not see.
+        ready: Tells whether it can be used.
+        port: Where it listens, if anywhere, and the variable that moves it.
+        after: Parts that must be ready first.
+        user: The account to run under, where that is not our own.
+        stop_signal: What makes it finish its work and end.
+        stop_seconds: How long it may take before it is killed.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    cwd: Path
+    env: Mapping[str, str] = field(repr=False)
+    ready: Callable[[], bool]
+    ports: Mapping[str, int]
+    after: tuple[str, ...] = ()
+    user: str | None = None
+    stop_signal: int
+    stop_seconds: float = 20.0
+
+
+Part = Step | Process

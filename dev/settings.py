@@ -1,0 +1,209 @@
+"""Environment and `.env` -> one frozen, checked Settings."""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dev import dotenv
+from dev.errors import BadSetting
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# In .env this host stands for the sandbox that is started along with the system: Compose
+# resolves it, the launcher puts its own sandbox in its place.
+SANDBOX_HOST = "stripe-sandbox"
+SANDBOX_KEY = "sk_test_sandbox"
+
+# Used where neither the environment, .env nor .env.sample says otherwise.
+DEFAULTS = {
+    "ENVIRONMENT": "local",
+    "GATEWAY_PORT": "8000",
+    "GATEWAY_OPS_PORT": "8082",
+    "AUTH_PORT": "8001",
+    "BILLING_PORT": "8002",
+    "SANDBOX_PORT": "12111",
+    "POSTGRES_PORT": "54329",
+    "PUBLIC_URL": "http://localhost:8000",
+    "SANDBOX_PUBLIC_URL": "http://localhost:12111",
+    "STRIPE_API_SECRET": SANDBOX_KEY,
+    "STRIPE_API_BASE": f"http://{SANDBOX_HOST}:12111",
+    "STRIPE_BASIC_PRODUCT_PRICE_ID": "price_sandbox_basic",
+    "STRIPE_PRO_PRODUCT_PRICE_ID": "price_sandbox_pro",
+    "STRIPE_WEBHOOK_SECRET": "whsec_sandbox_demo_secret",
+}
+
+# Left empty, these are made up on the first start and kept in the state directory.
+GENERATED = (
+    "POSTGRES_PASSWORD",
+    "AUTH_DATABASE_PASSWORD",
+    "BILLING_DATABASE_PASSWORD",
+    "AUTH_INTERNAL_CLIENT_SECRET",
+    "DJANGO_SECRET_KEY",
+)
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_WHOLE_NUMBERS = (
+    "ACCESS_TOKEN_LIFETIME_SECONDS",
+    "REFRESH_TOKEN_LIFETIME_SECONDS",
+    "REFRESH_FAMILY_LIFETIME_SECONDS",
+    "AUTH_WORKERS",
+    "BILLING_WORKERS",
+    "BILLING_THREADS",
+    "TOKEN_RPS",
+    "TOKEN_BURST",
+    "PUBLIC_RPS",
+    "PUBLIC_BURST",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """The ports of the processes, all on 127.0.0.1."""
+
+    gateway: int
+    ops: int
+    auth: int
+    billing: int
+    sandbox: int
+    postgres: int
+
+
+PORT_VARIABLES = {
+    "gateway": "GATEWAY_PORT",
+    "ops": "GATEWAY_OPS_PORT",
+    "auth": "AUTH_PORT",
+    "billing": "BILLING_PORT",
+    "sandbox": "SANDBOX_PORT",
+    "postgres": "POSTGRES_PORT",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What one running system is made from.
+
+    `values` holds every variable the services may be given, already checked and with the
+    addresses of this system filled in.
+    """
+
+    root: Path
+    state_dir: Path
+    keys_dir: Path
+    ports: Ports
+    public_url: str
+    sandbox_url: str | None
+    values: Mapping[str, str]
+
+    @property
+    def log_dir(self) -> Path:
+        """Where every process writes its log."""
+        return self.state_dir / "logs"
+
+    @property
+    def run_dir(self) -> Path:
+        """Where the records of the running processes are."""
+        return self.state_dir / "run"
+
+
+def load(environ: Mapping[str, str] = os.environ, *, root: Path = ROOT) -> Settings:
+    """Read `.env.sample`, `.env` and the environment, the later one winning.
+
+    Args:
+        environ: The environment, usually the process's own.
+        root: The repository.
+
+    Raises:
+        BadSetting: A value that nothing can be started with, named in one sentence.
+    """
+    files = DEFAULTS | dotenv.read(root / ".env.sample") | dotenv.read(root / ".env")
+    values = files | dict(environ)
+    state_dir = Path(values.get("DEV_STATE_DIR") or root / ".state").resolve()
+    _check(values)
+    ports = _ports(values)
+    public_url = _own_address("PUBLIC_URL", values["PUBLIC_URL"], port=ports.gateway)
+    sandbox_url = _own_address(
+        "SANDBOX_PUBLIC_URL", values["SANDBOX_PUBLIC_URL"], port=ports.sandbox
+    )
+    own_sandbox = urlsplit(values["STRIPE_API_BASE"]).hostname == SANDBOX_HOST
+    is_default_state = state_dir == root / ".state"
+    return Settings(
+        root=root,
+        state_dir=state_dir,
+        keys_dir=Path(
+            environ.get("KEYS_DIR") or (root / "keys" if is_default_state else state_dir / "keys")
+        ),
+        ports=ports,
+        public_url=public_url,
+        sandbox_url=sandbox_url if own_sandbox else None,
+        values=values | _generated(values, state_dir=state_dir),
+    )
+
+
+def _check(values: Mapping[str, str]) -> None:
+    if values["ENVIRONMENT"] not in {"local", "staging", "production"}:
+        raise BadSetting(
+            f"ENVIRONMENT is {values['ENVIRONMENT']!r}, but must be local, staging or production."
+        )
+    for name in _WHOLE_NUMBERS:
+        if values.get(name) and not (values[name].isdecimal() and int(values[name]) > 0):
+            raise BadSetting(f"{name} is {values[name]!r}, but must be a whole number above 0.")
+    _check_stripe(values["STRIPE_API_SECRET"], api_base=values["STRIPE_API_BASE"])
+
+
+def _check_stripe(secret: str, *, api_base: str) -> None:
+    if not secret.startswith(("sk_test_", "rk_test_", "sk_live_", "rk_live_")):
+        raise BadSetting("STRIPE_API_SECRET does not look like a Stripe secret key (sk_test_…).")
+    if secret.startswith(("sk_live_", "rk_live_")) and api_base:
+        raise BadSetting("STRIPE_API_SECRET is a live key, so STRIPE_API_BASE must be empty.")
+    if secret == SANDBOX_KEY and not api_base:
+        raise BadSetting(
+            "STRIPE_API_BASE is empty, which means real Stripe, but STRIPE_API_SECRET"
+            " is still the sandbox's demo key."
+        )
+    if api_base:
+        _url("STRIPE_API_BASE", api_base)
+
+
+def _ports(values: Mapping[str, str]) -> Ports:
+    ports: dict[str, int] = {}
+    for field, name in PORT_VARIABLES.items():
+        text = values[name]
+        if not (text.isdecimal() and 0 < int(text) < 65536):
+            raise BadSetting(f"{name} is {text!r}, but must be a port between 1 and 65535.")
+        for other, port in ports.items():
+            if port == int(text):
+                raise BadSetting(f"{name} and {PORT_VARIABLES[other]} are both {text}.")
+        ports[field] = int(text)
+    return Ports(**ports)
+
+
+def _url(name: str, text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise BadSetting(f"{name} is {text!r}, but must be an address such as http://localhost.")
+    return text.rstrip("/")
+
+
+def _own_address(name: str, text: str, *, port: int) -> str:
+    """An address on this machine follows the port that is really listened on."""
+    parts = urlsplit(_url(name, text))
+    if parts.hostname not in _LOOPBACK:
+        return text.rstrip("/")
+    return f"{parts.scheme}://{parts.hostname}:{port}"
+
+
+def _generated(values: Mapping[str, str], *, state_dir: Path) -> dict[str, str]:
+    path = state_dir / "secrets.json"
+    kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    missing = [name for name in GENERATED if name not in kept]
+    if missing:
+        kept |= {name: secrets.token_urlsafe(32) for name in missing}
+        state_dir.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(kept, file)
+    return {name: values.get(name) or kept[name] for name in GENERATED}

@@ -1,0 +1,105 @@
+"""Brings the parts of a system up, each as soon as what it needs is ready."""
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+from dev import supervise
+from dev.parts import Part, Process
+
+READY_SECONDS = 60.0
+
+
+class State(Enum):
+    """How far a part has come."""
+
+    WAITING = "waiting"
+    STARTING = "starting"
+    READY = "ready"
+    RUNNING = "already running"
+    FAILED = "failed"
+
+
+class Watcher(Protocol):
+    """Is told of every change of a part's state."""
+
+    def __call__(self, name: str, state: State, *, seconds: float) -> None:
+        """Show it."""
+
+
+class Startup:
+    """One try to bring all parts up; children are kept so that they can be reaped."""
+
+    def __init__(self, parts: Sequence[Part], *, state_dir: Path, watcher: Watcher) -> None:
+        self._parts = {part.name: part for part in parts}
+        self._run_dir = state_dir / "run"
+        self._log_dir = state_dir / "logs"
+        self._watcher = watcher
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Bring every part up.
+
+        Raises:
+            LauncherError: The first part that failed; parts that are up stay up.
+            KeyboardInterrupt: The person changed their mind; likewise.
+        """
+        waiting = dict(self._parts)
+        running: dict[Future[None], str] = {}
+        ready: set[str] = set()
+        with ThreadPoolExecutor(max_workers=len(waiting)) as pool:
+            try:
+                while waiting or running:
+                    for part in [p for p in waiting.values() if ready.issuperset(p.after)]:
+                        running[pool.submit(self._bring_up, part)] = part.name
+                        del waiting[part.name]
+                    # A bounded wait lets a Ctrl-C through.
+                    done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        future.result()
+                        ready.add(running.pop(future))
+            finally:
+                self._stopping.set()
+
+    def _bring_up(self, part: Part) -> None:
+        began = time.monotonic()
+        self._watcher(part.name, State.STARTING, seconds=0)
+        try:
+            state = self._do(part)
+        except BaseException:
+            self._watcher(part.name, State.FAILED, seconds=time.monotonic() - began)
+            raise
+        self._watcher(part.name, state, seconds=time.monotonic() - began)
+
+    def _do(self, part: Part) -> State:
+        if not isinstance(part, Process):
+            part.run()
+            return State.READY
+        record = supervise.recorded(self._run_dir, part.name)
+        if record and record.process():
+            if record.fingerprint == supervise.fingerprint(part) and part.ready():
+                return State.RUNNING
+            self._stop(part, record)
+        self._start(part)
+        return State.READY
+
+    def _start(self, process: Process) -> None:
+        for variable, port in process.ports.items():
+            supervise.require_free_port(variable, port)
+        log = self._log_dir / f"{process.name}.log"
+        child = supervise.start(process, run_dir=self._run_dir, log=log)
+        supervise.wait_until_ready(
+            process, child, log=log, seconds=READY_SECONDS, stopping=self._stopping
+        )
+
+    def _stop(self, process: Process, record: supervise.Record) -> None:
+        supervise.stop(
+            record,
+            run_dir=self._run_dir,
+            stop_signal=process.stop_signal,
+            seconds=process.stop_seconds,
+        )

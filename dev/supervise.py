@@ -1,0 +1,207 @@
+"""Starting, finding and stopping processes by pid, across runs of the launcher."""
+
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from dev.errors import PartFailed, PortTaken, ToolMissing
+from dev.parts import Process
+
+# In the environment of every process of a system, so that what outlives its parent is found.
+MARK = "STARTED_FROM_STATE_DIR"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A started process; pid and creation time together name it even when pids are reused."""
+
+    name: str
+    pid: int
+    created_at: float
+    fingerprint: str
+
+    def process(self) -> psutil.Process | None:
+        """The process, or None if it has ended."""
+        with suppress(psutil.Error):
+            process = psutil.Process(self.pid)
+            # The clock of the boot time drifts by fractions of a second on some systems.
+            if (
+                abs(process.create_time() - self.created_at) < 2
+                and process.status() != psutil.STATUS_ZOMBIE
+            ):
+                return process
+        return None
+
+
+def fingerprint(process: Process) -> str:
+    """What it was started with, so that a changed setting restarts what it concerns."""
+    text = json.dumps([process.argv, sorted(process.env.items())])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def recorded(run_dir: Path, name: str) -> Record | None:
+    """The record of a process, whether or not it is still running."""
+    path = run_dir / f"{name}.json"
+    if not path.exists():
+        return None
+    return Record(**json.loads(path.read_text()))
+
+
+def require_free_port(variable: str, port: int) -> None:
+    """Refuse to go on when another program listens on the port.
+
+    Args:
+        variable: The setting that moves the port.
+        port: A port of 127.0.0.1.
+
+    Raises:
+        PortTaken: Names the variable and, where it can be seen, the program.
+    """
+    with socket.socket() as probe:
+        # Connections that have just been closed do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            return
+        except OSError:
+            pass
+    raise PortTaken(
+        f"Port {port} is taken by {_listener(port)}: stop it, or set {variable} to another port."
+    )
+
+
+def _listener(port: int) -> str:
+    with suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):
+            local = connection.laddr
+            if connection.pid and local and local.port == port and connection.status == "LISTEN":
+                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    return "another program"
+
+
+def start(process: Process, *, run_dir: Path, log: Path) -> subprocess.Popen[bytes]:
+    """Start a process in a session of its own and keep its record.
+
+    Its own session keeps a Ctrl-C at the terminal from it: it is stopped in order instead.
+
+    Args:
+        process: What to start.
+        run_dir: Where the record goes.
+        log: Takes standard output and error; an older one is replaced.
+
+    Raises:
+        ToolMissing: The program is not there.
+    """
+    with log.open("wb") as output:
+        try:
+            child = subprocess.Popen(
+                process.argv,
+                cwd=process.cwd,
+                env=dict(process.env) | {MARK: str(run_dir.parent)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                user=process.user,
+                group=_group(process.user),
+                extra_groups=None if process.user is None else [],
+            )
+        except FileNotFoundError as error:
+            raise ToolMissing(f"{error.filename} is missing: run `make setup`.") from error
+    record = Record(
+        name=process.name,
+        pid=child.pid,
+        created_at=psutil.Process(child.pid).create_time(),
+        fingerprint=fingerprint(process),
+    )
+    (run_dir / f"{process.name}.json").write_text(json.dumps(asdict(record)))
+    return child
+
+
+def _group(user: str | None) -> int | None:
+    if user is None:
+        return None
+    import pwd  # There is none on Windows, where nobody is root either.
+
+    return pwd.getpwnam(user).pw_gid
+
+
+def wait_until_ready(
+    process: Process,
+    child: subprocess.Popen[bytes],
+    *,
+    log: Path,
+    seconds: float,
+    stopping: threading.Event,
+) -> None:
+    """Return when the process is ready.
+
+    Args:
+        process: What was started.
+        child: Its handle.
+        log: Its log, named in the refusal.
+        seconds: How long it may take.
+        stopping: Set when the start is being given up.
+
+    Raises:
+        PartFailed: It ended, or was not ready in time.
+    """
+    deadline = time.monotonic() + seconds
+    while not process.ready():
+        if child.poll() is not None:
+            raise PartFailed(f"{process.name} ended with status {child.returncode}.", log=log)
+        if time.monotonic() > deadline:
+            raise PartFailed(f"{process.name} was not ready within {seconds:.0f} s.", log=log)
+        if stopping.wait(0.05):
+            return
+
+
+def stop(record: Record, *, run_dir: Path, stop_signal: int, seconds: float) -> None:
+    """Ask a process to end, wait, and kill what is left of its group.
+
+    Args:
+        record: Which process.
+        run_dir: Where its record is removed from.
+        stop_signal: The polite signal.
+        seconds: How long it may take.
+    """
+    process = record.process()
+    if process is not None:
+        with suppress(psutil.Error, ProcessLookupError):
+            process.send_signal(stop_signal)
+            process.wait(seconds)
+        # Every process leads its own group: what it left behind is in there.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(record.pid, signal.SIGKILL)
+    (run_dir / f"{record.name}.json").unlink(missing_ok=True)
+
+
+def stop_leftovers(state_dir: Path) -> None:
+    """Kill what was started from this state directory and lost its parent.
+
+    Args:
+        state_dir: The system whose processes are meant.
+    """
+    leftovers = list(_marked(state_dir))
+    for process in leftovers:
+        with suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(leftovers, timeout=5)
+
+
+def _marked(state_dir: Path) -> Iterator[psutil.Process]:
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get(MARK) == str(state_dir):
+                yield process

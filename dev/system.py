@@ -1,0 +1,279 @@
+"""The table of everything the system is made of: what it runs, reads, needs and answers."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from urllib.parse import quote
+
+from dev import postgres
+from dev.errors import PartFailed, ToolMissing
+from dev.parts import Answers, Logged, Part, Process, Step
+from dev.settings import Settings
+
+# What any program needs from the machine it runs on.
+MACHINE = (
+    *("PATH", "HOME", "LANG", "LC_*", "TZ", "TMPDIR", "XDG_RUNTIME_DIR"),
+    *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+)
+# Who reads what: a secret reaches only the processes that need it.
+SHARED = ("ENVIRONMENT", "PUBLIC_URL", "TOKEN_ISSUER", "LOG_LEVEL")
+AUTH = (
+    *SHARED,
+    *("APP_NAME", "AUTH_DATABASE_URL", "AUTH_INTERNAL_CLIENT_SECRET", "AUTH_WORKERS"),
+    *("KEYS_DIR", "KEYS_PASSPHRASE_FILE", "TOKEN_AUDIENCES", "ACCESS_TOKEN_LIFETIME_SECONDS"),
+    *("REFRESH_*", "THROTTLE_*", "FORWARDED_ALLOW_IPS"),
+)
+BILLING = (
+    *SHARED,
+    *("BILLING_DATABASE_URL", "BILLING_BIND", "BILLING_WORKERS", "BILLING_THREADS"),
+    *("DJANGO_SECRET_KEY", "AUTH_INTERNAL_URL", "AUTH_INTERNAL_CLIENT_SECRET"),
+    *("TOKEN_AUDIENCE", "JWKS_CACHE_FILE", "PAST_DUE_GRACE_DAYS", "STRIPE_*"),
+)
+SANDBOX = ("LOG_LEVEL", "SANDBOX_*", "STRIPE_WEBHOOK_SECRET", "STRIPE_*_PRODUCT_PRICE_ID")
+GATEWAY = ("AUTH_UPSTREAMS", "BILLING_UPSTREAMS", "TOKEN_*", "PUBLIC_RPS", "PUBLIC_BURST")
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """The parts of one system in the order they come up; they are stopped in reverse."""
+
+    settings: Settings
+    parts: tuple[Part, ...]
+    cluster: postgres.Cluster
+
+    @property
+    def processes(self) -> tuple[Process, ...]:
+        """The parts that stay."""
+        return tuple(part for part in self.parts if isinstance(part, Process))
+
+
+def system(settings: Settings) -> System:
+    """Lay out the whole system for these settings.
+
+    Args:
+        settings: Ports, addresses and secrets.
+    """
+    ports = settings.ports
+    values = {**settings.values, **_addresses(settings)}
+    auth_dir = settings.root / "auth-service"
+    billing_dir = settings.root / "billing-service"
+    sandbox_dir = settings.root / "stripe-sandbox"
+    logs = settings.log_dir
+    cluster = postgres.cluster(settings.state_dir)
+    auth_env = _environment(values, AUTH, venv=auth_dir)
+    billing_env = _environment(values, BILLING, venv=billing_dir)
+    manage = (_program(billing_dir, "python"), "manage.py")
+
+    def command(name: str, *argv: str, cwd: Path, env: Mapping[str, str]) -> Callable[[], None]:
+        return lambda: _run(name, argv, cwd=cwd, env=env, log=logs / f"{name}.log")
+
+    sandbox = Process(
+        name="stripe-sandbox",
+        argv=(
+            _program(sandbox_dir, "stripe-sandbox"),
+            "serve",
+            *("--host", "127.0.0.1", "--port", str(ports.sandbox)),
+            *("--data", str(settings.state_dir / "sandbox.sqlite")),
+            *("--seed-file", str(sandbox_dir / "seeds" / "demo.json")),
+        ),
+        cwd=sandbox_dir,
+        env=_environment(values, SANDBOX, venv=sandbox_dir),
+        ready=Answers(f"http://127.0.0.1:{ports.sandbox}/"),
+        ports={"SANDBOX_PORT": ports.sandbox},
+        stop_signal=signal.SIGTERM,
+    )
+    parts: tuple[Part, ...] = (
+        Step(
+            name="postgres-files",
+            run=lambda: cluster.initialise(superuser_password=values["POSTGRES_PASSWORD"]),
+        ),
+        Process(
+            name="postgres",
+            argv=cluster.argv(port=ports.postgres),
+            cwd=Path("/"),
+            env=_environment(values, ()),
+            user=cluster.user,
+            ready=lambda: cluster.is_ready(port=ports.postgres),
+            ports={"POSTGRES_PORT": ports.postgres},
+            after=("postgres-files",),
+            # Fast shutdown: PostgreSQL takes SIGTERM as "when the last client has left".
+            stop_signal=signal.SIGINT,
+        ),
+        Step(
+            name="databases",
+            run=lambda: cluster.apply(
+                settings.root / "dev" / "databases.sql",
+                port=ports.postgres,
+                env={**values, "PGPASSWORD": values["POSTGRES_PASSWORD"]},
+            ),
+            after=("postgres",),
+        ),
+        *([sandbox] if settings.sandbox_url else []),
+        Step(
+            name="auth-migrations",
+            run=command(
+                "auth-migrations",
+                _program(auth_dir, "auth-service"),
+                "migrate",
+                cwd=auth_dir,
+                env=auth_env,
+            ),
+            after=("databases",),
+        ),
+        Step(
+            name="billing-migrations",
+            run=command("billing-migrations", *manage, "migrate", cwd=billing_dir, env=billing_env),
+            after=("databases",),
+        ),
+        Step(
+            name="billing-products",
+            run=command(
+                "billing-products", *manage, "seed_products", cwd=billing_dir, env=billing_env
+            ),
+            after=("billing-migrations", *(["stripe-sandbox"] if settings.sandbox_url else [])),
+        ),
+        Process(
+            name="auth-service",
+            argv=(
+                _program(auth_dir, "auth-service"),
+                "serve",
+                *("--host", "127.0.0.1", "--port", str(ports.auth)),
+                *("--workers", values.get("AUTH_WORKERS") or "2"),
+            ),
+            cwd=auth_dir,
+            env=auth_env,
+            ready=Answers(f"http://127.0.0.1:{ports.auth}/readyz"),
+            ports={"AUTH_PORT": ports.auth},
+            after=("auth-migrations",),
+            stop_signal=signal.SIGTERM,
+        ),
+        Process(
+            name="billing-service",
+            argv=(
+                _program(billing_dir, "gunicorn"),
+                *("-c", "config/gunicorn.py", "config.wsgi"),
+            ),
+            cwd=billing_dir,
+            env=billing_env,
+            ready=Answers(f"http://127.0.0.1:{ports.billing}/readyz"),
+            ports={"BILLING_PORT": ports.billing},
+            after=("billing-migrations",),
+            stop_signal=signal.SIGTERM,
+        ),
+        Process(
+            name="billing-worker",
+            argv=(*manage, "run_worker"),
+            cwd=billing_dir,
+            env=billing_env,
+            ready=Logged(logs / "billing-worker.log", "Starting worker"),
+            ports={},
+            after=("billing-products",),
+            stop_signal=signal.SIGTERM,
+        ),
+        Step(name="gateway-files", run=lambda: _write_gateway_files(settings)),
+        Process(
+            name="gateway",
+            argv=(
+                str(Path(sys.executable).with_name("traefik")),
+                f"--configFile={settings.state_dir / 'gateway' / 'traefik.yml'}",
+            ),
+            cwd=settings.state_dir / "gateway",
+            env=_environment(values, GATEWAY),
+            ready=Answers(f"http://127.0.0.1:{ports.ops}/ping"),
+            ports={"GATEWAY_PORT": ports.gateway, "GATEWAY_OPS_PORT": ports.ops},
+            # Later than the services, so that it never sees them missing.
+            after=("gateway-files", "auth-service", "billing-service"),
+            stop_signal=signal.SIGTERM,
+        ),
+    )
+    return System(settings=settings, parts=parts, cluster=cluster)
+
+
+def _addresses(settings: Settings) -> dict[str, str]:
+    """The variables whose value is where this system's parts really are."""
+    ports, values, state = settings.ports, settings.values, settings.state_dir
+
+    def database(name: str) -> str:
+        password = quote(values[f"{name.upper()}_DATABASE_PASSWORD"], safe="")
+        return f"postgresql://{name}:{password}@127.0.0.1:{ports.postgres}/{name}"
+
+    own_sandbox = {
+        "STRIPE_API_BASE": f"http://127.0.0.1:{ports.sandbox}",
+        "STRIPE_DASHBOARD_URL": settings.sandbox_url or "",
+        "SANDBOX_PUBLIC_URL": settings.sandbox_url or "",
+        "SANDBOX_WEBHOOK_URL": f"http://127.0.0.1:{ports.gateway}/api/stripe-webhook/",
+    }
+    return {
+        "PUBLIC_URL": settings.public_url,
+        "AUTH_DATABASE_URL": database("auth"),
+        "BILLING_DATABASE_URL": database("billing"),
+        "BILLING_BIND": f"127.0.0.1:{ports.billing}",
+        "AUTH_INTERNAL_URL": f"http://127.0.0.1:{ports.auth}",
+        "FORWARDED_ALLOW_IPS": "127.0.0.1",
+        "KEYS_DIR": str(settings.keys_dir),
+        "JWKS_CACHE_FILE": str(state / "billing" / "jwks.json"),
+        "AUTH_UPSTREAMS": f"http://127.0.0.1:{ports.auth}",
+        "BILLING_UPSTREAMS": f"http://127.0.0.1:{ports.billing}",
+        **(own_sandbox if settings.sandbox_url else {}),
+    }
+
+
+def _environment(
+    values: Mapping[str, str], names: tuple[str, ...], *, venv: Path | None = None
+) -> dict[str, str]:
+    patterns = (*MACHINE, *names)
+    env = {
+        name: value
+        for name, value in values.items()
+        if any(fnmatchcase(name, pattern) for pattern in patterns)
+    }
+    # A log that is written in blocks tells nothing about a process that has just died.
+    env["PYTHONUNBUFFERED"] = "1"
+    if venv is not None:
+        env["PATH"] = os.pathsep.join([str(venv / ".venv" / "bin"), env.get("PATH", "")])
+    return env
+
+
+def _program(folder: Path, name: str) -> str:
+    return str(folder / ".venv" / "bin" / name)
+
+
+def _run(name: str, argv: tuple[str, ...], *, cwd: Path, env: Mapping[str, str], log: Path) -> None:
+    with log.open("wb") as output:
+        try:
+            status = subprocess.run(
+                argv,
+                cwd=cwd,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+            ).returncode
+        except FileNotFoundError as error:
+            raise ToolMissing(f"{error.filename} is missing: run `make setup`.") from error
+    if status:
+        raise PartFailed(f"{name} ended with status {status}.", log=log)
+
+
+def _write_gateway_files(settings: Settings) -> None:
+    """Traefik fills nothing into its static file, so other ports need a file of their own."""
+    source = settings.root / "gateway"
+    target = settings.state_dir / "gateway"
+    target.mkdir(exist_ok=True)
+    static = (source / "traefik.yml").read_text()
+    for written, ours in {
+        'address: ":8000"': f'address: "127.0.0.1:{settings.ports.gateway}"',
+        'address: "127.0.0.1:8082"': f'address: "127.0.0.1:{settings.ports.ops}"',
+        "directory: dynamic": f"directory: {source / 'dynamic'}",
+    }.items():
+        if written not in static:
+            raise PartFailed(f"gateway/traefik.yml no longer has the line {written!r}.")
+        static = static.replace(written, ours)
+    (target / "traefik.yml").write_text(static)
