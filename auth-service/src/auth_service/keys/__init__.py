@@ -15,7 +15,14 @@ from auth_service.keys.files import read_passphrase
 from auth_service.keys.jwk import public_jwk, public_key_of, thumbprint
 from auth_service.keys.manifest import Manifest
 from auth_service.keys.ring import JwksDocument, KeyRing, SigningKey, open_key_ring
-from auth_service.keys.states import KeyRecord, KeyState, KeyTimings, state_of
+from auth_service.keys.states import (
+    KeyRecord,
+    KeyState,
+    KeyTimings,
+    in_state_since,
+    next_change,
+    state_of,
+)
 from auth_service.keys.store import KeyStore, read_manifest, refuse_local_keys, resolve_kid
 
 __all__ = [
@@ -32,6 +39,8 @@ __all__ = [
     "ManifestInvalid",
     "RotationRefused",
     "SigningKey",
+    "in_state_since",
+    "next_change",
     "open_key_ring",
     "public_jwk",
     "public_key_of",

@@ -71,8 +71,8 @@ def rotated(
     scheduled = scheduled_of(manifest, now=now)
     if scheduled:
         raise RotationRefused(
-            f"A rotation is under way: key {scheduled.kid} signs from {scheduled.sign_at:%F %T} UTC;"
-            " wait for it, or revoke that key to give the rotation up."
+            f"A rotation is under way: key {scheduled.kid} signs from {scheduled.sign_at:%F %T} "
+            "UTC; wait for it, or revoke that key to give the rotation up."
         )
     active = signing_record(manifest.records, now=now)
     if active is None:
@@ -92,7 +92,8 @@ def revoked(manifest: Manifest, generate: Generate, *, kid: str, now: datetime) 
     """Stop trusting a key at once and leave a signing key and a spare behind.
 
     The active key's place is taken, at once, by the key that verifiers have known longest: one
-    already scheduled, else the spare, else a new one. Revoking a scheduled key gives its rotation up.
+    already scheduled, else the spare, else a new one. Revoking a scheduled key gives its
+    rotation up.
 
     Raises:
         RotationRefused: No such key, or it is revoked already.
