@@ -1,5 +1,7 @@
 """Registers the app with Django."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -7,3 +9,7 @@ class IdentityConfig(AppConfig):
     """Verifies auth-service's access tokens."""
 
     name = "identity"
+
+    def ready(self) -> None:
+        """Let the OpenAPI generator find our security scheme, which registers on import."""
+        import_module("identity.schema")

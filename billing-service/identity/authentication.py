@@ -1,12 +1,24 @@
-"""Authenticates REST requests by auth-service's access tokens."""
+"""Lets REST views know who is calling."""
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from identity.bearer import VerifiedUser, authenticate
+
 
 class AccessTokenAuthentication(BaseAuthentication):
-    """Accepts `Authorization: JWT <token>` and `Bearer <token>`."""
+    """Accepts `Authorization: JWT <token>` and `Bearer <token>`; refusals are ours, not DRF's."""
 
-    def authenticate(self, request: Request) -> None:
-        """Refuse everybody until the verifier is wired."""
-        return
+    def authenticate(self, request: Request) -> tuple[VerifiedUser, None] | None:
+        """Verify the token; a request without one is left to the view's permissions.
+
+        Raises:
+            InvalidAccessToken: The token is not good now.
+            KeysUnavailable: Nobody can say right now.
+        """
+        authorization = request.META.get("HTTP_AUTHORIZATION")
+        return (authenticate(authorization), None) if authorization else None
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return the challenge for requests without a token."""
+        return 'Bearer realm="api"'

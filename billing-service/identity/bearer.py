@@ -1,7 +1,20 @@
 """Who is calling: from an Authorization header to a verified user."""
 
 from dataclasses import dataclass
+from functools import cache
 from uuid import UUID
+
+from django.conf import settings
+
+from identity import metrics
+from identity.key_cache import KeyCache
+from identity.key_disk import KeyDisk
+from identity.key_fetch import FetchedKeySet, fetch_key_set
+from identity.refusals import InvalidAccessToken, NotAuthenticated
+from identity.revocation import REVOCATIONS
+from identity.verifier import VerifiedClaims, verify_access_token
+
+_SCHEMES = ("jwt", "bearer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +36,65 @@ class VerifiedUser:
     def pk(self) -> UUID:
         """The id, under the name Django's own code asks for."""
         return self.id
+
+
+def authenticate(authorization: str | None) -> VerifiedUser:
+    """Verify the caller's access token.
+
+    Args:
+        authorization: The header's value, `JWT <token>` or `Bearer <token>` in any case.
+
+    Raises:
+        NotAuthenticated: There is no header.
+        InvalidAccessToken: The header holds no access token of ours that is good now.
+        KeysUnavailable: Nobody can say right now.
+    """
+    if not authorization:
+        raise NotAuthenticated
+    try:
+        claims = verify(_unverified_token(authorization))
+    except InvalidAccessToken as refusal:
+        metrics.REFUSED_TOKENS.labels(reason=refusal.reason).inc()
+        raise
+    return VerifiedUser(claims.user_id, claims.is_staff, claims.is_superuser)
+
+
+def verify(unverified_token: str) -> VerifiedClaims:
+    """Verify a token with this service's keys, names and revocations.
+
+    Raises:
+        InvalidAccessToken: It is not one of ours, not for us, too old or revoked.
+        KeysUnavailable: Nobody can say right now.
+    """
+    claims = verify_access_token(
+        unverified_token,
+        keys=key_cache(),
+        issuer=settings.BILLING.token_issuer,
+        audience=settings.BILLING.token_audience,
+    )
+    if REVOCATIONS.revokes(claims.user_id, auth_epoch=claims.auth_epoch):
+        raise InvalidAccessToken("revoked")
+    return claims
+
+
+@cache
+def key_cache() -> KeyCache:
+    """Return this process's one cache of auth-service's keys."""
+    url = f"{settings.BILLING.auth_internal_url}/.well-known/jwks.json"
+
+    def fetch(etag: str | None) -> FetchedKeySet | None:
+        return fetch_key_set(url, etag=etag)
+
+    return KeyCache(
+        fetch=fetch,
+        disk=KeyDisk(settings.BILLING.jwks_cache_file),
+        maximum_waiters=max(1, settings.BILLING.threads // 2),
+    )
+
+
+def _unverified_token(authorization: str) -> str:
+    scheme, _, token = authorization.strip().partition(" ")
+    token = token.strip()
+    if scheme.lower() not in _SCHEMES or not token:
+        raise InvalidAccessToken("scheme")
+    return token

@@ -4,6 +4,7 @@ import atexit
 import logging
 import os
 import shutil
+import socket
 import tempfile
 import warnings
 from pathlib import Path
@@ -11,6 +12,15 @@ from urllib.parse import urlsplit, urlunsplit
 
 ISSUER = "http://gateway.test"
 AUDIENCE = "billing-service"
+
+
+def free_port() -> int:
+    """Return a port nobody listens on right now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+AUTH_PORT = free_port()
 
 
 def prepare_environment() -> None:
@@ -21,7 +31,7 @@ def prepare_environment() -> None:
         "LOG_LEVEL": "INFO",
         "TOKEN_ISSUER": ISSUER,
         "TOKEN_AUDIENCE": AUDIENCE,
-        "AUTH_INTERNAL_URL": "http://127.0.0.1:1",
+        "AUTH_INTERNAL_URL": f"http://127.0.0.1:{AUTH_PORT}",
         "AUTH_INTERNAL_CLIENT_SECRET": "",
         "DJANGO_SECRET_KEY": "",
         "BILLING_DATABASE_URL": _test_database_url(),

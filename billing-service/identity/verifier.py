@@ -1,0 +1,165 @@
+"""Verifies auth-service's access tokens: signature first, then every claim."""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from identity.refusals import InvalidAccessToken
+from identity.strict_jws import read_object, split
+
+# No access token of ours lives longer, whatever auth-service is configured to.
+MAXIMUM_LIFETIME_SECONDS = 3600
+IAT_LEEWAY_SECONDS = 30
+EXP_LEEWAY_SECONDS = 5
+
+_KID = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+_TYPES = ("at+jwt", "application/at+jwt")
+_PADDING: Final = PKCS1v15()
+_HASH: Final = SHA256()
+
+
+class Keys(Protocol):
+    """Where verification keys come from."""
+
+    def key(self, kid: str) -> RSAPublicKey:
+        """Return the key with this thumbprint or refuse."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedClaims:
+    """What a good access token says."""
+
+    user_id: UUID
+    token_id: str
+    issued_at: int
+    expires_at: int
+    auth_epoch: int
+    is_staff: bool
+    is_superuser: bool
+
+
+def verify_access_token(
+    unverified_token: str,
+    *,
+    keys: Keys,
+    issuer: str,
+    audience: str,
+    now: Callable[[], float] = time.time,
+) -> VerifiedClaims:
+    """Check an access token's signature and claims.
+
+    Only RS256 is accepted, whatever `alg` the header names (RFC 8725 section 3.1), and only
+    tokens typed as access tokens (RFC 9068 section 4).
+
+    Args:
+        unverified_token: Compact JWS from the Authorization header, scheme removed.
+        keys: auth-service's public keys, looked up by the header's `kid`.
+        issuer: Exact `iss` to require.
+        audience: Our own name, which `aud` must contain (RFC 7519 section 4.1.3).
+        now: The wall clock.
+
+    Raises:
+        InvalidAccessToken: Bad signature, unknown `kid`, or a missing, expired or foreign claim.
+        KeysUnavailable: The keys to decide with cannot be had.
+    """
+    signing_input, header, payload, signature = split(unverified_token)
+    key = keys.key(_checked_kid(header))
+    try:
+        key.verify(signature, signing_input, _PADDING, _HASH)
+    except InvalidSignature:
+        raise InvalidAccessToken("bad signature") from None
+    return _checked_claims(read_object(payload), issuer=issuer, audience=audience, now=now())
+
+
+def _checked_kid(header: dict[str, Any]) -> str:
+    if header.get("alg") != "RS256":
+        raise InvalidAccessToken("algorithm")
+    if "crit" in header:
+        raise InvalidAccessToken("crit")
+    kind = header.get("typ")
+    if not isinstance(kind, str) or kind.lower() not in _TYPES:
+        raise InvalidAccessToken("type")
+    kid = header.get("kid")
+    if not isinstance(kid, str) or not _KID.fullmatch(kid):
+        raise InvalidAccessToken("kid")
+    return kid
+
+
+def _checked_claims(
+    claims: dict[str, Any], *, issuer: str, audience: str, now: float
+) -> VerifiedClaims:
+    if claims.get("token_type") != "access":
+        raise InvalidAccessToken("token type")
+    if claims.get("iss") != issuer:
+        raise InvalidAccessToken("issuer")
+    if not _names(claims.get("aud"), audience):
+        raise InvalidAccessToken("audience")
+    if not isinstance(claims.get("app_name"), str):
+        raise InvalidAccessToken("app name")
+    issued_at, expires_at = _checked_times(claims, now=now)
+    user_id = _uuid(claims, "id")
+    if claims.get("sub") != claims["id"]:
+        raise InvalidAccessToken("subject")
+    return VerifiedClaims(
+        user_id=user_id,
+        token_id=str(_uuid(claims, "jti")),
+        issued_at=issued_at,
+        expires_at=expires_at,
+        auth_epoch=_integer(claims, "auth_epoch"),
+        is_staff=_flag(claims, "is_staff"),
+        is_superuser=_flag(claims, "is_superuser"),
+    )
+
+
+def _checked_times(claims: dict[str, Any], *, now: float) -> tuple[int, int]:
+    issued_at, expires_at = _integer(claims, "iat"), _integer(claims, "exp")
+    if issued_at > now + IAT_LEEWAY_SECONDS:
+        raise InvalidAccessToken("issued in the future")
+    if "nbf" in claims and _integer(claims, "nbf") > now + IAT_LEEWAY_SECONDS:
+        raise InvalidAccessToken("not yet valid")
+    if now >= expires_at + EXP_LEEWAY_SECONDS:
+        raise InvalidAccessToken("expired")
+    if not 0 < expires_at - issued_at <= MAXIMUM_LIFETIME_SECONDS:
+        raise InvalidAccessToken("lifetime")
+    return issued_at, expires_at
+
+
+def _integer(claims: dict[str, Any], name: str) -> int:
+    value = claims.get(name)
+    # `type is int`, because True is an instance of int, and 1e9 or "1" are no NumericDates of ours.
+    if type(value) is not int or value < 0:
+        raise InvalidAccessToken(name)
+    return value
+
+
+def _uuid(claims: dict[str, Any], name: str) -> UUID:
+    value = claims.get(name)
+    try:
+        parsed = UUID(value)
+    except (ValueError, AttributeError, TypeError):
+        raise InvalidAccessToken(name) from None
+    # UUID() also reads braces, URNs and upper case; one user must have one spelling.
+    if value not in (str(parsed), parsed.hex):
+        raise InvalidAccessToken(name)
+    return parsed
+
+
+def _flag(claims: dict[str, Any], name: str) -> bool:
+    value = claims.get(name, False)
+    if not isinstance(value, bool):
+        raise InvalidAccessToken(name)
+    return value
+
+
+def _names(audiences: Any, audience: str) -> bool:
+    if isinstance(audiences, list):
+        return all(isinstance(name, str) for name in audiences) and audience in audiences
+    return isinstance(audiences, str) and audiences == audience

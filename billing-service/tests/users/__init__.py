@@ -1,0 +1,1 @@
+"""Users, their mirror and their admin."""
