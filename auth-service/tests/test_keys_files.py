@@ -26,11 +26,13 @@ TIMINGS = KeyTimings(access_lifetime_seconds=300, refresh_lifetime_seconds=86_40
 
 
 def store_at(keys_dir: Path, passphrase: bytes | None = None) -> KeyStore:
+    """Open a directory as the commands do."""
     return KeyStore(keys_dir, passphrase=passphrase, environment="local", timings=TIMINGS)
 
 
 @pytest.fixture
 def keys_dir(tmp_path: Path) -> Path:
+    """Hold one signing key."""
     store_at(tmp_path / "keys").ensure(now=NOW, spare=False)
     return tmp_path / "keys"
 

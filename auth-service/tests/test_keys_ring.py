@@ -19,16 +19,19 @@ class Stopwatch:
         self.seconds = 0.0
 
     def __call__(self) -> float:
+        """Read it."""
         return self.seconds
 
 
 @pytest.fixture
 def stopwatch() -> Stopwatch:
+    """Stand at zero."""
     return Stopwatch()
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> KeyStore:
+    """Hold an active key and a spare."""
     made = KeyStore(tmp_path / "keys", passphrase=None, environment="staging", timings=TIMINGS)
     made.ensure(now=NOW, spare=True)
     return made
@@ -36,6 +39,7 @@ def store(tmp_path: Path) -> KeyStore:
 
 @pytest.fixture
 def ring(store: KeyStore, tmp_path: Path, stopwatch: Stopwatch) -> KeyRing:
+    """Be a worker that started at noon."""
     return KeyRing(tmp_path / "keys", passphrase=None, now=NOW, monotonic=stopwatch)
 
 

@@ -30,14 +30,17 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture
 def store(tmp_path: Path) -> KeyStore:
+    """Hold nothing yet."""
     return KeyStore(tmp_path / "keys", passphrase=None, environment="staging", timings=TIMINGS)
 
 
 def states(manifest: Manifest, now: datetime) -> list[str]:
+    """Name the state of each key, oldest first."""
     return [state_of(record, among=manifest.records, now=now) for record in manifest.records]
 
 
 def ring_at(tmp_path: Path, now: datetime) -> KeyRing:
+    """Be a worker that starts at `now`."""
     return open_key_ring(tmp_path / "keys", passphrase=None, now=now)
 
 

@@ -2,8 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from auth_service.clock import Clock
-from auth_service.keys import KeyRing
+from auth_service.routes.parts import parts_of
 
 # A cache may hold on to old keys for a day while we are away: verifying goes on meanwhile.
 CACHE_CONTROL = "public, max-age=60, stale-if-error=86400"
@@ -22,35 +21,28 @@ _EXAMPLE = {
 }
 
 
-def jwks_router(*, keys: KeyRing, clock: Clock) -> APIRouter:
-    """Publish the keys that verify our tokens.
+router = APIRouter(tags=["keys"])
 
-    Args:
-        keys: The worker's view of the signing keys.
-        clock: Decides which keys are published at the moment of the request.
-    """
-    router = APIRouter(tags=["keys"])
 
-    @router.get(
-        "/.well-known/jwks.json",
-        summary="The public keys that verify our tokens",
-        response_class=Response,
-        responses={
-            200: {
-                "description": "A JWK Set; keep it for `max-age`, ask again with `If-None-Match`.",
-                "content": {MEDIA_TYPE: {"example": _EXAMPLE}},
-            },
-            304: {"description": "The set with the ETag you named is still the current one."},
+@router.get(
+    "/.well-known/jwks.json",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "A JWK Set; keep it for `max-age`, then ask with `If-None-Match`.",
+            "content": {MEDIA_TYPE: {"example": _EXAMPLE}},
         },
-    )
-    async def jwks(request: Request) -> Response:
-        document = keys.jwks(clock())
-        headers = {"Cache-Control": CACHE_CONTROL, "ETag": document.etag}
-        if _names(request.headers.get("if-none-match", ""), document.etag):
-            return Response(status_code=304, headers=headers)
-        return Response(document.body, headers=headers, media_type=MEDIA_TYPE)
-
-    return router
+        304: {"description": "The set whose ETag you named is still the current one."},
+    },
+)
+async def jwks(request: Request) -> Response:
+    """Publish the keys that verify our tokens, one that is about to sign included."""
+    parts = parts_of(request)
+    document = parts.keys.jwks(parts.clock())
+    headers = {"Cache-Control": CACHE_CONTROL, "ETag": document.etag}
+    if _names(request.headers.get("if-none-match", ""), document.etag):
+        return Response(status_code=304, headers=headers)
+    return Response(document.body, headers=headers, media_type=MEDIA_TYPE)
 
 
 def _names(if_none_match: str, etag: str) -> bool:

@@ -1,0 +1,14 @@
+"""`GET /metrics`, for Prometheus inside the network; the gateway never routes it."""
+
+from fastapi import APIRouter, Response
+
+from auth_service.metrics import expose
+
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/metrics")
+def metrics() -> Response:
+    """Answer with the sums over all workers."""
+    return Response(expose(), media_type="text/plain; version=0.0.4; charset=utf-8")
