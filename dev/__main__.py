@@ -5,6 +5,7 @@ import signal
 import sys
 
 from dev import commands, screen
+from dev.demo import run as demo
 from dev.errors import LauncherError
 from dev.settings import load
 from dev.system import system
@@ -45,9 +46,13 @@ def _run(arguments: argparse.Namespace) -> int:
         case "down":
             commands.down(whole)
         case "status":
-            return commands.status(whole)
+            commands.status(whole)
         case "clean":
             commands.clean(whole)
+        case "demo" if arguments.base_url:
+            demo.against(arguments.base_url)
+        case "demo":
+            demo.on_this_machine(whole)
         case "logs":
             follow = sys.stdout.isatty() if arguments.follow is None else arguments.follow
             commands.logs(whole, names=arguments.names, lines=arguments.lines, follow=follow)
@@ -61,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     subcommands.add_parser("down", help="stop it")
     subcommands.add_parser("status", help="show what is running")
     subcommands.add_parser("clean", help="stop it and remove what it keeps")
+    walk = subcommands.add_parser("demo", help="walk the demo step by step")
+    walk.add_argument("--base-url", help="a gateway that is already running")
     logs = subcommands.add_parser("logs", help="show the logs")
     logs.add_argument("names", nargs="*", help="only these")
     logs.add_argument("-n", "--lines", type=int, default=20, help="lines of each to begin with")

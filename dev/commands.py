@@ -121,20 +121,15 @@ def addresses(settings: Settings) -> Table:
     return table
 
 
-def status(system: System) -> int:
-    """Print a table of the processes.
-
-    Returns:
-        0 when every process is ready, else 1.
-    """
+def status(system: System) -> None:
+    """Print a table of the processes."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("", "process", "state", "address", "pid", "up for", "memory"):
         table.add_column(heading, justify="right" if heading in {"pid", "memory"} else "left")
-    rows = [_row(process, system.settings) for process in system.processes]
-    for ready, cells in rows:
+    for process in system.processes:
+        ready, cells = _row(process, system.settings)
         table.add_row(Text("●", style="green" if ready else "red"), *cells)
     console.print(table)
-    return 0 if all(ready for ready, _ in rows) else 1
 
 
 def logs(system: System, *, names: list[str], lines: int, follow: bool) -> None:

@@ -108,7 +108,7 @@ class Cluster:
 
     def is_ready(self, *, port: int) -> bool:
         """Whether the server takes connections."""
-        argv = [self.bin_dir / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+        argv = [str(self.bin_dir / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
         return subprocess.run(argv, check=False).returncode == 0
 
     def apply(self, script: Path, *, port: int, env: Mapping[str, str]) -> None:

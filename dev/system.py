@@ -3,14 +3,13 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import quote
 
-from dev import postgres
+from dev import gateway, postgres
 from dev.errors import PartFailed, ToolMissing
 from dev.parts import Answers, Logged, Part, Process, Step
 from dev.settings import Settings
@@ -176,13 +175,18 @@ def system(settings: Settings) -> System:
             after=("billing-products",),
             stop_signal=signal.SIGTERM,
         ),
-        Step(name="gateway-files", run=lambda: _write_gateway_files(settings)),
+        Step(
+            name="gateway-files",
+            run=lambda: gateway.write_files(
+                settings.root / "gateway",
+                settings.state_dir / "gateway",
+                port=ports.gateway,
+                ops_port=ports.ops,
+            ),
+        ),
         Process(
             name="gateway",
-            argv=(
-                str(Path(sys.executable).with_name("traefik")),
-                f"--configFile={settings.state_dir / 'gateway' / 'traefik.yml'}",
-            ),
+            argv=gateway.argv(settings.state_dir / "gateway"),
             cwd=settings.state_dir / "gateway",
             env=_environment(values, GATEWAY),
             ready=Answers(f"http://127.0.0.1:{ports.ops}/ping"),
@@ -203,23 +207,26 @@ def _addresses(settings: Settings) -> dict[str, str]:
         password = quote(values[f"{name.upper()}_DATABASE_PASSWORD"], safe="")
         return f"postgresql://{name}:{password}@127.0.0.1:{ports.postgres}/{name}"
 
-    own_sandbox = {
-        "STRIPE_API_BASE": f"http://127.0.0.1:{ports.sandbox}",
-        "STRIPE_DASHBOARD_URL": settings.sandbox_url or "",
-        "SANDBOX_PUBLIC_URL": settings.sandbox_url or "",
-        "SANDBOX_WEBHOOK_URL": f"http://127.0.0.1:{ports.gateway}/api/stripe-webhook/",
-    }
-    return {
-        "PUBLIC_URL": settings.public_url,
+    usual = {
         "AUTH_DATABASE_URL": database("auth"),
         "BILLING_DATABASE_URL": database("billing"),
-        "BILLING_BIND": f"127.0.0.1:{ports.billing}",
         "AUTH_INTERNAL_URL": f"http://127.0.0.1:{ports.auth}",
         "FORWARDED_ALLOW_IPS": "127.0.0.1",
-        "KEYS_DIR": str(settings.keys_dir),
         "JWKS_CACHE_FILE": str(state / "billing" / "jwks.json"),
         "AUTH_UPSTREAMS": f"http://127.0.0.1:{ports.auth}",
         "BILLING_UPSTREAMS": f"http://127.0.0.1:{ports.billing}",
+        "STRIPE_DASHBOARD_URL": settings.sandbox_url or "",
+        "SANDBOX_WEBHOOK_URL": f"http://127.0.0.1:{ports.gateway}/api/stripe-webhook/",
+    }
+    own_sandbox = {
+        "STRIPE_API_BASE": f"http://127.0.0.1:{ports.sandbox}",
+        "SANDBOX_PUBLIC_URL": settings.sandbox_url or "",
+    }
+    return {
+        **{name: values.get(name) or value for name, value in usual.items()},
+        "PUBLIC_URL": settings.public_url,
+        "BILLING_BIND": f"127.0.0.1:{ports.billing}",
+        "KEYS_DIR": str(settings.keys_dir),
         **(own_sandbox if settings.sandbox_url else {}),
     }
 
@@ -260,20 +267,3 @@ def _run(name: str, argv: tuple[str, ...], *, cwd: Path, env: Mapping[str, str],
             raise ToolMissing(f"{error.filename} is missing: run `make setup`.") from error
     if status:
         raise PartFailed(f"{name} ended with status {status}.", log=log)
-
-
-def _write_gateway_files(settings: Settings) -> None:
-    """Traefik fills nothing into its static file, so other ports need a file of their own."""
-    source = settings.root / "gateway"
-    target = settings.state_dir / "gateway"
-    target.mkdir(exist_ok=True)
-    static = (source / "traefik.yml").read_text()
-    for written, ours in {
-        'address: ":8000"': f'address: "127.0.0.1:{settings.ports.gateway}"',
-        'address: "127.0.0.1:8082"': f'address: "127.0.0.1:{settings.ports.ops}"',
-        "directory: dynamic": f"directory: {source / 'dynamic'}",
-    }.items():
-        if written not in static:
-            raise PartFailed(f"gateway/traefik.yml no longer has the line {written!r}.")
-        static = static.replace(written, ours)
-    (target / "traefik.yml").write_text(static)

@@ -1,0 +1,132 @@
+# The only entry points: people and CI use the same ones. `make` lists them.
+# Needs GNU make and Python 3.11 or newer; everything else is put into this folder.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3
+TOOLS := .venv
+UV := $(TOOLS)/bin/uv
+export UV_NO_PROGRESS := 1
+
+SERVICES := auth-service billing-service stripe-sandbox
+DEV := dev/.venv/bin/python
+# A file that is newer than the requirements says that they are installed.
+READY := $(foreach part,$(SERVICES) dev,$(part)/.venv/.ready)
+LAUNCH := $(DEV) -m dev
+PYTEST := $(DEV) -m pytest -c dev/pyproject.toml --rootdir .
+# Passed on to the program behind a target, for example make test-auth ARGS="-k refresh -x".
+ARGS ?=
+
+##@ Run
+.PHONY: demo
+demo: setup ## Start everything, walk the demo step by step, stop; BASE_URL=… uses a running system
+	@exec $(LAUNCH) demo $(if $(BASE_URL),--base-url $(BASE_URL)) $(ARGS)
+
+.PHONY: up
+up: setup ## Start the whole system in the background
+	@exec $(LAUNCH) up
+
+.PHONY: down
+down: dev/.venv/.ready ## Stop it
+	@exec $(LAUNCH) down
+
+.PHONY: status
+status: dev/.venv/.ready ## Show what is running
+	@exec $(LAUNCH) status
+
+.PHONY: logs
+logs: dev/.venv/.ready ## Show the logs and follow them; ARGS="auth-service -n 100" narrows
+	@exec $(LAUNCH) logs $(ARGS)
+
+.PHONY: clean
+clean: dev/.venv/.ready ## Stop it and remove its databases, logs and secrets
+	@exec $(LAUNCH) clean
+
+.PHONY: stripe-listen
+stripe-listen: setup ## Forward events to billing with the official Stripe CLI
+	@exec $(LAUNCH) stripe-listen $(ARGS)
+
+##@ Test
+.PHONY: test
+test: setup ## Lint, types, and every test: what has to pass before a change lands
+	@exec $(DEV) -m dev.levels
+
+.PHONY: test-auth
+test-auth: setup ## auth-service
+	@cd auth-service && exec .venv/bin/pytest $(ARGS)
+
+.PHONY: test-billing
+test-billing: setup ## billing-service
+	@cd billing-service && exec .venv/bin/pytest $(ARGS)
+
+.PHONY: test-sandbox
+test-sandbox: setup ## stripe-sandbox
+	@cd stripe-sandbox && exec .venv/bin/pytest $(ARGS)
+
+.PHONY: test-dev
+test-dev: setup ## The launcher and the gateway
+	@exec $(PYTEST) dev/tests gateway/tests $(ARGS)
+
+.PHONY: test-e2e
+test-e2e: setup ## Journeys, faults and attacks through the gateway of a whole system
+	@exec $(PYTEST) e2e --ignore e2e/browser $(ARGS)
+
+.PHONY: test-browser
+test-browser: setup ## Swagger, admin and sandbox pages in a real Chromium
+	@exec $(PYTEST) e2e/browser $(ARGS)
+
+.PHONY: lint
+lint: setup ## Style, types and layers of every part
+	@for part in $(SERVICES); do echo "== $$part"; \
+		PATH="$(CURDIR)/$$part/.venv/bin:$$PATH" sh $$part/lint.sh; done
+	@echo "== dev, gateway, e2e"; PATH="$(CURDIR)/dev/.venv/bin:$$PATH" sh dev/lint.sh
+
+##@ Maintain
+.PHONY: setup
+setup: $(READY) ## Install everything into this folder; instant when nothing changed
+
+.PHONY: format
+format: setup ## Format all Python files
+	@for part in $(SERVICES); do \
+		(cd $$part && .venv/bin/ruff check --fix-only -q . && .venv/bin/ruff format -q .); done
+	@dev/.venv/bin/ruff check --config dev/pyproject.toml --fix-only -q dev gateway e2e
+	@dev/.venv/bin/ruff format --config dev/pyproject.toml -q dev gateway e2e
+
+COMPILE = $(CURDIR)/$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header
+.PHONY: lock
+lock: $(UV) ## Compile the hashed requirements again; ARGS="--upgrade" moves to newest versions
+	@for part in $(SERVICES) dev; do echo "$$part"; (cd $$part && \
+		$(COMPILE) $(ARGS) pyproject.toml -o requirements.txt && \
+		$(COMPILE) $(ARGS) --extra dev pyproject.toml -o requirements-dev.txt); done
+	@cd dev && $(COMPILE) $(ARGS) --extra node pyproject.toml -o requirements-node.txt
+	@cd dev && $(COMPILE) $(ARGS) uv.in -o requirements-uv.txt
+
+.PHONY: help
+help:
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST); echo
+
+# ---- what the targets above stand on
+
+$(UV): dev/requirements-uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Python 3.11 or newer is needed as $(PYTHON); set PYTHON to another one." >&2; exit 2; }
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 || \
+		{ echo "pip is missing: install it for $(PYTHON) (on Debian: python3-pip)." >&2; exit 2; }
+	@echo "Installing uv"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		--root-user-action ignore --upgrade --target $(TOOLS) -r $<
+	@touch $@
+
+%/.venv/.ready: %/requirements-dev.txt $(UV)
+	@echo "Installing $*"
+	@test -x $*/.venv/bin/python || $(UV) venv --quiet --python $(PYTHON) $*/.venv
+	@$(UV) pip sync --quiet --require-hashes --python $*/.venv/bin/python $<
+	@$(if $(wildcard $*/src),$(UV) pip install --quiet --no-deps --python $*/.venv/bin/python -e $*)
+	@touch $@

@@ -1,0 +1,1 @@
+"""Walks the product's demo through the gateway, showing every request and its answer."""

@@ -1,0 +1,47 @@
+"""Starts a system for the demo if none is running, and leaves things as they were."""
+
+from dev import commands
+from dev.demo.journey import walk
+from dev.demo.show import Show
+from dev.screen import Progress, console
+from dev.system import System
+
+
+def against(base_url: str) -> None:
+    """Walk the demo through a gateway that somebody else runs.
+
+    Args:
+        base_url: The gateway's address.
+
+    Raises:
+        DemoFailed: A step got another answer than the one it shows.
+    """
+    show = Show(console)
+    show.opening(base_url)
+    walk(base_url, show)
+    show.summary("Nothing was started, nothing was stopped.")
+
+
+def on_this_machine(system: System) -> None:
+    """Walk the demo on this machine; what the demo starts, it stops.
+
+    Args:
+        system: The system of these settings, running or not.
+
+    Raises:
+        LauncherError: The system cannot be had, or a step went wrong.
+    """
+    url = system.settings.public_url
+    show = Show(console)
+    show.opening(url)
+    if commands.is_up(system):
+        walk(url, show)
+        show.summary(f"The system keeps running: {url}/api/docs/")
+        return
+    try:
+        with Progress([part.name for part in system.parts]) as progress:
+            commands.bring_up(system, watcher=progress)
+        walk(url, show)
+    finally:
+        commands.take_down(system)
+    show.summary("Everything that was started is stopped. Try it yourself: make up")

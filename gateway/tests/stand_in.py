@@ -1,0 +1,82 @@
+"""A service that says what it received, and a handle on the gateway in front of it."""
+
+import json
+import socket
+import subprocess
+import threading
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Stands where the services stand and answers with the request."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """Answer any method."""
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length).decode()
+        answer = {
+            "service": self.server.name,  # type: ignore[attr-defined] # set by `echo` below
+            "path": self.path,
+            "headers": {name.lower(): value for name, value in self.headers.items()},
+            "length": len(body),
+        }
+        content = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        # A stopped server must not live on in connections that were kept.
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_POST = do_GET  # noqa: N815 # the name that http.server calls
+
+    def log_message(self, *_: object) -> None:
+        """Requests are looked at through their answers."""
+
+
+def free_port() -> int:
+    """A port that nothing listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def echo(name: str, *, port: int = 0) -> ThreadingHTTPServer:
+    """Start a service that answers with its name and the request."""
+    server = ThreadingHTTPServer(("127.0.0.1", port), Echo)
+    server.name = name  # type: ignore[attr-defined] # read by the handler above
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+@dataclass
+class Gateway:
+    """A running Traefik."""
+
+    url: str
+    ops_url: str
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def records(self) -> list[dict[str, Any]]:
+        """What it has logged so far, requests included."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line]
+
+    def get(self, path: str, **request: Any) -> httpx.Response:
+        """GET a path exactly as it is spelled, dots and encodings included."""
+        return self.request("GET", path, **request)
+
+    def request(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """Send a request for a path exactly as it is spelled."""
+        extensions = {"target": path.encode()}
+        with httpx.Client(trust_env=False, timeout=10) as client:
+            return client.request(method, self.url, extensions=extensions, **request)
