@@ -12,7 +12,7 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 # Demo values: `_Reader.secret` refuses them wherever ENVIRONMENT is not local.
 LOCAL_ONLY_DJANGO_SECRET = "local-only-django-secret-key-never-use-it-elsewhere"
-LOCAL_ONLY_CLIENT_SECRET = "local-only-internal-client-secret"
+LOCAL_ONLY_CLIENT_SECRET = "local-demo-secret-of-billing-service"
 
 
 class BadEnvironment(ValueError):
@@ -69,13 +69,19 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
         public_url=public_url,
         database_url=reader.required("BILLING_DATABASE_URL"),
         django_secret_key=reader.secret(
-            "DJANGO_SECRET_KEY", local_default=LOCAL_ONLY_DJANGO_SECRET, local=local
+            "DJANGO_SECRET_KEY",
+            local_default=LOCAL_ONLY_DJANGO_SECRET,
+            at_least=50,
+            local=local,
         ),
         token_issuer=reader.text("TOKEN_ISSUER", default=public_url),
         token_audience=reader.text("TOKEN_AUDIENCE", default="billing-service"),
         auth_internal_url=reader.url("AUTH_INTERNAL_URL", default="http://127.0.0.1:8001"),
         auth_internal_client_secret=reader.secret(
-            "AUTH_INTERNAL_CLIENT_SECRET", local_default=LOCAL_ONLY_CLIENT_SECRET, local=local
+            "AUTH_INTERNAL_CLIENT_SECRET",
+            local_default=LOCAL_ONLY_CLIENT_SECRET,
+            at_least=32,
+            local=local,
         ),
         jwks_cache_file=Path(reader.text("JWKS_CACHE_FILE", default="../.state/billing/jwks.json")),
         stripe_api_secret=reader.text("STRIPE_API_SECRET", default=""),
@@ -84,15 +90,20 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
         stripe_pro_product_price_id=reader.text("STRIPE_PRO_PRODUCT_PRICE_ID", default=""),
         stripe_webhook_secrets=reader.words("STRIPE_WEBHOOK_SECRET"),
         stripe_publishable_key=reader.text("STRIPE_PUBLISHABLE_KEY", default=""),
-        stripe_dashboard_url=reader.url(
-            "STRIPE_DASHBOARD_URL", default="https://dashboard.stripe.com/test"
-        ),
+        stripe_dashboard_url=reader.url("STRIPE_DASHBOARD_URL", default=_dashboard(reader)),
         past_due_grace_days=reader.whole_number("PAST_DUE_GRACE_DAYS", default=7, at_least=0),
         workers=reader.whole_number("BILLING_WORKERS", default=2, at_least=1),
         threads=reader.whole_number("BILLING_THREADS", default=4, at_least=1),
     )
     _refuse_dangerous_combinations(environment)
     return environment
+
+
+def _dashboard(reader: "_Reader") -> str:
+    if reader.text("STRIPE_API_BASE", default=""):
+        return reader.url("SANDBOX_PUBLIC_URL", default="http://localhost:12111")
+    live = "_live_" in reader.text("STRIPE_API_SECRET", default="")
+    return "https://dashboard.stripe.com" if live else "https://dashboard.stripe.com/test"
 
 
 def stop_at_start(error: BadEnvironment) -> NoReturn:
@@ -102,6 +113,11 @@ def stop_at_start(error: BadEnvironment) -> NoReturn:
 
 
 def _refuse_dangerous_combinations(environment: Environment) -> None:
+    live = "_live_" in environment.stripe_api_secret
+    if environment.stripe_api_base and (live or environment.stage == "production"):
+        raise BadEnvironment(
+            "STRIPE_API_BASE must be empty with a live key and when ENVIRONMENT is production."
+        )
     if environment.is_local:
         return
     if not environment.stripe_api_secret:
@@ -125,7 +141,7 @@ class _Reader:
             raise BadEnvironment(f"{name} must be set.")
         return value
 
-    def secret(self, name: str, *, local_default: str, local: bool) -> str:
+    def secret(self, name: str, *, local_default: str, at_least: int, local: bool) -> str:
         value = self.text(name, default="")
         if local:
             return value or local_default
@@ -133,6 +149,8 @@ class _Reader:
             raise BadEnvironment(f"{name} must be set when ENVIRONMENT is not local.")
         if value == local_default:
             raise BadEnvironment(f"{name} holds the demo value, which only ENVIRONMENT=local may.")
+        if len(value) < at_least:
+            raise BadEnvironment(f"{name} must have at least {at_least} characters.")
         return value
 
     def choice(self, name: str, allowed: tuple[str, ...], *, default: str) -> str:

@@ -120,6 +120,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.stand_in.away:
             self.close_connection = True
             return
+        if path == "/moved":
+            self._answer(302, b"", Location="/.well-known/jwks.json")
+            return
         if path == "/.well-known/jwks.json":
             self.stand_in.jwks_gate.wait(10)
             self._answer_jwks()

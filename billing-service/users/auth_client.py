@@ -1,1 +1,299 @@
-"""Talks to auth-service's internal users API."""
+"""Talks to auth-service's internal users API; the only module that does."""
+
+import json
+import threading
+import time
+import uuid
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from http import HTTPStatus
+from typing import Any, cast
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.conf import settings
+
+from errors import BillingError, Unavailable
+from identity.http_call import Answer, Unreachable, send
+
+CLIENT_ID = "billing-service"
+TIMEOUT_SECONDS = 5.0
+_MAXIMUM_BYTES = 4 * 1024 * 1024
+# A service token is renewed this long before it ends, so that it cannot end on its way.
+_RENEW_EARLY_SECONDS = 10.0
+
+UserDocument = dict[str, Any]
+
+
+class AuthUnavailable(Unavailable):
+    """auth-service does not answer, or not with sense."""
+
+    code = "auth_unavailable"
+
+
+class AuthRefused(BillingError):
+    """auth-service understood and said no; `reason` is its stable code.
+
+    `errors` are its sentences by field, where it gave any.
+    """
+
+    code, status = "auth_refused", 400
+
+    def __init__(self, detail: str, *, reason: str, errors: Mapping[str, list[str]]) -> None:
+        """Keep its own words."""
+        super().__init__(detail)
+        self.reason = reason
+        self.errors = errors
+
+
+class WrongCredentials(BillingError):
+    """Unknown user, wrong password or inactive user: auth-service does not say which."""
+
+    code, status = "invalid_credentials", 401
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, for auth-service's audit log."""
+
+    user_id: UUID
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserChanges:
+    """One page of the feed."""
+
+    changes: list[dict[str, Any]]
+    next_after: int
+
+
+class AuthClient:
+    """Calls with a service token of its own, which it renews before it ends."""
+
+    def __init__(self, base_url: str, *, client_secret: str) -> None:
+        """Remember where and who; nothing is sent yet.
+
+        Args:
+            base_url: auth-service's internal address.
+            client_secret: This service's own secret there.
+        """
+        self._base_url = base_url
+        self._client_secret = client_secret
+        self._lock = threading.Lock()
+        self._service_token = ""
+        self._renew_at = float("-inf")
+
+    def obtain(self, username: str, password: str, *, source: str, request_id: str) -> str:
+        """Log a user in and return the access token, unverified.
+
+        Args:
+            username: As typed.
+            password: As typed.
+            source: The browser's address, which auth-service throttles by.
+            request_id: Ties both services' logs together.
+
+        Raises:
+            WrongCredentials: Refused; no more is known.
+            AuthRefused: Throttled or malformed.
+            AuthUnavailable: Nobody can say.
+        """
+        answer = self._send(
+            "POST",
+            "/api/token/obtain",
+            body={"username": username, "password": password},
+            headers={"X-Forwarded-For": source, "X-Request-Id": request_id},
+        )
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            raise WrongCredentials("Unknown user or wrong password.")
+        return str(_document(answer)["access"])
+
+    def create_user(self, fields: Mapping[str, Any], *, key: str, actor: Actor) -> UserDocument:
+        """Create a user; the same idempotency key creates it once.
+
+        Raises:
+            AuthRefused: `username_taken` or `validation_error`.
+            AuthUnavailable: Unknown whether it was created; repeat with the same key.
+        """
+        headers = {"Idempotency-Key": key}
+        return self._call("POST", "/internal/users", body=fields, headers=headers, actor=actor)
+
+    def read_user(self, user_id: UUID) -> UserDocument:
+        """Return the user as auth-service knows it now.
+
+        Raises:
+            AuthRefused: `user_not_found`.
+            AuthUnavailable: Nobody can say.
+        """
+        return self._call("GET", f"/internal/users/{user_id}")
+
+    def change_user(
+        self, user_id: UUID, changes: Mapping[str, Any], *, version: int, actor: Actor
+    ) -> UserDocument:
+        """Change a user whose version is still the one given.
+
+        Raises:
+            AuthRefused: `version_conflict`, `username_taken`, `last_superuser`, `self_demotion`.
+            AuthUnavailable: Unknown whether it was changed.
+        """
+        headers = {"If-Match": f'"{version}"'}
+        path = f"/internal/users/{user_id}"
+        return self._call("PATCH", path, body=changes, headers=headers, actor=actor)
+
+    def deactivate_user(self, user_id: UUID, *, actor: Actor | None) -> UserDocument:
+        """Switch a user off; repeating changes nothing.
+
+        Raises:
+            AuthRefused: `last_superuser` or `user_not_found`.
+            AuthUnavailable: Unknown whether it was done.
+        """
+        return self._call("POST", f"/internal/users/{user_id}/deactivate", body={}, actor=actor)
+
+    def set_password(self, user_id: UUID, password: str, *, actor: Actor) -> UserDocument:
+        """Set a new password, which ends the user's sessions.
+
+        Raises:
+            AuthRefused: `validation_error` with sentences about the password.
+            AuthUnavailable: Unknown whether it was set.
+        """
+        path = f"/internal/users/{user_id}/password"
+        return self._call("POST", path, body={"password": password}, actor=actor)
+
+    def delete_user(self, user_id: UUID) -> None:
+        """Delete a user; repeating changes nothing.
+
+        Raises:
+            AuthRefused: `last_superuser`.
+            AuthUnavailable: Unknown whether it was done.
+        """
+        self._call("DELETE", f"/internal/users/{user_id}")
+
+    def user_changes(self, *, after: int, limit: int) -> UserChanges:
+        """Return the changes behind a position of the feed, oldest first.
+
+        Raises:
+            AuthUnavailable: Nobody can say.
+        """
+        query = urlencode({"after": after, "limit": limit})
+        page = self._call("GET", f"/internal/users/changes?{query}")
+        return UserChanges(list(page["changes"]), int(page["next_after"]))
+
+    def audit_log(self, *, user_id: str, before: str, limit: int) -> dict[str, Any]:
+        """Return a page of auth-service's audit log, newest first.
+
+        Raises:
+            AuthRefused: `user_id` or `before` is malformed.
+            AuthUnavailable: Nobody can say.
+        """
+        given = {"user_id": user_id, "before": before, "limit": str(limit)}
+        query = urlencode({name: value for name, value in given.items() if value})
+        return self._call("GET", f"/internal/audit?{query}")
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        actor: Actor | None = None,
+    ) -> dict[str, Any]:
+        given = dict(headers or {}) | _actor_headers(actor) | {"X-Request-Id": str(uuid.uuid4())}
+        answer = self._send(method, path, body=body, headers=given | self._bearer())
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            # The key that signed the service token may have been revoked meanwhile.
+            self._renew_at = float("-inf")
+            answer = self._send(method, path, body=body, headers=given | self._bearer())
+        return _document(answer)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None,
+        headers: Mapping[str, str],
+    ) -> Answer:
+        content = None if body is None else json.dumps(body).encode()
+        declared = {"Accept": "application/json"}
+        declared |= {} if body is None else {"Content-Type": "application/json"}
+        return _exchange(
+            method, self._base_url + path, body=content, headers=declared | dict(headers)
+        )
+
+    def _bearer(self) -> dict[str, str]:
+        with self._lock:
+            if time.monotonic() >= self._renew_at:
+                self._renew_service_token()
+            return {"Authorization": f"Bearer {self._service_token}"}
+
+    def _renew_service_token(self) -> None:
+        pair = f"{CLIENT_ID}:{self._client_secret}"
+        answer = _exchange(
+            "POST",
+            f"{self._base_url}/internal/token",
+            body=b"grant_type=client_credentials",
+            headers={
+                "Authorization": f"Basic {b64encode(pair.encode()).decode()}",
+                "Content-Type": "application/x-www-form-urlencoded",
+            },
+        )
+        if answer.status != HTTPStatus.OK:
+            # Not a refusal of what the caller asked, but of ourselves: an operator must look.
+            raise AuthUnavailable("auth-service refused this service's own credentials.")
+        document = _document(answer)
+        self._service_token = str(document["access_token"])
+        lifetime = float(document["expires_in"])
+        self._renew_at = time.monotonic() + max(0.0, lifetime - _RENEW_EARLY_SECONDS)
+
+
+@cache
+def auth_client() -> AuthClient:
+    """Return this process's one client, so that its service token is shared."""
+    environment = settings.BILLING
+    return AuthClient(
+        environment.auth_internal_url, client_secret=environment.auth_internal_client_secret
+    )
+
+
+def _exchange(method: str, url: str, *, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+    try:
+        answer = send(
+            method,
+            url,
+            body=body,
+            headers=headers,
+            timeout_seconds=TIMEOUT_SECONDS,
+            maximum_bytes=_MAXIMUM_BYTES,
+        )
+    except Unreachable as error:
+        raise AuthUnavailable("auth-service does not answer right now.") from error
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise AuthUnavailable("auth-service cannot answer right now.")
+    return answer
+
+
+def _document(answer: Answer) -> dict[str, Any]:
+    if answer.status == HTTPStatus.NO_CONTENT:
+        return {}
+    try:
+        document = json.loads(answer.body)
+    except ValueError as error:
+        raise AuthUnavailable("auth-service's answer makes no sense.") from error
+    if not isinstance(document, dict):
+        raise AuthUnavailable("auth-service's answer makes no sense.")
+    if answer.status >= HTTPStatus.BAD_REQUEST:
+        raise AuthRefused(
+            str(document.get("detail", "auth-service refused.")),
+            reason=str(document.get("code", "unknown")),
+            errors=cast(dict[str, list[str]], document.get("errors") or {}),
+        )
+    return document
+
+
+def _actor_headers(actor: Actor | None) -> dict[str, str]:
+    if actor is None:
+        return {}
+    return {"X-Actor-Id": str(actor.user_id), "X-Actor-Source": actor.source}

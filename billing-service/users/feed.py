@@ -1,20 +1,81 @@
 """Follows auth-service's feed of user changes into the mirror."""
 
+import logging
+import time
+from datetime import timedelta
 from threading import Event
+from uuid import UUID
+
+from django.db import DatabaseError, close_old_connections, transaction
+from django.utils import timezone
+
+from users.auth_client import AuthUnavailable, auth_client
+from users.deletion import finish_deletions
+from users.mirror import apply_deletion, apply_user
+from users.models import FeedPosition
+
+logger = logging.getLogger(__name__)
 
 POLL_INTERVAL_SECONDS = 2.0
+DELETION_INTERVAL_SECONDS = 15.0
+STALE_AFTER = timedelta(minutes=10)
+_PAGE_SIZE = 500
 
 
 def apply_user_changes() -> int:
-    """Read the feed from where it was left and apply every change; return how many."""
-    return 0
+    """Read the feed from where it was left and apply every change; return how many.
+
+    Raises:
+        AuthUnavailable: The feed cannot be read; the position stays where it was.
+    """
+    applied = 0
+    while (count := _apply_page()) > 0:
+        applied += count
+    return applied
 
 
 def follow_user_changes(stop: Event) -> None:
-    """Apply changes every two seconds until told to stop; survives both databases' absence.
+    """Apply changes and finish deletions, again and again, until told to stop.
+
+    auth-service or our database being away is waited out; the feed's age tells operators.
 
     Args:
         stop: Set by the worker when it shuts down; the loop ends within one interval.
     """
-    while not stop.wait(POLL_INTERVAL_SECONDS):
-        apply_user_changes()
+    deletions_due_at = time.monotonic()
+    while not stop.is_set():
+        close_old_connections()
+        try:
+            apply_user_changes()
+            if time.monotonic() >= deletions_due_at:
+                deletions_due_at = time.monotonic() + DELETION_INTERVAL_SECONDS
+                finish_deletions()
+        except (AuthUnavailable, DatabaseError) as error:
+            logger.warning("user changes not applied", extra={"error": type(error).__name__})
+        stop.wait(POLL_INTERVAL_SECONDS)
+    close_old_connections()
+
+
+def feed_is_stale() -> bool:
+    """Say whether the mirror is too old to edit users by."""
+    position = FeedPosition.objects.filter(id=FeedPosition.SINGLE_ROW_ID).first()
+    read_at = None if position is None else position.read_at
+    return read_at is None or timezone.now() - read_at > STALE_AFTER
+
+
+def _apply_page() -> int:
+    FeedPosition.objects.bulk_create([FeedPosition()], ignore_conflicts=True)
+    after = FeedPosition.objects.values_list("after", flat=True).get()
+    page = auth_client().user_changes(after=after, limit=_PAGE_SIZE)
+    with transaction.atomic():
+        position = FeedPosition.objects.select_for_update().get()
+        if position.after != after:
+            # Another worker applied this page meanwhile; the next round goes on from there.
+            return 0
+        for change in page.changes:
+            apply_user(change["user"])
+            if change["deleted"]:
+                apply_deletion(UUID(change["user"]["id"]))
+        position.after, position.read_at = page.next_after, timezone.now()
+        position.save()
+    return len(page.changes)

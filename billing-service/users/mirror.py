@@ -1,7 +1,15 @@
 """The only writer of mirror rows: what auth-service says about a user, and nothing else."""
 
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from identity.revocation import RELEVANT_SECONDS
 from users.models import User
 
 
@@ -14,12 +22,94 @@ def mirror_user(user_id: UUID) -> User:
     Args:
         user_id: The verified token's subject.
     """
-    User.objects.bulk_create(
-        [User(id=user_id, username=parked_username(user_id))], ignore_conflicts=True
-    )
+    _ensure_row(user_id)
     return User.objects.get(id=user_id)
+
+
+@transaction.atomic
+def apply_user(document: Mapping[str, Any]) -> User:
+    """Bring the mirror to what auth-service said, unless we have heard something newer.
+
+    Args:
+        document: A user as the internal API describes it.
+    """
+    user = _locked_row(UUID(document["id"]))
+    if user.anonymised_at is not None or document["version"] < user.version:
+        return user
+    _park_whoever_holds(document["username"], besides=user.id)
+    # The epoch only grows: a slow log-in answer must not bring revoked tokens back to life.
+    auth_epoch = max(user.auth_epoch, int(document["auth_epoch"]))
+    if auth_epoch > user.auth_epoch or (user.is_active and not document["is_active"]):
+        user.tokens_revoked_at = timezone.now()
+    for name in ("username", "email", "is_active", "is_staff", "is_superuser", "version"):
+        setattr(user, name, document[name])
+    user.auth_epoch = auth_epoch
+    user.created_at = _time(document.get("created_at"))
+    user.save()
+    return user
+
+
+@transaction.atomic
+def apply_deletion(user_id: UUID) -> User:
+    """Note that auth-service no longer has the user; what is left to do is `deletion`'s."""
+    user = _locked_row(user_id)
+    if user.deletion_requested_at is None:
+        user.deletion_requested_at = timezone.now()
+    if user.is_active:
+        user.is_active = False
+        user.tokens_revoked_at = timezone.now()
+    user.save()
+    return user
+
+
+def anonymise(user_id: UUID) -> None:
+    """Strip the row of everything that says who it was; what points at it stays whole."""
+    now = timezone.now()
+    User.objects.filter(id=user_id).update(
+        username=f"deleted-{user_id}",
+        email="",
+        is_active=False,
+        is_staff=False,
+        is_superuser=False,
+        tokens_revoked_at=now,
+        anonymised_at=now,
+    )
+
+
+def minimum_epochs() -> dict[UUID, int]:
+    """Return the lowest epoch still accepted of every user whose tokens were lately revoked."""
+    since = timezone.now() - timedelta(seconds=RELEVANT_SECONDS)
+    rows = User.objects.filter(tokens_revoked_at__gt=since)
+    # No token of an inactive user is good, so the epoch to wait for is the one after its own.
+    return {
+        user_id: auth_epoch if is_active else auth_epoch + 1
+        for user_id, auth_epoch, is_active in rows.values_list("id", "auth_epoch", "is_active")
+    }
 
 
 def parked_username(user_id: UUID) -> str:
     """Name a row whose real username is unknown or has passed to somebody else."""
     return f"user-{user_id}"
+
+
+def _ensure_row(user_id: UUID) -> None:
+    row = User(id=user_id, username=parked_username(user_id))
+    User.objects.bulk_create([row], ignore_conflicts=True)
+
+
+def _locked_row(user_id: UUID) -> User:
+    _ensure_row(user_id)
+    return User.objects.select_for_update().get(id=user_id)
+
+
+def _park_whoever_holds(username: str, *, besides: UUID) -> None:
+    # A rename plus a reuse of the old name reaches us in one batch and in any order. The parked
+    # row gets its own new name when its change arrives: at auth-service it has one already.
+    for holder in User.objects.filter(username=username).exclude(id=besides):
+        User.objects.filter(id=holder.id, username=username).update(
+            username=parked_username(holder.id)
+        )
+
+
+def _time(value: str | None) -> datetime | None:
+    return parse_datetime(value) if value else None

@@ -1,0 +1,415 @@
+"""What the cache of auth-service's keys does when auth-service misbehaves, over real HTTP."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from errors import BillingError
+from identity.key_cache import (
+    COOLDOWN_SECONDS,
+    HARD_TTL_SECONDS,
+    SOFT_TTL_SECONDS,
+    KeyCache,
+)
+from identity.key_disk import KeyDisk
+from identity.key_fetch import FetchFailed, fetch_key_set
+from identity.key_set import thumbprint
+from identity.refusals import InvalidAccessToken, KeysUnavailable
+from tests.auth_stand_in import AuthStandIn
+from tests.signing import signing_key
+
+JWKS = "/.well-known/jwks.json"
+LONG = 10.0
+
+
+class Clock:
+    """A clock the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+    def move(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Time stands still unless it is moved."""
+    return Clock()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> KeyDisk:
+    """An empty place for the file."""
+    return KeyDisk(tmp_path / "state" / "jwks.json")
+
+
+@pytest.fixture
+def start(clock: Clock, disk: KeyDisk) -> Iterator[Callable[[], KeyCache]]:
+    """Make a process's cache; called twice, it is a restart."""
+    caches: list[KeyCache] = []
+
+    def make() -> KeyCache:
+        url = settings.BILLING.auth_internal_url + JWKS
+        cache = KeyCache(
+            fetch=lambda etag: fetch_key_set(url, etag=etag),
+            disk=disk,
+            maximum_waiters=2,
+            now=clock,
+        )
+        caches.append(cache)
+        return cache
+
+    yield make
+    for cache in caches:
+        settle(cache)
+
+
+def settle(cache: KeyCache) -> None:
+    """Wait until no fetch is under way."""
+    flight = cache._flight
+    if flight is not None:
+        assert flight.wait(LONG)
+
+
+def refusal(cache: KeyCache, kid: str) -> type[BillingError]:
+    """Return how the cache refuses a kid."""
+    with pytest.raises(BillingError) as caught:
+        cache.key(kid)
+    return caught.type
+
+
+def test_a_thousand_unknown_kids_cause_at_most_two_fetches(
+    start: Callable[[], KeyCache], auth_service: AuthStandIn
+) -> None:
+    """An attacker with made-up kids cannot turn billing into a flood for auth-service."""
+    cache = start()
+    cache.key(signing_key().kid)
+
+    refusals = {refusal(cache, f"{number:043}") for number in range(1000)}
+
+    assert refusals == {InvalidAccessToken}
+    assert auth_service.count("GET", JWKS) <= 2
+
+
+def test_a_thousand_unknown_kids_while_the_issuer_is_down_ask_it_once(
+    start: Callable[[], KeyCache], auth_service: AuthStandIn, clock: Clock
+) -> None:
+    """With auth-service down they are 503, because a new key cannot be ruled out."""
+    cache = start()
+    cache.key(signing_key().kid)
+    clock.move(COOLDOWN_SECONDS)
+    auth_service.away = True
+
+    refusals = {refusal(cache, f"{number:043}") for number in range(1000)}
+
+    assert refusals == {KeysUnavailable}
+    assert auth_service.count("GET", JWKS) == 2
+    assert cache.key(signing_key().kid)
+
+
+def test_an_unknown_kid_asked_again_costs_no_fetch_within_a_minute(
+    start: Callable[[], KeyCache], auth_service: AuthStandIn, clock: Clock
+) -> None:
+    """A client that repeats a bad token is answered from memory, until a minute has passed."""
+    cache = start()
+    cache.key(signing_key().kid)
+    clock.move(COOLDOWN_SECONDS)
+    assert refusal(cache, "A" * 43) is InvalidAccessToken
+    asked = auth_service.count("GET", JWKS)
+
+    clock.move(COOLDOWN_SECONDS)
+    assert refusal(cache, "A" * 43) is InvalidAccessToken
+    assert auth_service.count("GET", JWKS) == asked
+
+    clock.move(60)
+    assert refusal(cache, "A" * 43) is InvalidAccessToken
+    assert auth_service.count("GET", JWKS) == asked + 1
+
+
+def test_a_known_kid_does_not_wait_for_a_slow_fetch(
+    start: Callable[[], KeyCache], auth_service: AuthStandIn, clock: Clock
+) -> None:
+    """Users with good tokens notice nothing of a fetch that hangs."""
+    cache = start()
+    cache.key(signing_key().kid)
+    clock.move(COOLDOWN_SECONDS)
+    auth_service.jwks_gate.clear()
+    cache.refresh()
+
+    assert cache.key(signing_key().kid)
+    assert cache._flight is not None
+    auth_service.jwks_gate.set()
+
+
+def test_unknown_kids_hold_only_a_few_threads_during_a_slow_fetch(
+    start: Callable[[], KeyCache], auth_service: AuthStandIn, clock: Clock
+) -> None:
+    """Whoever is not let wait is told at once to come back, so threads stay free."""
+    cache = start()
+    cache.key(signing_key().kid)
+    clock.move(COOLDOWN_SECONDS)
+    auth_service.jwks_gate.clear()
+    held = [cache._waiters.acquire(blocking=False) for _ in range(2)]
+
+    assert held == [True, True]
+    assert refusal(cache, "A" * 43) is KeysUnavailable
+    assert cache._flight is not None
+    auth_service.jwks_gate.set()
+    for _ in held:
+        cache._waiters.release()
+
+
+def test_a_new_key_serves_with_its_first_token(
+    start: Callable[[], KeyCache], auth_service: AuthStandIn, clock: Clock
+) -> None:
+    """A token signed by a key published a moment ago waits for the fetch and passes."""
+    cache = start()
+    cache.key(signing_key().kid)
+    clock.move(COOLDOWN_SECONDS)
+    auth_service.published.append(signing_key(2))
+
+    assert cache.key(signing_key(2).kid)
+
+
+def test_requests_at_once_share_one_fetch(
+    start: Callable[[], KeyCache], auth_service: AuthStandIn
+) -> None:
+    """A process that starts under load asks auth-service once."""
+    cache = start()
+    gate = threading.Barrier(8)
+
+    def ask() -> object:
+        gate.wait(LONG)
+        return cache.key(signing_key().kid)
+
+    with ThreadPoolExecutor(8) as pool:
+        keys = [future.result() for future in [pool.submit(ask) for _ in range(8)]]
+
+    assert len(keys) == 8
+    assert auth_service.count("GET", JWKS) == 1
+
+
+def test_a_stale_set_serves_and_is_refreshed_behind_the_request(
+    start: Callable[[], KeyCache], auth_service: AuthStandIn, clock: Clock
+) -> None:
+    """After the soft time to live the answer is still immediate; the fetch asks by ETag."""
+    cache = start()
+    cache.key(signing_key().kid)
+    clock.move(SOFT_TTL_SECONDS * 1.1)
+
+    assert cache.key(signing_key().kid)
+    settle(cache)
+    assert auth_service.count("GET", JWKS) == 2
+    assert "If-None-Match" in auth_service.requests[-1][2]
+
+
+def test_a_known_kid_survives_the_issuers_absence_until_the_hard_limit(
+    start: Callable[[], KeyCache], auth_service: AuthStandIn, clock: Clock
+) -> None:
+    """A day of auth-service's absence is survived; after it nobody can vouch for the keys."""
+    cache = start()
+    cache.key(signing_key().kid)
+    auth_service.away = True
+
+    clock.move(HARD_TTL_SECONDS - 1)
+    assert cache.key(signing_key().kid)
+    settle(cache)
+    clock.move(COOLDOWN_SECONDS)
+    assert refusal(cache, signing_key().kid) is KeysUnavailable
+
+    auth_service.away = False
+    clock.move(COOLDOWN_SECONDS)
+    assert cache.key(signing_key().kid)
+
+
+def test_a_withdrawn_key_is_refused_after_the_next_fetch(
+    start: Callable[[], KeyCache], auth_service: AuthStandIn, clock: Clock
+) -> None:
+    """An emergency revocation takes effect when the set is fetched again."""
+    cache = start()
+    cache.key(signing_key().kid)
+    auth_service.published[:] = [signing_key(2)]
+    clock.move(COOLDOWN_SECONDS)
+    cache.refresh()
+    settle(cache)
+
+    assert refusal(cache, signing_key().kid) is InvalidAccessToken
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"{}",
+        b'{"keys": []}',
+        b'{"keys": {}}',
+        b'{"keys": [null, 1, "x"]}',
+        b'{"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": "x", "n": 1, "e": 2}]}',
+        b'{"keys": [' + b" " * 65_536 + b"]}",
+        b"[" * 60_000,
+    ],
+)
+def test_a_bad_set_never_replaces_a_good_one(
+    start: Callable[[], KeyCache], auth_service: AuthStandIn, clock: Clock, document: bytes
+) -> None:
+    """Whatever auth-service's address answers, users with good tokens stay logged in."""
+    cache = start()
+    cache.key(signing_key().kid)
+    auth_service.jwks_document = document
+    clock.move(COOLDOWN_SECONDS)
+    cache.refresh()
+    settle(cache)
+
+    assert auth_service.count("GET", JWKS) == 2
+    assert cache.key(signing_key().kid)
+
+
+@pytest.mark.parametrize("flaw", ["short", "kid", "use", "alg", "private"])
+def test_a_key_we_would_not_trust_is_left_out(
+    start: Callable[[], KeyCache], auth_service: AuthStandIn, flaw: str
+) -> None:
+    """Only 2048-bit RS256 signature keys that carry their thumbprint verify anything."""
+    jwk = dict(signing_key(3, bits=1024 if flaw == "short" else 2048).jwk)
+    jwk |= {
+        "short": {},
+        "kid": {"kid": "B" * 43},
+        "use": {"use": "enc"},
+        "alg": {"alg": "RS512"},
+        "private": {"d": "AQAB"},
+    }[flaw]
+    auth_service.published = [signing_key(), type(signing_key())(signing_key().private, jwk)]
+    cache = start()
+
+    assert cache.key(signing_key().kid)
+    assert refusal(cache, jwk["kid"]) is InvalidAccessToken
+
+
+def test_the_kid_is_the_thumbprint_of_rfc_7638() -> None:
+    """The RFC's own example, section 3.1."""
+    modulus = (
+        "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJ"
+        "ECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2"
+        "QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh"
+        "6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
+    )
+
+    kid = thumbprint({"kty": "RSA", "n": modulus, "e": "AQAB", "alg": "RS256", "kid": "2011-04-29"})
+
+    assert kid == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+
+
+def test_a_restart_while_the_issuer_is_down_verifies_from_disk(
+    start: Callable[[], KeyCache], auth_service: AuthStandIn, disk: KeyDisk
+) -> None:
+    """Billing may be deployed while auth-service is away; the file is for our eyes alone."""
+    start().key(signing_key().kid)
+    _wait_for(disk.path)
+    auth_service.away = True
+
+    assert start().key(signing_key().kid)
+    assert disk.path.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in disk.path.parent.iterdir()] == ["jwks.json"]
+
+
+def test_a_start_without_issuer_and_without_file_asks_to_come_back(
+    start: Callable[[], KeyCache], auth_service: AuthStandIn
+) -> None:
+    """Nobody is logged out by a 401 only because two services start at the same time."""
+    auth_service.away = True
+
+    with pytest.raises(KeysUnavailable) as caught:
+        start().key(signing_key().kid)
+
+    assert caught.value.headers["Retry-After"] == "5"
+
+
+def test_a_set_on_disk_that_is_too_old_does_not_serve(
+    start: Callable[[], KeyCache], auth_service: AuthStandIn, disk: KeyDisk
+) -> None:
+    """The hard limit counts from auth-service's last word, not from our start."""
+    start().key(signing_key().kid)
+    _wait_for(disk.path)
+    long_ago = time.time() - HARD_TTL_SECONDS - 1
+    os.utime(disk.path, (long_ago, long_ago))
+    auth_service.away = True
+
+    assert refusal(start(), signing_key().kid) is KeysUnavailable
+
+
+@pytest.mark.parametrize("damage", ["garbage", "empty", "foreign mode", "folder"])
+def test_a_damaged_file_is_ignored(
+    start: Callable[[], KeyCache], disk: KeyDisk, damage: str
+) -> None:
+    """What stands on the disk can delay nobody and convince nobody."""
+    disk.path.parent.mkdir()
+    if damage == "folder":
+        disk.path.mkdir()
+    else:
+        disk.path.write_bytes({"garbage": b"\x00\xff", "empty": b"", "foreign mode": b"{}"}[damage])
+    if damage == "foreign mode":
+        disk.path.chmod(0o666)
+
+    assert start().key(signing_key().kid)
+
+
+def test_an_unwritable_place_is_survived(start: Callable[[], KeyCache], disk: KeyDisk) -> None:
+    """The folder's path is a file, so nothing can be stored; tokens are verified all the same."""
+    disk.path.parent.write_text("not a folder")
+
+    assert start().key(signing_key().kid)
+
+
+def test_a_full_disk_keeps_the_last_good_file(
+    start: Callable[[], KeyCache],
+    auth_service: AuthStandIn,
+    clock: Clock,
+    disk: KeyDisk,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Running out of space leaves the old file whole, no half one, and the new keys in use."""
+    cache = start()
+    cache.key(signing_key().kid)
+    settle(cache)
+    _wait_for(disk.path)
+    stored = disk.path.read_bytes()
+
+    def no_space(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", no_space)
+    auth_service.published.append(signing_key(2))
+    clock.move(COOLDOWN_SECONDS)
+
+    assert cache.key(signing_key(2).kid)
+    assert disk.path.read_bytes() == stored
+    assert [path.name for path in disk.path.parent.iterdir()] == ["jwks.json"]
+
+
+def test_redirects_are_not_followed(auth_service: AuthStandIn) -> None:
+    """The keys come from one fixed address, whatever that address answers."""
+    url = settings.BILLING.auth_internal_url + "/moved"
+
+    with pytest.raises(FetchFailed, match="status 302"):
+        fetch_key_set(url, etag=None)
+
+
+def _wait_for(path: Path) -> None:
+    # The set serves before it is stored; a user need not wait for a disk.
+    deadline = time.monotonic() + LONG
+    while not path.exists():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.01)
