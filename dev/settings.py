@@ -36,14 +36,10 @@ DEFAULTS = {
     "STRIPE_WEBHOOK_SECRET": "whsec_sandbox_demo_secret",
 }
 
-# Left empty, these are made up on the first start and kept in the state directory.
-GENERATED = (
-    "POSTGRES_PASSWORD",
-    "AUTH_DATABASE_PASSWORD",
-    "BILLING_DATABASE_PASSWORD",
-    "AUTH_INTERNAL_CLIENT_SECRET",
-    "DJANGO_SECRET_KEY",
-)
+# Made up on the first start and kept in the state directory: the passwords of the databases,
+# which live in there too, and the secrets that are left empty.
+DATABASE_PASSWORDS = ("POSTGRES_PASSWORD", "AUTH_DATABASE_PASSWORD", "BILLING_DATABASE_PASSWORD")
+SECRETS = ("AUTH_INTERNAL_CLIENT_SECRET", "DJANGO_SECRET_KEY")
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _WHOLE_NUMBERS = (
@@ -199,11 +195,11 @@ def _own_address(name: str, text: str, *, port: int) -> str:
 def _generated(values: Mapping[str, str], *, state_dir: Path) -> dict[str, str]:
     path = state_dir / "secrets.json"
     kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    missing = [name for name in GENERATED if name not in kept]
+    missing = [name for name in (*DATABASE_PASSWORDS, *SECRETS) if name not in kept]
     if missing:
-        kept |= {name: secrets.token_urlsafe(32) for name in missing}
+        kept |= {name: secrets.token_urlsafe(48) for name in missing}
         state_dir.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             json.dump(kept, file)
-    return {name: values.get(name) or kept[name] for name in GENERATED}
+    return kept | {name: values[name] for name in SECRETS if values.get(name)}

@@ -59,6 +59,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ga
     yield _start
     for running in started:
         running.process.terminate()
+    for running in started:
         running.process.wait(20)
 
 
