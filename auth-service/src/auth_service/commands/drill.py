@@ -9,12 +9,14 @@ from pathlib import Path
 
 import click
 
+from auth_service import demo
 from auth_service.clock import Clock, utc_now
 from auth_service.commands.context import settings_or_exit
 from auth_service.commands.drill_traffic import Traffic
 from auth_service.commands.http import Client
 from auth_service.commands.key_store import key_store, sentences
 from auth_service.keys import KeyStore
+from auth_service.settings import Settings
 
 _OUTCOMES = ("accepted", "rejected", "throttled", "failed")
 _BEFORE_SECONDS = 3.0
@@ -52,11 +54,13 @@ class Phases:
 @click.option(
     "--lead-seconds", type=click.IntRange(0), help="As for `rotate`; default the real one."
 )
-@click.option("--username", default="admin", show_default=True, help="An account that may log in.")
+@click.option(
+    "--username", default=demo.USERNAME, show_default=True, help="An account that may log in."
+)
 @click.option(
     "--password-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Its password; asked for where the option is missing.",
+    help="Its password; asked for where it is missing, except of the demo account.",
 )
 def drill(
     *,
@@ -75,22 +79,25 @@ def drill(
     """
     settings = settings_or_exit()
     auth = auth_url or settings.public_url
-    password = (
-        password_file.read_text().rstrip("\r\n")
-        if password_file
-        else click.prompt(f"Password of {username}", hide_input=True)
-    )
     traffic = Traffic(
         auth=Client(auth),
         billing=None if without_billing else Client(billing_url or auth),
         username=username,
-        password=password,
+        password=_password(settings, username, password_file),
         rps=rps,
     )
     with sentences():
         store = key_store(settings)
         lead = None if lead_seconds is None else timedelta(seconds=lead_seconds)
         sys.exit(run_drill(traffic, store, lead=lead, clock=utc_now, say=click.echo))
+
+
+def _password(settings: Settings, username: str, file: Path | None) -> str:
+    if file:
+        return file.read_text().rstrip("\r\n")
+    if settings.is_local and username == demo.USERNAME:
+        return demo.PASSWORD
+    return str(click.prompt(f"Password of {username}", hide_input=True))
 
 
 def run_drill(

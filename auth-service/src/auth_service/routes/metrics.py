@@ -4,7 +4,6 @@ from fastapi import APIRouter, Response
 
 from auth_service.metrics import expose
 
-
 router = APIRouter(include_in_schema=False)
 
 
