@@ -1,8 +1,46 @@
 """The only wiring: settings in, a FastAPI application out."""
 
+import asyncio
+import hashlib
+import hmac
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
 
+from auth_service.clock import Clock, utc_now
+from auth_service.database import open_engine
+from auth_service.keys import open_key_ring, read_passphrase
+from auth_service.metrics import MeasureRequests, sample_forever
+from auth_service.migrations import newest_revision
+from auth_service.passwords import HashingSlot
+from auth_service.refresh import RefreshFamilies
+from auth_service.routes import (
+    account,
+    docs,
+    health,
+    internal,
+    jwks,
+    metadata,
+    metrics,
+    refusals,
+    token,
+    users,
+)
+from auth_service.routes.edge import Edge
+from auth_service.routes.parts import Parts
 from auth_service.settings import Settings, load_settings
+from auth_service.throttle import Limits, LoginThrottle
+from auth_service.tokens import Issuer
+from auth_service.users.login import LogIn
+
+# The largest body any client has a reason to send.
+_LARGEST_BODY = 8192
+_DESCRIPTION = """\
+Users log in with `POST /api/token/obtain` and stay logged in with `POST /api/token/refresh`.
+Press **Authorize** and enter `JWT ` and the access token to try the endpoints that need one.
+"""
 
 
 def application() -> FastAPI:
@@ -10,6 +48,95 @@ def application() -> FastAPI:
     return create_app(load_settings())
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Wire the rooms of the service together."""
-    return FastAPI(title=settings.app_name)
+def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
+    """Wire the rooms of the service together.
+
+    Args:
+        settings: What the environment decided.
+        clock: The time for everything that expires.
+
+    Raises:
+        KeysError: The signing keys cannot be read.
+    """
+    parts = _parts(settings, clock=clock)
+    app = FastAPI(
+        title=f"{settings.app_name}: tokens",
+        description=_DESCRIPTION,
+        version="1.0.0",
+        openapi_url=docs.OPENAPI_URL,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        max_body_size=_LARGEST_BODY,
+        telemetry={"tracing": False, "metrics": False},
+        lifespan=_lifespan,
+    )
+    app.state.parts = parts
+    app.add_middleware(Edge)
+    app.add_middleware(MeasureRequests)
+    refusals.install(app)
+    for module in (token, account, internal, users, health, metadata, jwks, metrics):
+        app.include_router(module.router)
+    docs.install(app, public_url=settings.public_url)
+    return app
+
+
+def _parts(settings: Settings, *, clock: Clock) -> Parts:
+    engine = open_engine(settings.database_url)
+    keys = open_key_ring(
+        settings.keys_dir, passphrase=read_passphrase(settings.keys_passphrase_file), now=clock()
+    )
+    slot = HashingSlot()
+    throttle = LoginThrottle(
+        secret=_derived(settings, "login throttle"),
+        limits=Limits(
+            pair_failures=settings.throttle_pair_failures,
+            account_failures=settings.throttle_account_failures,
+            source_failures=settings.throttle_source_failures,
+        ),
+    )
+    return Parts(
+        engine=engine,
+        keys=keys,
+        issuer=Issuer(
+            keys=keys,
+            issuer=settings.issuer,
+            app_name=settings.app_name,
+            audiences=settings.token_audiences,
+            access_lifetime_seconds=settings.access_token_lifetime_seconds,
+            refresh_lifetime_seconds=settings.refresh_token_lifetime_seconds,
+        ),
+        families=RefreshFamilies(
+            engine=engine,
+            token_lifetime_seconds=settings.refresh_token_lifetime_seconds,
+            family_lifetime_seconds=settings.refresh_family_lifetime_seconds,
+            replay_grace_seconds=settings.refresh_replay_grace_seconds,
+        ),
+        login=LogIn(engine=engine, slot=slot, throttle=throttle, clock=clock),
+        slot=slot,
+        throttle=throttle,
+        clock=clock,
+        client_secret=settings.internal_client_secret,
+        digest_secret=_derived(settings, "idempotent requests"),
+        public_url=settings.public_url,
+        schema_revision=newest_revision(),
+    )
+
+
+def _derived(settings: Settings, purpose: str) -> bytes:
+    # One secret to keep, and no use of it can be turned into another.
+    secret = settings.internal_client_secret.encode()
+    return hmac.digest(secret, purpose.encode(), hashlib.sha256)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    parts: Parts = app.state.parts
+    sampling = asyncio.create_task(
+        sample_forever(parts.keys, hash_queue=lambda: parts.slot.waiting, clock=parts.clock)
+    )
+    logging.getLogger(__name__).info("ready to serve")
+    yield
+    sampling.cancel()
+    parts.slot.close()
+    parts.engine.dispose()

@@ -2,6 +2,8 @@
 
 import click
 
+from auth_service.commands.keys import keys
+from auth_service.commands.migrate import migrate
 from auth_service.commands.serve import serve
 
 
@@ -10,4 +12,5 @@ def main() -> None:
     """Issue tokens and keep users, passwords and signing keys."""
 
 
-main.add_command(serve)
+for command in (migrate, serve, keys):
+    main.add_command(command)

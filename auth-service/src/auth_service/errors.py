@@ -10,7 +10,7 @@ class AuthError(Exception):
 
     Args:
         detail: One sentence for the caller, without a secret.
-        retry_after_seconds: When trying again makes sense; becomes `Retry-After` (RFC 9110 §10.2.3).
+        retry_after_seconds: When trying again makes sense: `Retry-After` (RFC 9110 §10.2.3).
     """
 
     code: str
@@ -86,7 +86,7 @@ class MalformedBody(AuthError):
     """A body that is not one well-formed JSON object with distinct names (RFC 8259 §4)."""
 
     code, status = "malformed_body", 400
-    detail = "The body must be one JSON object in UTF-8 without duplicate names."
+    detail = "Send one JSON object without duplicate names, as application/json in UTF-8."
 
 
 class BodyTooLarge(AuthError):
@@ -94,13 +94,6 @@ class BodyTooLarge(AuthError):
 
     code, status = "body_too_large", 413
     detail = "The body is larger than 8 KiB."
-
-
-class UnsupportedMediaType(AuthError):
-    """A body in a format that the endpoint does not read."""
-
-    code, status = "unsupported_media_type", 415
-    detail = "Send the body as application/json."
 
 
 class WrongPassword(AuthError):

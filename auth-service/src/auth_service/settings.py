@@ -39,7 +39,7 @@ class Settings:
         public_url: Address of the gateway, without a trailing slash.
         token_audiences: `aud` of access tokens: the services that may accept them.
         internal_client_secret: What billing-service shows at the internal token endpoint.
-        refresh_replay_grace_seconds: How long a used refresh token is answered with the current one.
+        refresh_replay_grace_seconds: How long a used refresh token gets the current one.
         forwarded_allow_ips: Peers whose X-Forwarded-For is believed, as uvicorn writes them.
         throttle_pair_failures: Free failures of one account from one source, before the backoff.
         throttle_account_failures: Failures of one account from unknown sources in 15 minutes.
@@ -92,9 +92,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         public_url=public_url,
         issuer=read("TOKEN_ISSUER", str, default=public_url),
         app_name=read("APP_NAME", str, default="Stripe Assignment"),
-        token_audiences=read(
-            "TOKEN_AUDIENCES", _audiences, default="auth-service,billing-service"
-        ),
+        token_audiences=read("TOKEN_AUDIENCES", _audiences, default="auth-service,billing-service"),
         internal_client_secret=read(
             "AUTH_INTERNAL_CLIENT_SECRET",
             _secret_for(environment),

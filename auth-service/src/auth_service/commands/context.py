@@ -1,10 +1,13 @@
 """What every command begins with: the settings, or one sentence and exit code 2."""
 
 import sys
+from typing import NoReturn
 
 import click
 
 from auth_service.settings import Settings, SettingsError, load_settings
+
+_USAGE_EXIT_CODE = 2
 
 
 def settings_or_exit() -> Settings:
@@ -12,5 +15,10 @@ def settings_or_exit() -> Settings:
     try:
         return load_settings()
     except SettingsError as error:
-        click.echo(str(error), err=True)
-        sys.exit(2)
+        complain(str(error))
+
+
+def complain(sentence: str) -> NoReturn:
+    """End the process with one sentence for the operator."""
+    click.echo(sentence, err=True)
+    sys.exit(_USAGE_EXIT_CODE)

@@ -2,12 +2,20 @@
 
 import click
 import uvicorn
+from sqlalchemy.exc import OperationalError
 
-from auth_service.commands.context import settings_or_exit
+from auth_service import demo
+from auth_service.commands.context import complain, settings_or_exit
+from auth_service.database import open_engine
+from auth_service.logs import log_config
+from auth_service.metrics_directory import metrics_directory
+from auth_service.settings import Settings
 
 # Longer than the gateway keeps an idle connection (20 s), else it writes into a closed one.
 _KEEP_ALIVE_SECONDS = 75
 _GRACEFUL_SHUTDOWN_SECONDS = 15
+# A worker that computes hashes on a busy machine answers its supervisor late, but is well.
+_HEALTHCHECK_SECONDS = 30
 
 
 @click.command()
@@ -17,12 +25,18 @@ _GRACEFUL_SHUTDOWN_SECONDS = 15
 def serve(host: str, port: int, workers: int | None) -> None:
     """Serve the API."""
     settings = settings_or_exit()
+    _refuse_open_demo_account(settings)
+    with metrics_directory():
+        _run(settings, host=host, port=port, workers=workers or settings.workers)
+
+
+def _run(settings: Settings, *, host: str, port: int, workers: int) -> None:
     uvicorn.run(
         "auth_service.app:application",
         factory=True,
         host=host,
         port=port,
-        workers=workers or settings.workers,
+        workers=workers,
         # Two workers on the plain asyncio loop answer no faster than 44 ms.
         loop="uvloop",
         http="httptools",
@@ -30,6 +44,24 @@ def serve(host: str, port: int, workers: int | None) -> None:
         forwarded_allow_ips=settings.forwarded_allow_ips,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACEFUL_SHUTDOWN_SECONDS,
+        timeout_worker_healthcheck=_HEALTHCHECK_SECONDS,
         access_log=False,
         server_header=False,
+        log_config=log_config(settings.log_level),
     )
+
+
+def _refuse_open_demo_account(settings: Settings) -> None:
+    if settings.is_local:
+        return
+    engine = open_engine(settings.database_url)
+    try:
+        with engine.connect() as connection:
+            demo.refuse_demo_password(connection)
+    except demo.DemoAccountInUse as error:
+        complain(str(error))
+    except OperationalError:
+        # A database that is away is no reason not to start: /readyz tells.
+        return
+    finally:
+        engine.dispose()

@@ -1,0 +1,227 @@
+"""What requests and answers look like on the wire; nothing here decides anything."""
+
+import re
+import unicodedata
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+)
+
+from auth_service.password_rules import MAXIMUM_BYTES
+
+_USERNAME = re.compile(r"[\w.@+-]+")
+_EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]+")
+_LONGEST_TOKEN = 8000
+
+
+def _without_nul(value: str) -> str:
+    # PostgreSQL cannot store it, and no name contains it.
+    if "\0" in value:
+        raise ValueError("NUL characters are not allowed")
+    return value
+
+
+def _username(value: str) -> str:
+    value = unicodedata.normalize("NFKC", value)
+    if not _USERNAME.fullmatch(value):
+        raise ValueError("Use letters, digits and @ . + - _ only")
+    return value
+
+
+def _email(value: str) -> str:
+    if value and not _EMAIL.fullmatch(value):
+        raise ValueError("This is not an e-mail address")
+    return value
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+Moment = Annotated[datetime, PlainSerializer(_rfc3339)]
+LoginName = Annotated[
+    str, StringConstraints(min_length=1, max_length=150), AfterValidator(_without_nul)
+]
+Username = Annotated[
+    str, StringConstraints(min_length=1, max_length=150), AfterValidator(_username)
+]
+Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
+SearchText = Annotated[str, StringConstraints(max_length=254), AfterValidator(_without_nul)]
+Password = Annotated[str, Field(min_length=1, max_length=MAXIMUM_BYTES, repr=False)]
+Token = Annotated[str, Field(min_length=1, max_length=_LONGEST_TOKEN, repr=False)]
+
+_JWS_EXAMPLE = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjdTSjNnV21QMW5IMGI2bTN5cTVaSzBtSnEwdkpYb1Ew..."
+
+
+class Body(BaseModel):
+    """A request whose unknown members are ignored, as the original's were."""
+
+
+class StrictBody(BaseModel):
+    """A request of the internal API: a misspelt member is a bug of the caller."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Credentials(Body):
+    """A name and a password."""
+
+    username: LoginName = Field(examples=["admin"])
+    password: Password = Field(examples=["qweqweqwE1"], json_schema_extra={"format": "password"})
+
+
+class RefreshRequest(Body):
+    """The refresh token to exchange."""
+
+    refresh: Token = Field(examples=[_JWS_EXAMPLE])
+
+
+class TokenRequest(Body):
+    """An access or refresh token."""
+
+    token: Token = Field(examples=[_JWS_EXAMPLE])
+
+
+class PasswordChange(Body):
+    """The caller's present and next password."""
+
+    current_password: Password = Field(json_schema_extra={"format": "password"})
+    new_password: Password = Field(json_schema_extra={"format": "password"})
+
+
+class TokenPair(BaseModel):
+    """Both tokens, in the original's shape."""
+
+    refresh: str = Field(examples=[_JWS_EXAMPLE])
+    access: str = Field(examples=[_JWS_EXAMPLE])
+
+
+class Account(BaseModel):
+    """The caller's own account."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    username: str = Field(examples=["ada"])
+    email: str = Field(examples=["ada@example.org"])
+    is_staff: bool
+    is_superuser: bool
+    created_at: Moment
+    last_login_at: Moment | None
+
+
+class UserOut(BaseModel):
+    """An account as other services see it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    username: str
+    email: str
+    is_active: bool
+    is_staff: bool
+    is_superuser: bool
+    auth_epoch: int
+    version: int
+    created_at: Moment
+    updated_at: Moment
+    last_login_at: Moment | None
+
+
+class NewUserIn(StrictBody):
+    """An account to create."""
+
+    username: Username
+    password: Password
+    email: Email = ""
+    is_active: bool = True
+    is_staff: bool = False
+    is_superuser: bool = False
+
+
+class UserChangeIn(StrictBody):
+    """The fields to change; absent ones stay."""
+
+    username: Username | None = None
+    email: Email | None = None
+    is_active: bool | None = None
+    is_staff: bool | None = None
+    is_superuser: bool | None = None
+
+
+class NewPasswordIn(StrictBody):
+    """A password set by staff."""
+
+    password: Password
+
+
+class UserPage(BaseModel):
+    """One page of accounts."""
+
+    results: list[UserOut]
+    next_after: UUID | None
+
+
+class FeedEntry(BaseModel):
+    """An account's latest change."""
+
+    seq: int
+    deleted: bool
+    user: UserOut
+
+
+class FeedPage(BaseModel):
+    """Changes in the order in which they were committed."""
+
+    changes: list[FeedEntry]
+    next_after: int
+
+
+class AuditEventOut(BaseModel):
+    """One line of the audit log."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    at: Moment
+    actor_id: UUID | None
+    source: str
+    action: str
+    user_id: UUID | None
+    detail: dict[str, Any]
+
+
+class AuditPage(BaseModel):
+    """The audit log, newest first."""
+
+    results: list[AuditEventOut]
+    next_before: int | None
+
+
+class ServiceToken(BaseModel):
+    """A token for the internal API (RFC 6749 §5.1)."""
+
+    access_token: str
+    token_type: str = "Bearer"  # noqa: S105 # a scheme, not a secret
+    expires_in: int
+
+
+class Refusal(BaseModel):
+    """Every refusal has this shape; `code` is stable."""
+
+    detail: str
+    code: str
+    errors: dict[str, list[str]] | None = Field(
+        default=None, description="Sentences by field, with `validation_error` only."
+    )
+    error_codes: dict[str, list[str]] | None = Field(
+        default=None, description="The same as stable words, for refused passwords."
+    )

@@ -1,0 +1,136 @@
+"""The tables of this service's own database, as SQLAlchemy sees them."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+
+_moment = DateTime(timezone=True)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("username", String(150), nullable=False),
+    # NFKC and case-folded: two names that look alike to a person are one name.
+    Column("username_key", Text, nullable=False),
+    Column("email", String(254), nullable=False, server_default=""),
+    Column("password_hash", Text, nullable=False),
+    Column("is_active", Boolean, nullable=False),
+    Column("is_staff", Boolean, nullable=False),
+    Column("is_superuser", Boolean, nullable=False),
+    # Tokens carry the epoch under which they were issued; a bump kills all of them.
+    Column("auth_epoch", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", _moment, nullable=False),
+    Column("updated_at", _moment, nullable=False),
+    Column("last_login_at", _moment),
+    # Deleted users stay as anonymous rows, so that the feed can tell of them.
+    Column("deleted_at", _moment),
+    Column("change_seq", BigInteger, nullable=False, unique=True),
+    CheckConstraint("deleted_at IS NULL OR NOT is_active", name="deleted_users_are_inactive"),
+    postgresql_with={"fillfactor": "80"},
+)
+Index(
+    "users_username_key",
+    users.c.username_key,
+    unique=True,
+    postgresql_where=users.c.deleted_at.is_(None),
+)
+Index(
+    "users_active_superusers",
+    users.c.id,
+    postgresql_where=text("is_superuser AND is_active"),
+)
+
+# One row. Its lock is held until commit, so sequence numbers appear in the order of commits
+# and a reader of the feed never finds a number behind the one it has read.
+feed_position = Table(
+    "feed_position",
+    metadata,
+    Column("single", Boolean, primary_key=True, server_default=text("true")),
+    Column("seq", BigInteger, nullable=False),
+    CheckConstraint("single", name="feed_position_has_one_row"),
+)
+
+# One row a family. Its head is the only unused token, so a rotation is one update of one row;
+# the last used tokens are kept beside it for the replay grace.
+refresh_family = Table(
+    "refresh_family",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("head_jti", Uuid, nullable=False),
+    Column("head_iat", BigInteger, nullable=False),
+    Column("head_exp", BigInteger, nullable=False),
+    Column("consumed_jtis", ARRAY(Uuid), nullable=False, server_default="{}"),
+    Column("consumed_at", ARRAY(BigInteger), nullable=False, server_default="{}"),
+    Column("absolute_exp", BigInteger, nullable=False),
+    Column("revoked_at", _moment),
+    Column("revoked_reason", Text),
+    # Room on the page for the next version of the row: rotations then touch no index.
+    postgresql_with={"fillfactor": "50"},
+)
+
+throttle_bucket = Table(
+    "throttle_bucket",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("started_at", _moment, nullable=False),
+    Column("last_failed_at", _moment, nullable=False),
+    Column("expires_at", _moment, nullable=False),
+    postgresql_with={"fillfactor": "80"},
+)
+Index("throttle_bucket_expires_at", throttle_bucket.c.expires_at)
+
+known_source = Table(
+    "known_source",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("last_success_at", _moment, nullable=False),
+)
+Index("known_source_last_success_at", known_source.c.last_success_at)
+
+idempotency_key = Table(
+    "idempotency_key",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("request_digest", LargeBinary, nullable=False),
+    Column("response", JSONB, nullable=False),
+    Column("created_at", _moment, nullable=False),
+)
+Index("idempotency_key_created_at", idempotency_key.c.created_at)
+
+audit_event = Table(
+    "audit_event",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("at", _moment, nullable=False),
+    Column("actor_id", Uuid),
+    Column("source", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    # Not a foreign key: the log outlives what it speaks of.
+    Column("user_id", Uuid),
+    Column("detail", JSONB, nullable=False),
+)
+Index("audit_event_user_id", audit_event.c.user_id, audit_event.c.id)

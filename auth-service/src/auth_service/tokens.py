@@ -1,0 +1,295 @@
+"""Claims in, signed JWT out, and back: the only place where tokens are issued and verified."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid4
+
+import jwt
+from jwt.types import Options
+
+from auth_service.errors import InvalidToken
+from auth_service.keys import KeyRing
+
+ALGORITHM = "RS256"
+OWN_AUDIENCE = "auth-service"
+INTERNAL_AUDIENCE = "auth-service/internal"
+SERVICE_TOKEN_LIFETIME_SECONDS = 60
+
+_LARGEST_TOKEN = 8192
+# The header we write has about 100 characters; a longer one is not ours, and parsing deeply
+# nested JSON from a stranger can exhaust the stack.
+_LARGEST_HEADER = 512
+_HEADER_MEMBERS = {"alg", "kid", "typ"}
+_KID = re.compile(r"[A-Za-z0-9_-]{43}")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_LEEWAY_SECONDS = 30
+# PyJWT checks the signature alone: its own checks accept `exp` as a string or a boolean.
+_SIGNATURE_ONLY: Options = {
+    "verify_signature": True,
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+    "verify_aud": False,
+    "verify_iss": False,
+    "verify_sub": False,
+    "verify_jti": False,
+}
+
+
+class TokenType(StrEnum):
+    """The claim `token_type`; the header's `typ` says the same in RFC 9068's words."""
+
+    ACCESS = "access"
+    REFRESH = "refresh"
+    SERVICE = "service"
+
+
+_TYP = {TokenType.ACCESS: "at+jwt", TokenType.REFRESH: "JWT", TokenType.SERVICE: "JWT"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Whom an access token speaks of."""
+
+    user_id: UUID
+    auth_epoch: int
+    is_staff: bool = False
+    is_superuser: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshGrant:
+    """One refresh token of a family; signing it twice gives the same token, so none is stored."""
+
+    family_id: UUID
+    user_id: UUID
+    auth_epoch: int
+    jti: UUID
+    issued_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedClaims:
+    """What a token says, after its signature and every claim was checked.
+
+    Attributes:
+        subject: The user's id; for a service token the name of the client.
+        family_id: Of a refresh token only.
+        claims: All claims as they stand in the token.
+    """
+
+    token_type: TokenType
+    subject: str
+    jti: UUID
+    issued_at: int
+    expires_at: int
+    auth_epoch: int = 0
+    family_id: UUID | None = None
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def user_id(self) -> UUID:
+        """The subject of an access or refresh token."""
+        return UUID(self.subject)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """Issues and verifies tokens under one `iss` (RFC 7519, RFC 9068).
+
+    Attributes:
+        keys: The signing keys; the clock decides which one signs.
+        issuer: Exact `iss`.
+        app_name: The claim `app_name`.
+        audiences: `aud` of access tokens.
+    """
+
+    keys: KeyRing
+    issuer: str
+    app_name: str
+    audiences: tuple[str, ...]
+    access_lifetime_seconds: int
+    refresh_lifetime_seconds: int
+
+    def issue_access(self, subject: Subject, *, now: datetime) -> str:
+        """Sign an access token; rights stand in it only where the user has them."""
+        issued_at = int(now.timestamp())
+        user_id = str(subject.user_id)
+        claims: dict[str, object] = {
+            "token_type": TokenType.ACCESS.value,
+            "exp": issued_at + self.access_lifetime_seconds,
+            "iat": issued_at,
+            "jti": str(uuid4()),
+            "id": user_id,
+            "sub": user_id,
+            "iss": self.issuer,
+            "aud": list(self.audiences),
+            "app_name": self.app_name,
+            "auth_epoch": subject.auth_epoch,
+        }
+        if subject.is_staff:
+            claims["is_staff"] = True
+        if subject.is_superuser:
+            claims["is_superuser"] = True
+        return self._sign(claims, TokenType.ACCESS, now=now)
+
+    def issue_refresh(self, grant: RefreshGrant, *, now: datetime) -> str:
+        """Sign the refresh token that a family's row describes."""
+        user_id = str(grant.user_id)
+        claims = {
+            "token_type": TokenType.REFRESH.value,
+            "exp": grant.expires_at,
+            "iat": grant.issued_at,
+            "jti": str(grant.jti),
+            "id": user_id,
+            "sub": user_id,
+            "iss": self.issuer,
+            "aud": [OWN_AUDIENCE],
+            "app_name": self.app_name,
+            "auth_epoch": grant.auth_epoch,
+            "family": str(grant.family_id),
+        }
+        return self._sign(claims, TokenType.REFRESH, now=now)
+
+    def issue_service(self, client_id: str, *, now: datetime) -> str:
+        """Sign a token with which another service may use the internal API for a minute."""
+        issued_at = int(now.timestamp())
+        claims = {
+            "token_type": TokenType.SERVICE.value,
+            "exp": issued_at + SERVICE_TOKEN_LIFETIME_SECONDS,
+            "iat": issued_at,
+            "jti": str(uuid4()),
+            "sub": client_id,
+            "iss": self.issuer,
+            "aud": [INTERNAL_AUDIENCE],
+            "app_name": self.app_name,
+        }
+        return self._sign(claims, TokenType.SERVICE, now=now)
+
+    def verify(
+        self, unverified_token: str, *, token_type: TokenType, now: datetime
+    ) -> VerifiedClaims:
+        """Check a token's signature and every claim.
+
+        Only RS256 is accepted, whatever `alg` the header names, and no header member that we
+        do not write ourselves: `crit`, `jku`, `jwk` and `x5u` are refused (RFC 8725 §3.1, §3.10).
+
+        Args:
+            unverified_token: Compact JWS, scheme removed.
+            token_type: The only kind to accept; one kind never stands in for another.
+            now: The moment of the check.
+
+        Raises:
+            InvalidToken: The same answer whatever is wrong.
+        """
+        claims = self._verify_signature(unverified_token, token_type=token_type, now=now)
+        return self._verify_claims(claims, token_type=token_type, now=now)
+
+    def _sign(self, claims: Mapping[str, Any], token_type: TokenType, *, now: datetime) -> str:
+        key = self.keys.signing_key(now)
+        return jwt.encode(
+            dict(claims),
+            key.private_key,
+            algorithm=ALGORITHM,
+            headers={"kid": key.kid, "typ": _TYP[token_type]},
+        )
+
+    def _verify_signature(
+        self, unverified_token: str, *, token_type: TokenType, now: datetime
+    ) -> dict[str, Any]:
+        kid = _kid_of(unverified_token, token_type=token_type)
+        for_refresh = token_type is TokenType.REFRESH
+        key = self.keys.verification_key(kid, now=now, for_refresh=for_refresh)
+        if key is None:
+            raise InvalidToken
+        try:
+            return jwt.decode(
+                unverified_token, key, algorithms=[ALGORITHM], options=_SIGNATURE_ONLY
+            )
+        except jwt.PyJWTError:
+            raise InvalidToken from None
+
+    def _verify_claims(
+        self, claims: dict[str, Any], *, token_type: TokenType, now: datetime
+    ) -> VerifiedClaims:
+        moment = now.timestamp()
+        issued_at, expires_at = claims.get("iat"), claims.get("exp")
+        # `bool` is an `int`, and JSON has integers beyond every clock: compare the exact type.
+        if type(issued_at) is not int or type(expires_at) is not int:
+            raise InvalidToken
+        is_good = (
+            claims.get("token_type") == token_type
+            and claims.get("iss") == self.issuer
+            and claims.get("app_name") == self.app_name
+            and _has_audience(claims.get("aud"), self._audience(token_type))
+            and issued_at - _LEEWAY_SECONDS <= moment < expires_at
+            and expires_at - issued_at <= self._longest_lifetime(token_type)
+            and _is_uuid(claims.get("jti"))
+            and _has_subject(claims, token_type)
+        )
+        if not is_good:
+            raise InvalidToken
+        family = claims.get("family")
+        return VerifiedClaims(
+            token_type=token_type,
+            subject=claims["sub"],
+            jti=UUID(claims["jti"]),
+            issued_at=issued_at,
+            expires_at=expires_at,
+            auth_epoch=claims.get("auth_epoch", 0),
+            family_id=UUID(family) if family else None,
+            claims=claims,
+        )
+
+    @staticmethod
+    def _audience(token_type: TokenType) -> str:
+        return INTERNAL_AUDIENCE if token_type is TokenType.SERVICE else OWN_AUDIENCE
+
+    def _longest_lifetime(self, token_type: TokenType) -> int:
+        return {
+            TokenType.ACCESS: self.access_lifetime_seconds,
+            TokenType.REFRESH: self.refresh_lifetime_seconds,
+            TokenType.SERVICE: SERVICE_TOKEN_LIFETIME_SECONDS,
+        }[token_type]
+
+
+def _kid_of(unverified_token: str, *, token_type: TokenType) -> str:
+    header_segment, _, rest = unverified_token.partition(".")
+    if len(unverified_token) > _LARGEST_TOKEN or len(header_segment) > _LARGEST_HEADER:
+        raise InvalidToken
+    if rest.count(".") != 1 or not unverified_token.isascii():
+        raise InvalidToken
+    try:
+        header = jwt.get_unverified_header(unverified_token)
+    except jwt.PyJWTError:
+        raise InvalidToken from None
+    if header.keys() != _HEADER_MEMBERS or header["alg"] != ALGORITHM:
+        raise InvalidToken
+    kid = header["kid"]
+    if header["typ"] != _TYP[token_type] or not isinstance(kid, str) or not _KID.fullmatch(kid):
+        raise InvalidToken
+    return kid
+
+
+def _has_audience(audience: object, wanted: str) -> bool:
+    return audience == wanted or (isinstance(audience, list) and wanted in audience)
+
+
+def _is_uuid(value: object) -> bool:
+    return isinstance(value, str) and _UUID.fullmatch(value) is not None
+
+
+def _has_subject(claims: Mapping[str, Any], token_type: TokenType) -> bool:
+    subject = claims.get("sub")
+    if token_type is TokenType.SERVICE:
+        return isinstance(subject, str)
+    if not _is_uuid(subject) or claims.get("id") != subject:
+        return False
+    if type(claims.get("auth_epoch")) is not int:
+        return False
+    return token_type is not TokenType.REFRESH or _is_uuid(claims.get("family"))

@@ -1,0 +1,1 @@
+"""Accounts: logging in, reading and changing them, and the feed that tells others of changes."""

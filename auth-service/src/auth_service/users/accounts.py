@@ -1,0 +1,110 @@
+"""A user as this service knows one, and how one is found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, or_, select
+
+from auth_service.errors import UserNotFound
+from auth_service.tables import users
+from auth_service.throttle import normalised
+from auth_service.tokens import Subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """One account, without its password hash.
+
+    Attributes:
+        auth_epoch: Tokens of an older epoch are dead.
+        version: Grows with every change; what If-Match compares.
+        change_seq: The account's place in the feed of changes.
+    """
+
+    id: UUID
+    username: str
+    email: str
+    is_active: bool
+    is_staff: bool
+    is_superuser: bool
+    auth_epoch: int
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    last_login_at: datetime | None
+    deleted_at: datetime | None
+    change_seq: int
+
+    @property
+    def subject(self) -> Subject:
+        """The user as tokens speak of one."""
+        return Subject(
+            user_id=self.id,
+            auth_epoch=self.auth_epoch,
+            is_staff=self.is_staff,
+            is_superuser=self.is_superuser,
+        )
+
+
+COLUMNS = tuple(users.c[field.name] for field in fields(User))
+
+
+def user_of(row: Row[*tuple[Any, ...]]) -> User:
+    """Make a user of a row that has at least `COLUMNS`."""
+    values = row._mapping  # noqa: SLF001 # SQLAlchemy's documented access by name
+    return User(**{column.name: values[column.name] for column in COLUMNS})
+
+
+def get(connection: Connection, user_id: UUID) -> User:
+    """Read one account.
+
+    Raises:
+        UserNotFound: Never there, or deleted.
+    """
+    query = select(*COLUMNS).where(users.c.id == user_id, users.c.deleted_at.is_(None))
+    row = connection.execute(query).first()
+    if row is None:
+        raise UserNotFound
+    return user_of(row)
+
+
+def find_with_hash(connection: Connection, username: str) -> tuple[User, str] | None:
+    """Look an account up by name for a log-in, with its password hash."""
+    query = select(*COLUMNS, users.c.password_hash).where(
+        users.c.username_key == normalised(username), users.c.deleted_at.is_(None)
+    )
+    row = connection.execute(query).first()
+    return (user_of(row), row.password_hash) if row else None
+
+
+def page(connection: Connection, *, search: str, after: UUID | None, limit: int) -> Sequence[User]:
+    """List accounts in the order of their ids.
+
+    Args:
+        connection: Where to read.
+        search: Part of a username or e-mail address; empty for all.
+        after: The last id of the page before.
+        limit: At most so many.
+    """
+    query = select(*COLUMNS).where(users.c.deleted_at.is_(None)).order_by(users.c.id).limit(limit)
+    if search:
+        query = query.where(
+            or_(
+                users.c.username_key.contains(normalised(search), autoescape=True),
+                users.c.email.icontains(search, autoescape=True),
+            )
+        )
+    if after is not None:
+        query = query.where(users.c.id > after)
+    return [user_of(row) for row in connection.execute(query)]
+
+
+def changes_after(connection: Connection, seq: int, *, limit: int) -> Sequence[User]:
+    """Read the feed: every account whose latest change comes after `seq`, in that order."""
+    query = (
+        select(*COLUMNS).where(users.c.change_seq > seq).order_by(users.c.change_seq).limit(limit)
+    )
+    return [user_of(row) for row in connection.execute(query)]
