@@ -122,9 +122,8 @@ class Cluster:
         Raises:
             PartFailed: The script stopped.
         """
-        connection = ("-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-d", "postgres")
         result = subprocess.run(
-            [self.bin_dir / "psql", "-X", "-q", *connection, "-f", script],
+            [*self._client("psql", "postgres", port=port), "-X", "-q", "-f", str(script)],
             env=dict(env),
             capture_output=True,
             text=True,
@@ -132,6 +131,36 @@ class Cluster:
         )
         if result.returncode:
             raise PartFailed(f"{script.name} failed: {result.stderr.strip()}.", log=self.log)
+
+    def query(self, sql: str, *, database: str, port: int, password: str) -> str:
+        """Ask a database as the superuser; rows are lines, columns are parted by `|`.
+
+        Args:
+            sql: One statement.
+            database: Its name.
+            port: The server's.
+            password: The superuser's.
+
+        Raises:
+            subprocess.CalledProcessError: The server refused the statement.
+        """
+        argv = [*self._client("psql", database, port=port), "-X", "-A", "-t", "-c", sql]
+        return subprocess.check_output(argv, env={"PGPASSWORD": password}, text=True).strip()
+
+    def dump(self, database: str, *, port: int, password: str) -> str:
+        """Everything that a database holds, as SQL.
+
+        Args:
+            database: Its name.
+            port: The server's.
+            password: The superuser's.
+        """
+        argv = self._client("pg_dump", database, port=port)
+        return subprocess.check_output(argv, env={"PGPASSWORD": password}, text=True)
+
+    def _client(self, program: str, database: str, *, port: int) -> list[str]:
+        connection = ["-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-d", database]
+        return [str(self.bin_dir / program), *connection]
 
 
 def cluster(state_dir: Path) -> Cluster:

@@ -143,7 +143,7 @@ def wait_until_ready(
     *,
     log: Path,
     seconds: float,
-    stopping: threading.Event,
+    stopping: threading.Event | None = None,
 ) -> None:
     """Return when the process is ready.
 
@@ -152,11 +152,12 @@ def wait_until_ready(
         child: Its handle.
         log: Its log, named in the refusal.
         seconds: How long it may take.
-        stopping: Set when the start is being given up.
+        stopping: Set when the start is given up, by whoever began it.
 
     Raises:
         PartFailed: It ended, or was not ready in time.
     """
+    stopping = stopping or threading.Event()
     deadline = time.monotonic() + seconds
     while not process.ready():
         if child.poll() is not None:

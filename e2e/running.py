@@ -1,0 +1,239 @@
+"""A whole system on free ports, and the people who use it."""
+
+import base64
+import json
+import socket
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from dev import commands, supervise
+from dev.parts import Process
+from dev.settings import PORT_VARIABLES, Settings
+from dev.startup import READY_SECONDS, State
+from dev.system import System
+
+ADMIN_NAME, ADMIN_PASSWORD = "admin", "qweqweqwE1"
+PASSWORD = "correct horse battery staple 41"
+
+
+def free_ports() -> dict[str, str]:
+    """A port for each variable, none of which is in use."""
+    probes = [socket.socket() for _ in PORT_VARIABLES]
+    try:
+        # All are held at once, so that none is handed out twice.
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        ports = [str(probe.getsockname()[1]) for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+    return dict(zip(PORT_VARIABLES.values(), ports, strict=True))
+
+
+def until(condition: Callable[[], Any], *, seconds: float = 20.0) -> Any:
+    """Wait for something to become true and return it.
+
+    Args:
+        condition: Asked again and again.
+        seconds: How long, before it counts as not happening.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result or time.monotonic() > deadline:
+            return result
+        time.sleep(0.1)
+
+
+@dataclass
+class Person:
+    """A user of the system with an access token, talking to the gateway."""
+
+    id: str
+    username: str
+    password: str
+    access: str
+    refresh: str
+    client: httpx.Client = field(repr=False)
+
+    def get(self, path: str, **request: Any) -> httpx.Response:
+        """GET with this person's token."""
+        return self.client.get(path, **request)
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None, **more: Any) -> httpx.Response:
+        """POST JSON with this person's token."""
+        return self.client.post(path, json=body or {}, **more)
+
+    def subscribe(self, number: str = "4242424242424242", **changes: Any) -> httpx.Response:
+        """Subscribe with one of Stripe's test cards."""
+        body = {
+            "subscription_product": "basic_subscription",
+            "card_number": number,
+            "card_expiration_month": 12,
+            "card_expiration_year": 2030,
+            "card_cvc": 999,
+        }
+        return self.post("/api/subscriptions/subscribe", body | changes)
+
+    def status(self) -> dict[str, Any]:
+        """The subscription as the API tells it."""
+        answer = self.get("/api/subscriptions/status")
+        assert answer.status_code == 200, answer.text
+        result: dict[str, Any] = answer.json()
+        return result
+
+
+@dataclass
+class Running:
+    """A system that is up, with handles to its addresses, logs and processes."""
+
+    system: System
+    client: httpx.Client = field(repr=False)
+    _service_token: tuple[float, str] = (0.0, "")
+
+    @property
+    def settings(self) -> Settings:
+        """What it was started with."""
+        return self.system.settings
+
+    @property
+    def url(self) -> str:
+        """The gateway, as people reach it."""
+        return self.settings.public_url
+
+    @property
+    def auth_url(self) -> str:
+        """auth-service itself, past the gateway."""
+        return f"http://127.0.0.1:{self.settings.ports.auth}"
+
+    @property
+    def billing_url(self) -> str:
+        """billing-service itself, past the gateway."""
+        return f"http://127.0.0.1:{self.settings.ports.billing}"
+
+    @property
+    def sandbox_url(self) -> str:
+        """The Stripe sandbox."""
+        assert self.settings.sandbox_url is not None
+        return self.settings.sandbox_url
+
+    def log(self, name: str) -> str:
+        """The whole log of a process or step."""
+        return (self.settings.log_dir / f"{name}.log").read_text(errors="replace")
+
+    def internal(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """Call auth-service's internal API as billing-service does."""
+        headers = {"Authorization": f"Bearer {self._internal_token()}"}
+        headers |= request.pop("headers", {})
+        return self.client.request(method, f"{self.auth_url}{path}", headers=headers, **request)
+
+    def new_person(self, **attributes: Any) -> Person:
+        """Create a user at auth-service and log them in through the gateway."""
+        username = attributes.pop("username", f"user-{uuid.uuid4().hex[:12]}")
+        body = {"username": username, "password": PASSWORD} | attributes
+        created = self.internal(
+            "POST", "/internal/users", json=body, headers={"Idempotency-Key": str(uuid.uuid4())}
+        )
+        assert created.status_code == 201, created.text
+        return self.log_in(username, PASSWORD, user_id=created.json()["id"])
+
+    def log_in(self, username: str, password: str, *, user_id: str = "") -> Person:
+        """Obtain tokens for a user that exists."""
+        answer = self.client.post(
+            f"{self.url}/api/token/obtain", json={"username": username, "password": password}
+        )
+        assert answer.status_code == 200, answer.text
+        tokens = answer.json()
+        client = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"JWT {tokens['access']}"},
+            timeout=40,
+            trust_env=False,
+        )
+        user_id = user_id or claims(tokens["access"])["id"]
+        return Person(user_id, username, password, tokens["access"], tokens["refresh"], client)
+
+    def process(self, name: str) -> Process:
+        """The process of this name in the table."""
+        return next(process for process in self.system.processes if process.name == name)
+
+    def stop(self, name: str, *, kill: bool = False) -> None:
+        """Stop one process, politely or not."""
+        process = self.process(name)
+        run_dir = self.settings.run_dir
+        record = supervise.recorded(run_dir, name)
+        assert record is not None, f"{name} was never started"
+        seconds = 0.0 if kill else process.stop_seconds
+        supervise.stop(record, run_dir=run_dir, stop_signal=process.stop_signal, seconds=seconds)
+
+    def start(self, name: str) -> None:
+        """Start one process again and wait until it is ready."""
+        process = self.process(name)
+        log = self.settings.log_dir / f"{name}.log"
+        # What the process logged before it was stopped is searched at the end as well.
+        if log.exists():
+            log.rename(log.with_suffix(f".{time.time_ns()}.log"))
+        child = supervise.start(process, run_dir=self.settings.run_dir, log=log)
+        supervise.wait_until_ready(process, child, log=log, seconds=READY_SECONDS)
+
+    def restart(self, name: str, *, kill: bool = False) -> None:
+        """Stop and start one process."""
+        self.stop(name, kill=kill)
+        self.start(name)
+
+    def sql(self, database: str, query: str) -> str:
+        """Ask one of the databases, as the superuser."""
+        return self.system.cluster.query(
+            query,
+            database=database,
+            port=self.settings.ports.postgres,
+            password=self.settings.values["POSTGRES_PASSWORD"],
+        )
+
+    def dump(self, database: str) -> str:
+        """Everything that one of the databases holds, as text."""
+        return self.system.cluster.dump(
+            database,
+            port=self.settings.ports.postgres,
+            password=self.settings.values["POSTGRES_PASSWORD"],
+        )
+
+    def _internal_token(self) -> str:
+        expires, token = self._service_token
+        if time.monotonic() > expires:
+            answer = self.client.post(
+                f"{self.auth_url}/internal/token",
+                auth=("billing-service", self.settings.values["AUTH_INTERNAL_CLIENT_SECRET"]),
+                data={"grant_type": "client_credentials"},
+            )
+            assert answer.status_code == 200, answer.text
+            token = answer.json()["access_token"]
+            self._service_token = (time.monotonic() + answer.json()["expires_in"] / 2, token)
+        return token
+
+
+def claims(token: str) -> dict[str, Any]:
+    """The claims of a token, unverified."""
+    middle = token.split(".")[1]
+    decoded: dict[str, Any] = json.loads(base64.urlsafe_b64decode(middle + "=="))
+    return decoded
+
+
+def log_files(settings: Settings) -> list[Path]:
+    """Every log of the system, those of stopped processes included."""
+    return sorted(settings.log_dir.glob("*.log"))
+
+
+def silent(_name: str, _state: State, *, seconds: float) -> None:
+    """Take no notice of the progress."""
+
+
+def bring_up(system: System) -> None:
+    """Start the system without showing anything."""
+    commands.bring_up(system, watcher=silent)
