@@ -1,5 +1,10 @@
 """Paths of this app."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from webhooks.views import receive
+
+urlpatterns = [
+    path("stripe-webhook", receive),
+    path("stripe-webhook/", receive, name="stripe-webhook"),
+]

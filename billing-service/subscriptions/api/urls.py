@@ -1,5 +1,24 @@
-"""Paths of this app."""
+"""Paths of the API, each with and without the trailing slash: a redirect would lose a POST."""
 
-from django.urls import URLPattern
+from collections.abc import Iterator
 
-urlpatterns: list[URLPattern] = []
+from django.urls import URLPattern, path
+from rest_framework.views import APIView
+
+from subscriptions.api.views import EntitlementsView, ProductsView, StatusView, SubscribeView
+
+_VIEWS: dict[str, type[APIView]] = {
+    "subscribe": SubscribeView,
+    "status": StatusView,
+    "products": ProductsView,
+    "entitlements": EntitlementsView,
+}
+
+
+def _both_ways(views: dict[str, type[APIView]]) -> Iterator[URLPattern]:
+    for route, view in views.items():
+        yield path(route, view.as_view(), name=route.replace("/", "-"))
+        yield path(f"{route}/", view.as_view())
+
+
+urlpatterns = list(_both_ways(_VIEWS))

@@ -1,0 +1,150 @@
+"""What the OpenAPI document shows: refusals and examples, all of them real answers."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+
+from subscriptions.api.serializers import ErrorBody
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    name="Idempotency-Key",
+    location=OpenApiParameter.HEADER,
+    required=False,
+    type=str,
+    description="Repeat a call safely: the same key and body get the first call's answer.",
+)
+
+_REFUSALS: dict[int, tuple[str, dict[str, Any]]] = {
+    400: (
+        "The card was declined, or the request is wrong",
+        {
+            "detail": "Your card was declined.",
+            "code": "card_declined",
+            "decline_code": "generic_decline",
+        },
+    ),
+    401: (
+        "No good access token",
+        {"detail": "The access token is invalid or expired.", "code": "invalid_token"},
+    ),
+    404: (
+        "No subscription",
+        {"detail": "You have no subscription.", "code": "no_subscription"},
+    ),
+    409: (
+        "Not possible as things stand",
+        {"detail": "You already have a subscription.", "code": "already_subscribed"},
+    ),
+    422: (
+        "The Idempotency-Key came with another body before",
+        {
+            "detail": "This Idempotency-Key was used with a different request.",
+            "code": "idempotency_key_reused",
+        },
+    ),
+    429: (
+        "Too many refused cards; see Retry-After",
+        {
+            "detail": "Too many cards were refused. Try again later.",
+            "code": "too_many_card_failures",
+        },
+    ),
+    503: (
+        "Stripe, or auth-service's keys, are away; see Retry-After",
+        {
+            "detail": "The payment gateway cannot be reached. Try again shortly.",
+            "code": "payment_gateway_unavailable",
+        },
+    ),
+}
+
+_STATUS = {
+    "status": "successful",
+    "payment_gateway_status": "active",
+    "current_period_start": "2026-10-04T14:31:51Z",
+    "current_period_end": "2026-11-04T14:31:51Z",
+    "id_reference": "sub_1S9x2aKBAHswNGjY",
+    "price_reference": "price_sandbox_basic",
+    "purchase_date": "2026-10-04",
+    "access_until": "2026-11-04T14:31:51Z",
+    "cancel_at_period_end": False,
+    "next_action": None,
+}
+
+_AUTHENTICATE = {
+    **_STATUS,
+    "status": "failed",
+    "payment_gateway_status": "incomplete",
+    "access_until": None,
+    "next_action": {
+        "type": "authenticate",
+        "client_secret": "pi_3S9x2aKBAHswNGjY_secret_kM2",
+        "hosted_invoice_url": "https://invoice.stripe.com/i/acct_1/test_YWNjdF8x",
+    },
+}
+
+
+def _answer(name: str, value: Any, *, status: int = 200) -> OpenApiExample:
+    return OpenApiExample(name, value=value, response_only=True, status_codes=[str(status)])
+
+
+SUBSCRIBE = [
+    OpenApiExample(
+        "A test card",
+        value={
+            "subscription_product": "basic_subscription",
+            "card_number": "4242424242424242",
+            "card_expiration_month": 12,
+            "card_expiration_year": 2030,
+            "card_cvc": 999,
+        },
+        request_only=True,
+    ),
+    OpenApiExample(
+        "A payment method",
+        value={
+            "subscription_product": "pro_subscription",
+            "payment_method": "pm_card_mastercard",
+        },
+        request_only=True,
+    ),
+    _answer("Paid", _STATUS),
+    _answer("3-D Secure is wanted", _AUTHENTICATE),
+]
+STATUS = [_answer("Paid", _STATUS), _answer("3-D Secure is wanted", _AUTHENTICATE)]
+ENTITLEMENTS = [
+    _answer(
+        "A subscriber",
+        {"products": ["basic_subscription"], "access_until": "2026-11-04T14:31:51Z"},
+    )
+]
+PRODUCTS = [
+    _answer(
+        "On sale",
+        {
+            "name": "basic_subscription",
+            "title": "Basic",
+            "price_reference": "price_sandbox_basic",
+            "unit_amount": 1000,
+            "currency": "usd",
+            "interval": "month",
+            "interval_count": 1,
+        },
+    )
+]
+
+
+def refusals(*statuses: int) -> dict[int, OpenApiResponse]:
+    """Describe the refusals an operation can answer with, each with an example.
+
+    Args:
+        statuses: HTTP status codes.
+    """
+    return {
+        status: OpenApiResponse(
+            ErrorBody,
+            description=_REFUSALS[status][0],
+            examples=[_answer(_REFUSALS[status][1]["code"], _REFUSALS[status][1], status=status)],
+        )
+        for status in statuses
+    }

@@ -1,0 +1,133 @@
+"""Requests and answers of the endpoints."""
+
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+
+from subscriptions.api.card_fields import CvcField, TestCardNumberField, refuse_expired
+
+_CARD_FIELDS = ("card_number", "card_expiration_month", "card_expiration_year", "card_cvc")
+_PAYMENT_METHOD = r"^pm_[A-Za-z0-9_]{1,250}$"
+
+
+class PaymentMethodRequest(serializers.Serializer[Any]):
+    """A payment method, or the card fields with one of Stripe's published test numbers."""
+
+    payment_method = serializers.RegexField(_PAYMENT_METHOD, required=False)
+    card_number = TestCardNumberField(required=False, write_only=True)
+    card_expiration_month = serializers.IntegerField(
+        required=False, write_only=True, min_value=1, max_value=12
+    )
+    card_expiration_year = serializers.IntegerField(
+        required=False, write_only=True, min_value=0, max_value=9999
+    )
+    card_cvc = CvcField(required=False, write_only=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Require one way to pay, whole, and keep only the payment method of it."""
+        given = [name for name in _CARD_FIELDS if name in attrs]
+        if "payment_method" in attrs:
+            if given:
+                raise serializers.ValidationError(
+                    {"payment_method": ["Send payment_method or card fields, not both."]}
+                )
+            return attrs
+        missing = [name for name in _CARD_FIELDS if name not in attrs]
+        if missing:
+            raise serializers.ValidationError(
+                {name: ["This field is required."] for name in missing}
+            )
+        refuse_expired(
+            attrs["card_expiration_month"],
+            attrs["card_expiration_year"],
+            today=timezone.now().date(),
+        )
+        attrs["payment_method"] = attrs["card_number"]
+        return {name: value for name, value in attrs.items() if name not in _CARD_FIELDS}
+
+
+class SubscribeRequest(PaymentMethodRequest):
+    """What to subscribe to, and how to pay for it."""
+
+    subscription_product = serializers.SlugField(max_length=64)
+
+
+class CancelRequest(serializers.Serializer[Any]):
+    """When to end."""
+
+    at_period_end = serializers.BooleanField(default=True)
+
+
+class ChangeRequest(serializers.Serializer[Any]):
+    """What to change to."""
+
+    subscription_product = serializers.SlugField(max_length=64)
+
+
+class NextAction(serializers.Serializer[Any]):
+    """How the user completes a payment that waits for them."""
+
+    type = serializers.ChoiceField(choices=["authenticate", "pay_invoice"])
+    client_secret = serializers.CharField(
+        allow_null=True, help_text="For Stripe.js in the user's own browser; do not log it."
+    )
+    hosted_invoice_url = serializers.URLField(allow_null=True)
+
+
+class StatusBody(serializers.Serializer[Any]):
+    """A user's current subscription."""
+
+    status = serializers.ChoiceField(choices=["successful", "failed", "canceled"])
+    payment_gateway_status = serializers.ChoiceField(
+        choices=[
+            "incomplete",
+            "incomplete_expired",
+            "trialing",
+            "active",
+            "past_due",
+            "canceled",
+            "unpaid",
+            "paused",
+        ]
+    )
+    current_period_start = serializers.DateTimeField(allow_null=True)
+    current_period_end = serializers.DateTimeField(allow_null=True)
+    id_reference = serializers.CharField()
+    price_reference = serializers.CharField()
+    purchase_date = serializers.DateField()
+    access_until = serializers.DateTimeField(allow_null=True)
+    cancel_at_period_end = serializers.BooleanField()
+    next_action = NextAction(allow_null=True)
+
+
+class ProductBody(serializers.Serializer[Any]):
+    """A product on sale."""
+
+    name = serializers.CharField()
+    title = serializers.CharField()
+    price_reference = serializers.CharField()
+    unit_amount = serializers.IntegerField(
+        allow_null=True, help_text="In the currency's smallest unit."
+    )
+    currency = serializers.CharField()
+    interval = serializers.CharField()
+    interval_count = serializers.IntegerField()
+
+
+class ErrorBody(serializers.Serializer[Any]):
+    """Why a request was refused; `code` is stable, `detail` is for people."""
+
+    detail = serializers.CharField()
+    code = serializers.CharField()
+    decline_code = serializers.CharField(required=False)
+    errors = serializers.DictField(  # type: ignore[assignment]  # a field's name, taken out by the metaclass
+        child=serializers.ListField(child=serializers.CharField()), required=False
+    )
+
+
+class EntitlementsBody(serializers.Serializer[Any]):
+    """What a user may use, and until when as things stand."""
+
+    products = serializers.ListField(child=serializers.CharField())
+    access_until = serializers.DateTimeField(allow_null=True)

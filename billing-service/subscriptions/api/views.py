@@ -1,0 +1,118 @@
+"""Subscribing and looking: the original's endpoints and the list of products."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.debug import sensitive_variables
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from subscriptions.api import examples
+from subscriptions.api.caller import idempotency_key, source_of, user_id_of
+from subscriptions.api.lean import LeanView, private_json
+from subscriptions.api.serializers import (
+    EntitlementsBody,
+    ProductBody,
+    StatusBody,
+    SubscribeRequest,
+)
+from subscriptions.attempts import Wish
+from subscriptions.catalogue import product_on_sale
+from subscriptions.models import SubscriptionProduct
+from subscriptions.reading import entitlements_body, entity_tag, status_body
+from subscriptions.subscribe import subscribe
+
+
+class SubscribeView(APIView):
+    """Starts a user's subscription."""
+
+    @extend_schema(
+        operation_id="subscribe",
+        summary="Subscribe the caller",
+        request=SubscribeRequest,
+        parameters=[examples.IDEMPOTENCY_KEY],
+        responses={200: StatusBody, **examples.refusals(400, 401, 409, 422, 429, 503)},
+        examples=examples.SUBSCRIBE,
+    )
+    @sensitive_variables("body")
+    def post(self, request: Request) -> Response:
+        """Subscribe with a payment method, or with one of Stripe's published test cards.
+
+        A card that wants 3-D Secure answers 200 with `status` failed and a `next_action`; when
+        the user has completed it, the status becomes successful without a further call.
+        """
+        body = SubscribeRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        wanted = body.validated_data
+        product = product_on_sale(wanted["subscription_product"])
+        user_id = user_id_of(request)
+        outcome = subscribe(
+            Wish(
+                user_id=user_id,
+                product_name=product.name,
+                price_reference=product.price_reference,
+                payment_method=wanted["payment_method"],
+                source=source_of(request),
+                idempotency_key=idempotency_key(request),
+            )
+        )
+        return Response(status_body(user_id, client_secret=outcome.client_secret))
+
+
+class StatusView(LeanView):
+    """The caller's subscription."""
+
+    @extend_schema(
+        operation_id="status",
+        summary="The caller's subscription",
+        responses={200: StatusBody, **examples.refusals(401, 404, 503)},
+        examples=examples.STATUS,
+    )
+    def get(self, request: Request) -> Response:
+        """Tell how the caller's subscription stands; `payment_gateway_status` is Stripe's word."""
+        raise NotImplementedError
+
+    def describe(self, request: HttpRequest, *, user_id: UUID) -> HttpResponse:
+        """Answer from one row."""
+        return private_json(status_body(user_id))
+
+
+class EntitlementsView(LeanView):
+    """What the caller may use."""
+
+    @extend_schema(
+        operation_id="entitlements",
+        summary="What the caller may use, for other services",
+        responses={200: EntitlementsBody, 304: None, **examples.refusals(401, 503)},
+        examples=examples.ENTITLEMENTS,
+    )
+    def get(self, request: Request) -> Response:
+        """Tell which products the caller may use; send `If-None-Match` to be told of changes."""
+        raise NotImplementedError
+
+    def describe(self, request: HttpRequest, *, user_id: UUID) -> HttpResponse:
+        """Answer from one row, or 304 if the caller has that answer."""
+        body = entitlements_body(user_id)
+        tag = entity_tag(body)
+        known = request.META.get("HTTP_IF_NONE_MATCH", "")
+        if tag in [each.strip().removeprefix("W/") for each in known.split(",")]:
+            return HttpResponse(status=304, headers={"ETag": tag, "Cache-Control": "private"})
+        return private_json(body, ETag=tag)
+
+
+class ProductsView(APIView):
+    """What is on sale."""
+
+    @extend_schema(
+        operation_id="products",
+        summary="Products on sale",
+        responses={200: ProductBody(many=True), **examples.refusals(401)},
+        examples=examples.PRODUCTS,
+    )
+    def get(self, request: Request) -> Response:
+        """List the products on sale with their prices."""
+        fields: tuple[Any, ...] = tuple(ProductBody().fields)
+        return Response(list(SubscriptionProduct.objects.filter(on_sale=True).values(*fields)))

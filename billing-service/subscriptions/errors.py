@@ -1,0 +1,160 @@
+"""Refusals about customers, cards and subscriptions."""
+
+from typing import Any
+
+from errors import BillingError, Unavailable
+
+
+class PaymentGatewayUnavailable(Unavailable):
+    """Stripe did not answer, or asked us to come back later."""
+
+    code = "payment_gateway_unavailable"
+
+
+class PaymentGatewayRefused(BillingError):
+    """Stripe rejected a request as wrong: our configuration or our code is at fault."""
+
+    code, status = "payment_gateway_refused", 502
+
+
+class MissingAtStripe(BillingError):
+    """Stripe does not know an object that was named; `param` says which one."""
+
+    code, status = "not_found_at_stripe", 404
+
+    def __init__(self, detail: str, *, param: str) -> None:
+        """Keep the parameter Stripe objected to."""
+        super().__init__(detail)
+        self.param = param
+
+
+class IdempotencyMismatch(BillingError):
+    """A key was sent before with other parameters, so its outcome cannot be asked for again."""
+
+    code, status = "attempt_expired", 409
+
+
+class CardDeclined(BillingError):
+    """The card's bank, or Stripe, refused the card."""
+
+    code, status = "card_declined", 400
+
+    def __init__(self, detail: str, *, decline_code: str, fingerprint: str = "") -> None:
+        """Keep Stripe's sentence and code.
+
+        Args:
+            detail: Stripe's sentence, made for customers.
+            decline_code: The bank's reason, or Stripe's error code where it gave none.
+            fingerprint: Stripe's fingerprint of the card, if it told.
+        """
+        super().__init__(detail, decline_code=decline_code)
+        self.fingerprint = fingerprint
+
+
+class PaymentMethodRefused(BillingError):
+    """The payment method does not exist or belongs to somebody else."""
+
+    code, status = "payment_method_refused", 400
+
+
+class RawCardRefused(BillingError):
+    """A card number other than a published test number never gets further than this."""
+
+    code, status = "raw_card_refused", 400
+
+    def __init__(self) -> None:
+        """Name the ways that keep card numbers away from this server."""
+        super().__init__(
+            "Card numbers are not accepted here. Send payment_method, or collect the card with "
+            "/api/subscriptions/setup-intent or /api/subscriptions/checkout-session."
+        )
+
+
+class UnknownProduct(BillingError):
+    """No product of that name is on sale."""
+
+    code, status = "unknown_product", 400
+
+
+class AlreadySubscribed(BillingError):
+    """The user has a live subscription."""
+
+    code, status = "already_subscribed", 409
+
+    def __init__(self) -> None:
+        """Say it in one sentence."""
+        super().__init__("You already have a subscription.")
+
+
+class AttemptInProgress(BillingError):
+    """Another request of the same user is being worked on."""
+
+    code, status = "attempt_in_progress", 409
+
+    def __init__(self, *, retry_after_seconds: int) -> None:
+        """Say when to look again."""
+        super().__init__(
+            "Your previous request to subscribe is still being worked on.",
+            headers={"Retry-After": str(max(1, retry_after_seconds))},
+        )
+
+
+class IdempotencyKeyReused(BillingError):
+    """The Idempotency-Key header was sent before with another body."""
+
+    code, status = "idempotency_key_reused", 422
+
+    def __init__(self) -> None:
+        """Say it in one sentence."""
+        super().__init__("This Idempotency-Key was used with a different request.")
+
+
+class TooManyCardFailures(BillingError):
+    """Too many refused cards; slows down whoever tests stolen cards."""
+
+    code, status = "too_many_card_failures", 429
+
+    def __init__(self, *, retry_after_seconds: int) -> None:
+        """Say when to come back."""
+        super().__init__(
+            "Too many cards were refused. Try again later.",
+            headers={"Retry-After": str(max(1, retry_after_seconds))},
+        )
+
+
+class NoSubscription(BillingError):
+    """The user never had a subscription, or has none that the call could change."""
+
+    code, status = "no_subscription", 404
+
+    def __init__(self, detail: str = "You have no subscription.") -> None:
+        """Say it in one sentence."""
+        super().__init__(detail)
+
+
+class WrongState(BillingError):
+    """The subscription is not in a state that allows the call."""
+
+    code, status = "wrong_state", 409
+
+
+def refusal_as_json(error: BillingError) -> dict[str, Any]:
+    """Keep a refusal so that the same answer can be given again."""
+    return {
+        "detail": error.detail,
+        "code": error.code,
+        "status": error.status,
+        "members": error.members,
+    }
+
+
+class RepeatedRefusal(BillingError):
+    """A refusal that was given before, given again for the same Idempotency-Key."""
+
+    code, status = "repeated_refusal", 400
+
+    def __init__(self, kept: dict[str, Any]) -> None:
+        """Restore what `refusal_as_json` kept."""
+        super().__init__(kept["detail"], headers={"Idempotent-Replayed": "true"}, **kept["members"])
+        self.code = kept["code"]  # type: ignore[misc]  # the class stands for every kept refusal
+        self.status = kept["status"]  # type: ignore[misc]

@@ -1,0 +1,29 @@
+"""`manage.py seed_products`: the two products on sale, with their amounts if Stripe answers."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from errors import BillingError
+from subscriptions import catalogue
+from subscriptions.models import SubscriptionProduct
+
+
+class Command(BaseCommand):
+    """Safe to repeat."""
+
+    help = "Create basic_subscription and pro_subscription from the price-id variables."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Seed, then mirror what Stripe says."""
+        for product in catalogue.seed():
+            self.stdout.write(f"{product.name}: {product.price_reference}, {self._mirror(product)}")
+
+    def _mirror(self, product: SubscriptionProduct) -> str:
+        try:
+            catalogue.mirror_price(product)
+        except BillingError as refusal:
+            return f"amount not known yet ({refusal.code})"
+        if not product.on_sale:
+            return "not on sale: Stripe does not know the price or has it switched off"
+        return f"{product.unit_amount} {product.currency} per {product.interval}"

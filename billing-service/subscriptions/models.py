@@ -1,0 +1,265 @@
+"""What this service remembers of Stripe's objects, and of each try to subscribe.
+
+Rows that mirror Stripe are written by `sync` alone; everybody else reads them.
+"""
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from subscriptions.statuses import LIVE
+
+
+class Customer(models.Model):
+    """A user as Stripe's customer; the id is empty until Stripe has made one.
+
+    Its row is what every writer of a user's billing state locks.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="customers"
+    )
+    stripe_customer_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
+    # Grows with every write of state that came from Stripe: whoever fetched before it grew
+    # holds old news and must fetch again.
+    sync_version = models.PositiveBigIntegerField(default=0)
+    synced_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    # Set when the object no longer exists at Stripe; the row stays as a tombstone.
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("user",),
+                condition=Q(deleted_at__isnull=True),
+                name="one_customer_per_user",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.stripe_customer_id or f"customer {self.pk} (not at Stripe yet)"
+
+
+class PaymentMethod(models.Model):
+    """A customer's card at Stripe: what it looks like, never its number."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="payment_methods")
+    stripe_payment_method_id = models.CharField(max_length=255, unique=True)
+    brand = models.CharField(max_length=32, blank=True)
+    last4 = models.CharField(max_length=4, blank=True)
+    exp_month = models.PositiveSmallIntegerField(null=True, blank=True)
+    exp_year = models.PositiveSmallIntegerField(null=True, blank=True)
+    fingerprint = models.CharField(max_length=64, blank=True)
+    is_default = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    detached_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.brand or 'card'} •••• {self.last4}"
+
+
+class SubscriptionProduct(models.Model):
+    """A product on sale, under the name callers use, with its price mirrored from Stripe."""
+
+    name = models.SlugField(max_length=64, unique=True)
+    price_reference = models.CharField(max_length=255, unique=True)
+    stripe_product_id = models.CharField(max_length=255, blank=True)
+    title = models.CharField(max_length=255, blank=True)
+    unit_amount = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="In the currency's smallest unit."
+    )
+    currency = models.CharField(max_length=3, blank=True)
+    interval = models.CharField(max_length=8, blank=True)
+    interval_count = models.PositiveSmallIntegerField(default=1)
+    on_sale = models.BooleanField(default=True)
+    synced_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("unit_amount", "name")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Subscription(models.Model):
+    """A subscription as Stripe last described it.
+
+    A user can have had several; exactly one of them is `is_current`: the live one, else the newest.
+    """
+
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="subscriptions")
+    # Repeated from the customer so that the status query reads one row of one table.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="subscriptions"
+    )
+    stripe_subscription_id = models.CharField(max_length=255, unique=True)
+    product = models.ForeignKey(
+        SubscriptionProduct, on_delete=models.SET_NULL, null=True, blank=True
+    )
+    price_reference = models.CharField(max_length=255, blank=True)
+    unit_amount = models.PositiveBigIntegerField(null=True, blank=True)
+    currency = models.CharField(max_length=3, blank=True)
+    interval = models.CharField(max_length=8, blank=True)
+    interval_count = models.PositiveSmallIntegerField(default=1)
+    stripe_status = models.CharField(max_length=32)
+    is_current = models.BooleanField(default=False)
+    current_period_start = models.DateTimeField(null=True, blank=True)
+    current_period_end = models.DateTimeField(null=True, blank=True)
+    cancel_at_period_end = models.BooleanField(default=False)
+    cancel_at = models.DateTimeField(null=True, blank=True)
+    access_until = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    latest_invoice_id = models.CharField(max_length=255, blank=True)
+    latest_invoice_status = models.CharField(max_length=32, blank=True)
+    hosted_invoice_url = models.URLField(max_length=2000, blank=True)
+    payment_method_reference = models.CharField(max_length=255, blank=True)
+    purchased_at = models.DateTimeField()
+    synced_at = models.DateTimeField()
+    # Set when Stripe no longer knows the subscription; the row stays as a tombstone.
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("user",),
+                condition=Q(is_current=True),
+                name="one_current_subscription_per_user",
+            ),
+        )
+        indexes = (
+            models.Index(fields=("stripe_status", "currency"), name="subscription_by_status"),
+        )
+
+    def __str__(self) -> str:
+        return self.stripe_subscription_id
+
+    @property
+    def is_live(self) -> bool:
+        """Whether Stripe bills, or may again bill, for it."""
+        return self.stripe_status in LIVE
+
+
+class SubscriptionChange(models.Model):
+    """One change of what Stripe says about a subscription, for the timeline."""
+
+    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="changes")
+    at = models.DateTimeField(auto_now_add=True)
+    cause = models.CharField(max_length=64)
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"{self.subscription_id}: {self.before} → {self.after}"
+
+
+class SubscribeAttempt(models.Model):
+    """One try of a user to subscribe; its id is in every idempotency key it sends.
+
+    It stays open, with the same keys, until its outcome at Stripe is known.
+    """
+
+    class State(models.TextChoices):
+        """How the try stands."""
+
+        OPEN = "open"
+        SUCCEEDED = "succeeded"
+        REQUIRES_ACTION = "requires_action"
+        DECLINED = "declined"
+        FAILED = "failed"
+        SUPERSEDED = "superseded"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="attempts"
+    )
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="attempts")
+    product_name = models.CharField(max_length=64)
+    # What the calls are made of, fixed here so that a resumed try sends the very same parameters.
+    price_reference = models.CharField(max_length=255)
+    payment_method_reference = models.CharField(max_length=255)
+    # Empty for a user Stripe did not know when the try began.
+    stripe_customer_id = models.CharField(max_length=255, blank=True)
+    request_hash = models.CharField(max_length=64)
+    idempotency_key = models.CharField(max_length=255, null=True, blank=True)
+    source = models.GenericIPAddressField(null=True, blank=True)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.OPEN)
+    stripe_subscription_id = models.CharField(max_length=255, blank=True)
+    # The answer a repeated Idempotency-Key gets again.
+    refusal = models.JSONField(null=True, blank=True)
+    # The step, idempotency key and request id of each call made at Stripe.
+    calls = models.JSONField(default=list)
+    created_at = models.DateTimeField(auto_now_add=True)
+    # Whoever works on an open try holds it until then; after that anybody may finish it.
+    leased_until = models.DateTimeField()
+    # Taken over from a process that did not finish: Stripe may replay answers that are old.
+    resumed = models.BooleanField(default=False)
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("user",), condition=Q(state="open"), name="one_open_attempt_per_user"
+            ),
+            models.UniqueConstraint(
+                fields=("user", "idempotency_key"), name="one_attempt_per_idempotency_key"
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("leased_until",), condition=Q(state="open"), name="open_attempts_by_lease"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.state})"
+
+    def key(self, step: str) -> str:
+        """Return the idempotency key of one of this try's calls."""
+        return f"attempt:{self.id}:{step}"
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What Stripe's objects carry so that they can be traced back to this try."""
+        return {"attempt": str(self.id), "user_id": str(self.user_id)}
+
+
+class CardFailure(models.Model):
+    """A card that was refused, remembered to slow down whoever tests stolen cards here."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    source = models.GenericIPAddressField(null=True, blank=True)
+    # A hash of the payment method as it was sent, and Stripe's fingerprint where it told one.
+    reference = models.CharField(max_length=64)
+    fingerprint = models.CharField(max_length=64, blank=True)
+    code = models.CharField(max_length=64)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = (
+            models.Index(fields=("user", "at"), name="card_failures_by_user"),
+            models.Index(fields=("source", "at"), name="card_failures_by_source"),
+            models.Index(fields=("reference", "at"), name="card_failures_by_reference"),
+            models.Index(fields=("fingerprint", "at"), name="card_failures_by_card"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.code} at {self.at}"
+
+
+class ReconcileRun(models.Model):
+    """One comparison of our rows with Stripe's objects."""
+
+    started_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    fix = models.BooleanField(default=False)
+    # Where a broken-off run goes on: the last customer row it has compared.
+    position = models.BigIntegerField(default=0)
+    customers_compared = models.PositiveIntegerField(default=0)
+    drift: "models.JSONField[Any, Any]" = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return f"{self.started_at:%Y-%m-%d %H:%M}: {len(self.drift)} differences"

@@ -1,0 +1,47 @@
+"""What Stripe's subscription statuses mean to our callers."""
+
+from datetime import datetime, timedelta
+
+# A customer who is in one of these has a subscription; a second one would bill them twice.
+LIVE = frozenset({"trialing", "active", "past_due", "unpaid", "paused"})
+# Stripe never moves a subscription out of these.
+ENDED = frozenset({"canceled", "incomplete_expired"})
+
+
+def our_status(stripe_status: str, *, access_until: datetime | None, now: datetime) -> str:
+    """Translate Stripe's word into `successful`, `failed` or `canceled`.
+
+    Args:
+        stripe_status: Stripe's `subscription.status`.
+        access_until: Stored end of access; it bounds the grace of `past_due`.
+        now: The moment to answer for.
+    """
+    if stripe_status in ("active", "trialing"):
+        return "successful"
+    if stripe_status == "past_due":
+        return "successful" if access_until is not None and now < access_until else "failed"
+    return "canceled" if stripe_status == "canceled" else "failed"
+
+
+def access_end(
+    stripe_status: str,
+    *,
+    period_end: datetime | None,
+    unpaid_since: datetime | None,
+    ended_at: datetime | None,
+    grace: timedelta,
+) -> datetime | None:
+    """Say until when a subscription gives access as things stand, or None for never.
+
+    Args:
+        stripe_status: Stripe's `subscription.status`.
+        period_end: End of the paid period.
+        unpaid_since: When the invoice that is not paid was made.
+        ended_at: When Stripe ended the subscription.
+        grace: How long `past_due` still gives access.
+    """
+    if stripe_status in ("active", "trialing"):
+        return period_end
+    if stripe_status == "past_due":
+        return unpaid_since + grace if unpaid_since else None
+    return ended_at if stripe_status == "canceled" else None

@@ -1,0 +1,83 @@
+"""Products, prices and webhook endpoints at Stripe."""
+
+from subscriptions.stripe_gateway.client import call, client
+from subscriptions.stripe_gateway.objects import StripePrice, read_price
+
+
+def fetch_price(price: str) -> StripePrice:
+    """Fetch a price with its product's name.
+
+    Args:
+        price: `price_…`.
+
+    Raises:
+        MissingAtStripe: There is none.
+    """
+    return read_price(call(client().v1.prices.retrieve, price, params={"expand": ["product"]}))
+
+
+def find_price(lookup_key: str) -> StripePrice | None:
+    """Find the active price that carries a lookup key.
+
+    Args:
+        lookup_key: Our name of the product.
+    """
+    page = call(
+        client().v1.prices.list,
+        params={"lookup_keys": [lookup_key], "active": True, "expand": ["data.product"]},
+    )
+    return read_price(page["data"][0]) if page["data"] else None
+
+
+def create_price(
+    *, lookup_key: str, name: str, unit_amount: int, currency: str, interval: str, key: str
+) -> StripePrice:
+    """Make a product with one recurring price.
+
+    Args:
+        lookup_key: Our name of the product, by which the price is found again.
+        name: What customers read on invoices.
+        unit_amount: In the currency's smallest unit.
+        currency: Three letters.
+        interval: `month` or `year`.
+        key: Idempotency key.
+    """
+    data = call(
+        client().v1.prices.create,
+        params={
+            "currency": currency,
+            "unit_amount": unit_amount,
+            "recurring": {"interval": interval},
+            "lookup_key": lookup_key,
+            "product_data": {"name": name},
+            "expand": ["product"],
+        },
+        key=key,
+    )
+    return read_price(data)
+
+
+def find_webhook_endpoint(url: str) -> str | None:
+    """Return the id of the enabled endpoint that delivers to an address, if there is one.
+
+    Args:
+        url: Where it delivers to.
+    """
+    page = call(client().v1.webhook_endpoints.list, params={"limit": 100})
+    return next((each["id"] for each in page["data"] if each["url"] == url), None)
+
+
+def create_webhook_endpoint(*, url: str, enabled_events: list[str], key: str) -> tuple[str, str]:
+    """Make a webhook endpoint; return its id and its secret, which is told only once.
+
+    Args:
+        url: Where to deliver to.
+        enabled_events: Which types.
+        key: Idempotency key.
+    """
+    data = call(
+        client().v1.webhook_endpoints.create,
+        params={"url": url, "enabled_events": enabled_events},
+        key=key,
+    )
+    return data["id"], data["secret"]

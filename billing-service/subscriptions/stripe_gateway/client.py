@@ -1,0 +1,189 @@
+"""One client for Stripe: time budget, retries, and Stripe's errors in our family's words."""
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from functools import cache
+from typing import Any, NoReturn
+
+import requests
+import stripe
+from django.conf import settings
+from requests.adapters import HTTPAdapter
+
+from errors import BillingError
+from subscriptions.errors import (
+    CardDeclined,
+    IdempotencyMismatch,
+    MissingAtStripe,
+    PaymentGatewayRefused,
+    PaymentGatewayUnavailable,
+)
+
+CONNECT_TIMEOUT_SECONDS = 3.0
+READ_TIMEOUT_SECONDS = 10.0
+BUDGET_SECONDS = 25.0
+RETRIES = 2
+_POOL_SIZE = 32
+
+_log = logging.getLogger(__name__)
+_deadline: ContextVar[float | None] = ContextVar("stripe_deadline", default=None)
+_recorded: ContextVar[list[dict[str, str]] | None] = ContextVar("stripe_calls", default=None)
+
+
+@contextlib.contextmanager
+def time_budget(seconds: float = BUDGET_SECONDS) -> Iterator[None]:
+    """Bound the time that all of Stripe's answers inside the block may take together.
+
+    Args:
+        seconds: The whole budget; a block inside another one cannot extend it.
+    """
+    outer = _deadline.get()
+    ours = time.monotonic() + seconds
+    token = _deadline.set(ours if outer is None else min(ours, outer))
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+@contextlib.contextmanager
+def recorded_calls() -> Iterator[list[dict[str, str]]]:
+    """Collect the idempotency key and Stripe's request id of every call inside the block."""
+    calls: list[dict[str, str]] = []
+    token = _recorded.set(calls)
+    try:
+        yield calls
+    finally:
+        _recorded.reset(token)
+
+
+def call(
+    operation: Callable[..., stripe.StripeObject],
+    *ids: str,
+    params: Any = None,
+    key: str | None = None,
+) -> dict[str, Any]:
+    """Make one call and return the answer as plain data.
+
+    Args:
+        operation: A method of one of `client().v1`'s services.
+        ids: Ids in the path.
+        params: The call's parameters, typed by the service.
+        key: Idempotency key. The SDK would make one up, but only its own retries would share it.
+
+    Raises:
+        PaymentGatewayUnavailable: No answer in time, a 5xx, a rate limit, or refused credentials.
+        CardDeclined: HTTP 402.
+        MissingAtStripe: A named object does not exist.
+        IdempotencyMismatch: The key was used with other parameters.
+        PaymentGatewayRefused: Any other 4xx.
+    """
+    options = {"idempotency_key": key} if key else {}
+    try:
+        answer = operation(*ids, params=params, options=options)
+    except stripe.StripeError as error:
+        _record(key=key, request_id=error.request_id, outcome=type(error).__name__)
+        _refuse(error)
+    response = answer.last_response
+    _record(key=key, request_id=response.request_id if response else None, outcome="ok")
+    return answer.to_dict()
+
+
+@cache
+def client() -> stripe.StripeClient:
+    """Return the process's client; it is made on first use, after any fork."""
+    base = settings.BILLING.stripe_api_base
+    return stripe.StripeClient(
+        settings.BILLING.stripe_api_secret,
+        base_addresses={"api": base} if base else {},
+        # Without this the client does not retry at all, other than the module-level API.
+        max_network_retries=RETRIES,
+        http_client=stripe.RequestsClient(session=_BudgetSession(to_sandbox=bool(base))),
+    )
+
+
+class _BudgetSession(requests.Session):
+    """Connections to Stripe that end with the budget of whoever calls."""
+
+    def __init__(self, *, to_sandbox: bool) -> None:
+        super().__init__()
+        # The sandbox is on this machine or in this network; a proxy is for the real address.
+        self.trust_env = not to_sandbox
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=_POOL_SIZE))
+
+    def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # the SDK passes everything else by name
+        """Send a request, waiting at most as long as the budget still allows."""
+        left = _seconds_left()
+        kwargs["timeout"] = (
+            min(CONNECT_TIMEOUT_SECONDS, left),
+            min(READ_TIMEOUT_SECONDS, left),
+        )
+        return super().request(method, url, **kwargs)
+
+
+def _seconds_left() -> float:
+    deadline = _deadline.get()
+    if deadline is None:
+        return READ_TIMEOUT_SECONDS
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise requests.Timeout("the time budget for Stripe is used up")
+    return left
+
+
+def _record(*, key: str | None, request_id: str | None, outcome: str) -> None:
+    calls = _recorded.get()
+    if calls is not None:
+        calls.append({"key": key or "", "request_id": request_id or "", "outcome": outcome})
+
+
+def _refuse(error: stripe.StripeError) -> NoReturn:
+    refusal = _translate(error)
+    if not isinstance(refusal, CardDeclined):
+        _log.warning(
+            "Stripe refused a call",
+            extra={
+                "stripe_error": type(error).__name__,
+                "stripe_code": error.code,
+                "stripe_param": getattr(error, "param", None),
+                "stripe_request_id": error.request_id,
+                "stripe_status": error.http_status,
+            },
+        )
+    # Not chained: Stripe's exception carries the whole response body in its arguments.
+    raise refusal from None
+
+
+def _translate(error: stripe.StripeError) -> BillingError:
+    match error:
+        case stripe.CardError():
+            return _decline(error)
+        case stripe.IdempotencyError():
+            return IdempotencyMismatch("This try to subscribe is too old to be finished.")
+        case stripe.InvalidRequestError(code="resource_missing"):
+            return MissingAtStripe(
+                "Stripe does not know that object.", param=str(error.param or "id")
+            )
+        case stripe.InvalidRequestError():
+            return PaymentGatewayRefused("The payment gateway refused the request.")
+        case stripe.RateLimitError():
+            return PaymentGatewayUnavailable(
+                "The payment gateway is busy. Try again shortly.", retry_after_seconds=2
+            )
+    return PaymentGatewayUnavailable(
+        "The payment gateway cannot be reached. Try again shortly.", retry_after_seconds=5
+    )
+
+
+def _decline(error: stripe.CardError) -> CardDeclined:
+    details = error.json_body.get("error", {}) if isinstance(error.json_body, dict) else {}
+    card = (details.get("payment_method") or {}).get("card") or {}
+    return CardDeclined(
+        error.user_message or "Your card was declined.",
+        decline_code=details.get("decline_code") or error.code or "generic_decline",
+        fingerprint=card.get("fingerprint") or "",
+    )

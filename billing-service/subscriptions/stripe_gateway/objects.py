@@ -1,0 +1,210 @@
+"""Stripe's objects as far as this service reads them, as frozen values."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class StripePaymentMethod:
+    """A card; for other types only the id is told."""
+
+    id: str
+    stripe_customer_id: str
+    brand: str
+    last4: str
+    exp_month: int | None
+    exp_year: int | None
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StripePrice:
+    """What something costs, how often."""
+
+    id: str
+    stripe_product_id: str
+    product_name: str
+    unit_amount: int | None
+    currency: str
+    interval: str
+    interval_count: int
+    active: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class StripeInvoice:
+    """A bill and, where it waits for the customer, the way to pay it."""
+
+    id: str
+    number: str
+    status: str
+    created: datetime
+    currency: str
+    amount_due: int
+    amount_paid: int
+    hosted_invoice_url: str
+    invoice_pdf: str
+    payment_intent_id: str
+    client_secret: str
+    lines: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StripeSubscription:
+    """A subscription with the one price our products have."""
+
+    id: str
+    stripe_customer_id: str
+    status: str
+    item_id: str
+    price: StripePrice | None
+    current_period_start: datetime | None
+    current_period_end: datetime | None
+    cancel_at_period_end: bool
+    cancel_at: datetime | None
+    ended_at: datetime | None
+    created: datetime
+    latest_invoice: StripeInvoice | None
+    payment_method_id: str
+    attempt_id: str
+    user_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StripeCustomer:
+    """A customer; `subscriptions` is None where they were not asked for."""
+
+    id: str
+    deleted: bool
+    user_id: str
+    default_payment_method_id: str
+    subscriptions: tuple[StripeSubscription, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StripePaymentIntent:
+    """How far the payment of an invoice is."""
+
+    id: str
+    status: str
+    client_secret: str
+    decline_code: str
+    decline_message: str
+    fingerprint: str
+
+
+def read_payment_method(data: dict[str, Any]) -> StripePaymentMethod:
+    """Read a payment method."""
+    card = data.get("card") or {}
+    return StripePaymentMethod(
+        id=data["id"],
+        stripe_customer_id=id_of(data.get("customer")),
+        brand=card.get("brand") or data.get("type") or "",
+        last4=card.get("last4") or "",
+        exp_month=card.get("exp_month"),
+        exp_year=card.get("exp_year"),
+        fingerprint=card.get("fingerprint") or "",
+    )
+
+
+def read_price(data: dict[str, Any]) -> StripePrice:
+    """Read a price; its product may be expanded."""
+    recurring = data.get("recurring") or {}
+    product = data.get("product")
+    return StripePrice(
+        id=data["id"],
+        stripe_product_id=id_of(product),
+        product_name=(product.get("name") or "") if isinstance(product, dict) else "",
+        unit_amount=data.get("unit_amount"),
+        currency=data.get("currency") or "",
+        interval=recurring.get("interval") or "",
+        interval_count=recurring.get("interval_count") or 1,
+        active=bool(data.get("active")),
+    )
+
+
+def read_invoice(data: dict[str, Any]) -> StripeInvoice:
+    """Read an invoice, with the payment intent of its default payment where expanded."""
+    payments = (data.get("payments") or {}).get("data") or []
+    intents = [id_of((payment.get("payment") or {}).get("payment_intent")) for payment in payments]
+    return StripeInvoice(
+        id=data.get("id") or "",
+        number=data.get("number") or "",
+        status=data.get("status") or "",
+        created=datetime.fromtimestamp(data["created"], UTC),
+        currency=data.get("currency") or "",
+        amount_due=data.get("amount_due") or 0,
+        amount_paid=data.get("amount_paid") or 0,
+        hosted_invoice_url=data.get("hosted_invoice_url") or "",
+        invoice_pdf=data.get("invoice_pdf") or "",
+        payment_intent_id=next((intent for intent in intents if intent), ""),
+        client_secret=(data.get("confirmation_secret") or {}).get("client_secret") or "",
+        lines=tuple((data.get("lines") or {}).get("data") or ()),
+    )
+
+
+def read_subscription(data: dict[str, Any]) -> StripeSubscription:
+    """Read a subscription; the period is on its items since API version 2025-03-31."""
+    items = (data.get("items") or {}).get("data") or [{}]
+    item, metadata = items[0], data.get("metadata") or {}
+    invoice = data.get("latest_invoice")
+    return StripeSubscription(
+        id=data["id"],
+        stripe_customer_id=id_of(data.get("customer")),
+        status=data["status"],
+        item_id=item.get("id") or "",
+        price=read_price(item["price"]) if item.get("price") else None,
+        current_period_start=moment(item.get("current_period_start")),
+        current_period_end=moment(item.get("current_period_end")),
+        cancel_at_period_end=bool(data.get("cancel_at_period_end")),
+        cancel_at=moment(data.get("cancel_at")),
+        ended_at=moment(data.get("ended_at")),
+        created=datetime.fromtimestamp(data["created"], UTC),
+        latest_invoice=read_invoice(invoice) if isinstance(invoice, dict) else None,
+        payment_method_id=id_of(data.get("default_payment_method")),
+        attempt_id=metadata.get("attempt") or "",
+        user_id=metadata.get("user_id") or "",
+    )
+
+
+def read_customer(data: dict[str, Any]) -> StripeCustomer:
+    """Read a customer, deleted ones included."""
+    subscriptions = data.get("subscriptions")
+    return StripeCustomer(
+        id=data["id"],
+        deleted=bool(data.get("deleted")),
+        user_id=(data.get("metadata") or {}).get("user_id") or "",
+        default_payment_method_id=id_of(
+            (data.get("invoice_settings") or {}).get("default_payment_method")
+        ),
+        subscriptions=None
+        if subscriptions is None
+        else tuple(read_subscription(each) for each in subscriptions["data"]),
+    )
+
+
+def read_payment_intent(data: dict[str, Any]) -> StripePaymentIntent:
+    """Read a payment intent and why its last try to pay failed, if one did."""
+    failure = data.get("last_payment_error") or {}
+    card = (failure.get("payment_method") or {}).get("card") or {}
+    return StripePaymentIntent(
+        id=data["id"],
+        status=data["status"],
+        client_secret=data.get("client_secret") or "",
+        decline_code=failure.get("decline_code") or failure.get("code") or "",
+        decline_message=failure.get("message") or "",
+        fingerprint=card.get("fingerprint") or "",
+    )
+
+
+def id_of(reference: Any) -> str:
+    """Return the id of a reference that may be expanded, or an empty string."""
+    if isinstance(reference, dict):
+        return str(reference.get("id") or "")
+    return reference or ""
+
+
+def moment(seconds: int | None) -> datetime | None:
+    """Turn Stripe's seconds since the epoch into an aware datetime."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,177 @@
+"""Subscriptions and payment intents at Stripe."""
+
+from subscriptions.stripe_gateway.client import call, client
+from subscriptions.stripe_gateway.objects import (
+    StripePaymentIntent,
+    StripeSubscription,
+    read_payment_intent,
+    read_subscription,
+)
+
+_EXPAND = ["latest_invoice.confirmation_secret", "latest_invoice.payments"]
+_PAGE_SIZE = 100
+
+
+def create_subscription(
+    *,
+    stripe_customer_id: str,
+    price: str,
+    payment_method: str,
+    metadata: dict[str, str],
+    key: str,
+) -> StripeSubscription:
+    """Start a subscription and try to pay its first invoice.
+
+    A declined payment, or one that waits for 3-D Secure, leaves it `incomplete`
+    (`payment_behavior=allow_incomplete`), so the outcome is always told by its status.
+
+    Args:
+        stripe_customer_id: Who subscribes.
+        price: `price_…`.
+        payment_method: `pm_…`, attached to the customer.
+        metadata: What to keep at the subscription, so that it can be traced back to an attempt.
+        key: Idempotency key.
+
+    Raises:
+        MissingAtStripe: The customer, the price or the payment method does not exist.
+    """
+    data = call(
+        client().v1.subscriptions.create,
+        params={
+            "customer": stripe_customer_id,
+            "items": [{"price": price}],
+            "default_payment_method": payment_method,
+            "payment_behavior": "allow_incomplete",
+            "metadata": metadata,
+            "expand": _EXPAND,
+        },
+        key=key,
+    )
+    return read_subscription(data)
+
+
+def fetch_subscription(stripe_subscription_id: str) -> StripeSubscription:
+    """Fetch one subscription with its latest invoice.
+
+    Raises:
+        MissingAtStripe: Stripe does not know it.
+    """
+    data = call(
+        client().v1.subscriptions.retrieve, stripe_subscription_id, params={"expand": _EXPAND}
+    )
+    return read_subscription(data)
+
+
+def fetch_subscriptions_of(stripe_customer_id: str) -> list[StripeSubscription]:
+    """Fetch all subscriptions a customer ever had, ended ones included.
+
+    Raises:
+        MissingAtStripe: Stripe does not know the customer.
+    """
+    found: list[StripeSubscription] = []
+    after: str | None = None
+    while True:
+        page = call(
+            client().v1.subscriptions.list,
+            params={
+                "customer": stripe_customer_id,
+                "status": "all",
+                "limit": _PAGE_SIZE,
+                "expand": ["data.latest_invoice"],
+                **({"starting_after": after} if after else {}),
+            },
+        )
+        found += [read_subscription(each) for each in page["data"]]
+        if not page["has_more"]:
+            return found
+        after = found[-1].id
+
+
+def cancel_subscription(stripe_subscription_id: str) -> StripeSubscription:
+    """End a subscription now; it needs no idempotency key, a second cancel is refused.
+
+    Raises:
+        MissingAtStripe: It does not exist, or has ended already.
+    """
+    data = call(
+        client().v1.subscriptions.cancel, stripe_subscription_id, params={"expand": _EXPAND}
+    )
+    return read_subscription(data)
+
+
+def set_cancel_at_period_end(
+    stripe_subscription_id: str, *, cancel: bool, key: str
+) -> StripeSubscription:
+    """Let a subscription end with its paid period, or take that back.
+
+    Args:
+        stripe_subscription_id: `sub_…`.
+        cancel: True to end it, False to go on.
+        key: Idempotency key.
+    """
+    data = call(
+        client().v1.subscriptions.update,
+        stripe_subscription_id,
+        params={"cancel_at_period_end": cancel, "expand": _EXPAND},
+        key=key,
+    )
+    return read_subscription(data)
+
+
+def change_price(
+    stripe_subscription_id: str, *, item_id: str, price: str, charge_now: bool, key: str
+) -> StripeSubscription:
+    """Move a subscription to another price, prorated to the second.
+
+    A payment that fails leaves the subscription as it was (`error_if_incomplete`).
+
+    Args:
+        stripe_subscription_id: `sub_…`.
+        item_id: The item that carries the old price.
+        price: The new price.
+        charge_now: Invoice the difference at once; otherwise it goes on the next invoice.
+        key: Idempotency key.
+
+    Raises:
+        CardDeclined: The difference could not be paid, or its payment needs authentication.
+    """
+    data = call(
+        client().v1.subscriptions.update,
+        stripe_subscription_id,
+        params={
+            "items": [{"id": item_id, "price": price}],
+            "proration_behavior": "always_invoice" if charge_now else "create_prorations",
+            "payment_behavior": "error_if_incomplete",
+            "expand": _EXPAND,
+        },
+        key=key,
+    )
+    return read_subscription(data)
+
+
+def use_payment_method(
+    stripe_subscription_id: str, *, payment_method: str, key: str
+) -> StripeSubscription:
+    """Pay a subscription's invoices with another payment method from now on.
+
+    Args:
+        stripe_subscription_id: `sub_…`.
+        payment_method: `pm_…`, attached to its customer.
+        key: Idempotency key.
+    """
+    data = call(
+        client().v1.subscriptions.update,
+        stripe_subscription_id,
+        params={"default_payment_method": payment_method, "expand": _EXPAND},
+        key=key,
+    )
+    return read_subscription(data)
+
+
+def fetch_payment_intent(payment_intent_id: str) -> StripePaymentIntent:
+    """Fetch how far a payment is, and its client secret.
+
+    Raises:
+        MissingAtStripe: Stripe does not know it.
+    """
+    return read_payment_intent(call(client().v1.payment_intents.retrieve, payment_intent_id))

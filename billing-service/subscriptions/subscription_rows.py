@@ -1,0 +1,142 @@
+"""Turns one of Stripe's subscriptions into our row; used by `sync` alone."""
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from subscriptions.models import Customer, Subscription, SubscriptionChange, SubscriptionProduct
+from subscriptions.statuses import ENDED, access_end
+from subscriptions.stripe_gateway.objects import StripeSubscription
+
+# What a person reading a timeline wants to see change.
+_TOLD = ("stripe_status", "price_reference", "cancel_at_period_end", "current_period_end")
+
+
+def write_subscription(
+    row: Subscription | None,
+    *,
+    found: StripeSubscription,
+    customer: Customer,
+    cause: str,
+    grace: timedelta,
+) -> Subscription:
+    """Insert or update the row of one subscription, and note what changed.
+
+    Args:
+        row: Our row, if there is one.
+        found: What Stripe says.
+        customer: Whose it is; locked by the caller.
+        cause: For the timeline.
+        grace: How long `past_due` still gives access.
+    """
+    before = {} if row is None else _told(row)
+    row = row or Subscription(stripe_subscription_id=found.id, is_current=False)
+    row.customer, row.user_id = customer, customer.user_id
+    for name, value in _columns(found, grace=grace).items():
+        setattr(row, name, value)
+    row.save()
+    _note_change(row, before=before, cause=cause)
+    return row
+
+
+def says_the_same(row: Subscription, *, found: StripeSubscription, grace: timedelta) -> bool:
+    """Tell whether our row holds just what Stripe's answer says.
+
+    Args:
+        row: Our row.
+        found: What Stripe says.
+        grace: How long `past_due` still gives access.
+    """
+    columns = _columns(found, grace=grace)
+    del columns["synced_at"]
+    return all(getattr(row, name) == value for name, value in columns.items())
+
+
+def tombstone(row: Subscription, *, cause: str) -> None:
+    """Keep the row of a subscription that Stripe no longer knows; it ended at the latest now.
+
+    Args:
+        row: Our row.
+        cause: For the timeline.
+    """
+    if row.deleted_at is not None:
+        return
+    before, now = _told(row), timezone.now()
+    row.deleted_at, row.synced_at = now, now
+    if row.stripe_status not in ENDED:
+        row.stripe_status, row.ended_at, row.access_until = "canceled", now, now
+    row.save()
+    _note_change(row, before=before, cause=cause)
+
+
+def choose_current(user_id: uuid.UUID) -> None:
+    """Mark the one subscription a user's status is about: the live one, else the newest.
+
+    So a `deleted` event for an old subscription leaves the live one alone.
+
+    Args:
+        user_id: Whose customer row the caller has locked.
+    """
+    rows = list(Subscription.objects.filter(user_id=user_id))
+    if not rows:
+        return
+    best = max(rows, key=lambda row: (row.is_live, row.purchased_at, row.stripe_subscription_id))
+    if best.is_current:
+        return
+    Subscription.objects.filter(user_id=user_id, is_current=True).update(is_current=False)
+    Subscription.objects.filter(pk=best.pk).update(is_current=True)
+
+
+def _columns(found: StripeSubscription, *, grace: timedelta) -> dict[str, Any]:
+    price, invoice = found.price, found.latest_invoice
+    price_id = price.id if price else ""
+    return {
+        "stripe_status": found.status,
+        "product": SubscriptionProduct.objects.filter(price_reference=price_id).first(),
+        "price_reference": price_id,
+        "unit_amount": price.unit_amount if price else None,
+        "currency": price.currency if price else "",
+        "interval": price.interval if price else "",
+        "interval_count": price.interval_count if price else 1,
+        "current_period_start": found.current_period_start,
+        "current_period_end": found.current_period_end,
+        "cancel_at_period_end": found.cancel_at_period_end,
+        "cancel_at": found.cancel_at,
+        "ended_at": found.ended_at,
+        "access_until": access_end(
+            found.status,
+            period_end=found.current_period_end,
+            unpaid_since=invoice.created if invoice else None,
+            ended_at=found.ended_at,
+            grace=grace,
+        ),
+        "latest_invoice_id": invoice.id if invoice else "",
+        "latest_invoice_status": invoice.status if invoice else "",
+        "hosted_invoice_url": invoice.hosted_invoice_url if invoice else "",
+        "payment_method_reference": found.payment_method_id,
+        "purchased_at": found.created,
+        "synced_at": timezone.now(),
+        "deleted_at": None,
+    }
+
+
+def _told(row: Subscription) -> dict[str, Any]:
+    values = {name: getattr(row, name) for name in _TOLD}
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in values.items()
+    }
+
+
+def _note_change(row: Subscription, *, before: dict[str, Any], cause: str) -> None:
+    after = _told(row)
+    changed = [name for name in _TOLD if before.get(name) != after[name]]
+    if changed:
+        SubscriptionChange.objects.create(
+            subscription=row,
+            cause=cause,
+            before={name: before[name] for name in changed if name in before},
+            after={name: after[name] for name in changed},
+        )

@@ -1,0 +1,55 @@
+"""The inbox: every event Stripe delivered, once."""
+
+from django.db import models
+from django.db.models import Q
+
+
+class WebhookEvent(models.Model):
+    """A stored delivery: that something changed, not what is true now.
+
+    The body is not kept. It can hold client secrets and personal data, is out of date by the time
+    it is read, and Stripe shows it for 30 days to whoever needs it.
+    """
+
+    class State(models.TextChoices):
+        """How far the event is."""
+
+        PENDING = "pending"
+        HANDLED = "handled"
+        IGNORED = "ignored"
+        DEAD = "dead"
+
+    id = models.CharField(primary_key=True, max_length=255)
+    type = models.CharField(max_length=100)
+    # Whose truth is fetched: a customer's id, or a product's or price's.
+    subject = models.CharField(max_length=255, blank=True)
+    object_id = models.CharField(max_length=255, blank=True)
+    # Of the API call that caused it, if one did: these lead back to a try to subscribe.
+    request_id = models.CharField(max_length=255, blank=True)
+    idempotency_key = models.CharField(max_length=255, blank=True)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.PENDING)
+    stripe_created_at = models.DateTimeField()
+    received_at = models.DateTimeField()
+    handled_at = models.DateTimeField(null=True, blank=True)
+    failures = models.PositiveSmallIntegerField(default=0)
+    last_error = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        indexes = (
+            models.Index(
+                fields=("subject", "received_at"),
+                condition=Q(state="pending"),
+                name="pending_events_by_subject",
+            ),
+            models.Index(
+                fields=("received_at",), condition=Q(state="pending"), name="pending_events_by_age"
+            ),
+            models.Index(
+                fields=("received_at",), condition=Q(state="dead"), name="dead_events_by_age"
+            ),
+            # Pruning and the admin's list walk this one.
+            models.Index(fields=("-received_at",), name="events_by_age"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.id}"

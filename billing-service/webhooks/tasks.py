@@ -1,0 +1,66 @@
+"""Jobs of the worker: one per subject with news, and the sweepers that pick up what was left."""
+
+from django.db import connection
+from procrastinate.contrib.django import app
+
+from subscriptions import subscribe
+from users.deletion import finish_deletions
+from webhooks import settle as settling
+from webhooks.inbox import QUEUE, SETTLE_TASK, enqueue
+
+EACH_MINUTE = "* * * * *"
+_SWEEPERS = "sweepers"
+
+# A live worker writes its heartbeat every ten seconds.
+_DROP_JOBS_OF_DEAD_WORKERS = """
+DELETE FROM procrastinate_jobs AS job
+WHERE job.status = 'doing' AND NOT EXISTS (
+    SELECT 1 FROM procrastinate_workers AS worker
+    WHERE worker.id = job.worker_id AND worker.last_heartbeat > now() - interval '60 seconds'
+)
+"""
+
+_FORGOTTEN_SUBJECTS = """
+SELECT DISTINCT subject FROM webhooks_webhookevent AS event
+WHERE event.state = 'pending' AND event.received_at < now() - interval '60 seconds'
+AND NOT EXISTS (
+    SELECT 1 FROM procrastinate_jobs AS job
+    WHERE job.queueing_lock = event.subject AND job.status IN ('todo', 'doing')
+)
+LIMIT 1000
+"""
+
+
+@app.task(queue=QUEUE, name=SETTLE_TASK)
+def settle(subject: str) -> None:
+    """Handle the pending events of one customer, product or price."""
+    settling.settle(subject)
+
+
+@app.periodic(cron=EACH_MINUTE)
+@app.task(queue=_SWEEPERS, queueing_lock="sweep-inbox", lock="sweep-inbox", name="webhooks.sweep")
+def sweep_inbox(timestamp: int) -> None:
+    """Give events whose job was lost with its worker a new one."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DROP_JOBS_OF_DEAD_WORKERS)
+        cursor.execute(_FORGOTTEN_SUBJECTS)
+        subjects = [subject for (subject,) in cursor.fetchall()]
+    enqueue(subjects)
+
+
+@app.periodic(cron=EACH_MINUTE)
+@app.task(
+    queue=_SWEEPERS, queueing_lock="sweep-attempts", lock="sweep-attempts", name="attempts.sweep"
+)
+def sweep_attempts(timestamp: int) -> None:
+    """Finish tries to subscribe that a dead process or an absent Stripe left open."""
+    subscribe.finish_stale()
+
+
+@app.periodic(cron=EACH_MINUTE)
+@app.task(
+    queue=_SWEEPERS, queueing_lock="sweep-deletions", lock="sweep-deletions", name="users.sweep"
+)
+def sweep_deletions(timestamp: int) -> None:
+    """Carry on with deletions that waited for Stripe or auth-service."""
+    finish_deletions()
