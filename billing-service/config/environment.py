@@ -41,6 +41,9 @@ class Environment:
     stripe_publishable_key: str
     stripe_dashboard_url: str
     past_due_grace_days: int
+    card_failures_per_user: int
+    card_failures_per_card: int
+    card_failures_per_source: int
     workers: int
     threads: int
 
@@ -92,6 +95,15 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
         stripe_publishable_key=reader.text("STRIPE_PUBLISHABLE_KEY", default=""),
         stripe_dashboard_url=reader.url("STRIPE_DASHBOARD_URL", default=_dashboard(reader)),
         past_due_grace_days=reader.whole_number("PAST_DUE_GRACE_DAYS", default=7, at_least=0),
+        card_failures_per_user=reader.whole_number(
+            "CARD_FAILURES_PER_USER", default=10, at_least=1
+        ),
+        card_failures_per_card=reader.whole_number(
+            "CARD_FAILURES_PER_CARD", default=50, at_least=1
+        ),
+        card_failures_per_source=reader.whole_number(
+            "CARD_FAILURES_PER_SOURCE", default=100, at_least=1
+        ),
         workers=reader.whole_number("BILLING_WORKERS", default=2, at_least=1),
         threads=reader.whole_number("BILLING_THREADS", default=4, at_least=1),
     )
