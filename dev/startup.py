@@ -27,7 +27,7 @@ class State(Enum):
 class Watcher(Protocol):
     """Is told of every change of a part's state."""
 
-    def __call__(self, name: str, state: State, *, seconds: float) -> None:
+    def __call__(self, name: str, state: State, /, *, seconds: float) -> None:
         """Show it."""
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import signal
 import socket
 import time
 import uuid
@@ -169,8 +170,12 @@ class Running:
         run_dir = self.settings.run_dir
         record = supervise.recorded(run_dir, name)
         assert record is not None, f"{name} was never started"
-        seconds = 0.0 if kill else process.stop_seconds
-        supervise.stop(record, run_dir=run_dir, stop_signal=process.stop_signal, seconds=seconds)
+        supervise.stop(
+            record,
+            run_dir=run_dir,
+            stop_signal=signal.SIGKILL if kill else process.stop_signal,
+            seconds=process.stop_seconds,
+        )
 
     def start(self, name: str) -> None:
         """Start one process again and wait until it is ready."""
