@@ -159,8 +159,7 @@ def logs(system: System, *, names: list[str], lines: int, follow: bool) -> None:
 def clean(system: System) -> None:
     """Stop the system and remove all that it keeps: databases, logs, secrets."""
     take_down(system)
-    if system.cluster.private_dir:
-        shutil.rmtree(system.cluster.private_dir, ignore_errors=True)
+    system.cluster.remove()
     shutil.rmtree(system.settings.state_dir, ignore_errors=True)
     console.print("[green]✓[/] Removed databases, logs and secrets. Signing keys are kept.")
 

@@ -89,6 +89,10 @@ class Cluster:
         if self.user:
             shutil.chown(path, self.user)
 
+    def remove(self) -> None:
+        """Remove the data, and the programs if they were copied."""
+        shutil.rmtree(self.private_dir or self.data_dir, ignore_errors=True)
+
     def argv(self, *, port: int) -> tuple[str, ...]:
         """The command that runs the server on a port of this machine alone."""
         options = {

@@ -21,6 +21,9 @@ from dev.parts import Process
 # In the environment of every process of a system, so that what outlives its parent is found.
 MARK = "STARTED_FROM_STATE_DIR"
 
+# Python complains about a handle that is dropped while its process lives, as ours do.
+_handles: list[subprocess.Popen[bytes]] = []
+
 
 @dataclass(frozen=True)
 class Record:
@@ -119,6 +122,7 @@ def start(process: Process, *, run_dir: Path, log: Path) -> subprocess.Popen[byt
             )
         except FileNotFoundError as error:
             raise ToolMissing(f"{error.filename} is missing: run `make setup`.") from error
+    _handles.append(child)
     record = Record(
         name=process.name,
         pid=child.pid,

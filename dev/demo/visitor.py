@@ -60,7 +60,7 @@ class Visitor:
         Raises:
             DemoFailed: It did not answer 200.
         """
-        answer = self._client.get(address, follow_redirects=True)
+        answer = self._send("GET", address, follow_redirects=True)
         if answer.status_code != httpx.codes.OK:
             raise DemoFailed(f"GET {answer.url} answered {answer.status_code} instead of 200.")
         return forms.read(answer.text, address=str(answer.url))
@@ -85,10 +85,7 @@ class Visitor:
         self, method: str, path: str, *, sent: dict[str, Any] | None = None, **request: Any
     ) -> Exchange:
         began = time.perf_counter()
-        try:
-            answer = self._client.request(method, path, **request)
-        except httpx.TransportError as error:
-            raise DemoFailed(f"{method} {self.base_url}{path} failed: {error}.") from error
+        answer = self._send(method, path, **request)
         return Exchange(
             method=method,
             path=str(answer.url).removeprefix(self.base_url),
@@ -98,6 +95,13 @@ class Visitor:
             answer=_readable(answer),
             milliseconds=(time.perf_counter() - began) * 1000,
         )
+
+    def _send(self, method: str, address: str, **request: Any) -> httpx.Response:
+        try:
+            return self._client.request(method, address, **request)
+        except httpx.TransportError as error:
+            where = self._client.base_url.join(address)
+            raise DemoFailed(f"{method} {where} failed: {error}.") from error
 
 
 def _readable(answer: httpx.Response) -> Any:

@@ -1,0 +1,84 @@
+"""The launcher as it is run: refusals are one sentence and exit status 2."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from dev.settings import ROOT
+from e2e.running import free_ports
+
+
+def launch(*arguments: str, state_dir: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m dev` with a state directory and ports of its own."""
+    ports = free_ports()
+    return subprocess.run(
+        [sys.executable, "-m", "dev", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **ports, "DEV_STATE_DIR": str(state_dir), **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def left_running(state_dir: Path) -> list[psutil.Process]:
+    """Processes that mention the state directory in their command."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if str(state_dir) in " ".join(process.info["cmdline"] or [])
+    ]
+
+
+def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:
+    """Nothing is half up when the gateway's port is not free."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = str(listener.getsockname()[1])
+
+        result = launch("up", state_dir=tmp_path, GATEWAY_PORT=port)
+
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert f"Port {port} is taken" in result.stderr
+    assert "GATEWAY_PORT" in result.stderr
+    assert left_running(tmp_path) == []
+
+
+def test_a_wrong_setting_is_one_sentence(tmp_path: Path) -> None:
+    """No traceback for a typing error in `.env`."""
+    result = launch("up", state_dir=tmp_path, ENVIRONMENT="prod")
+
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "ENVIRONMENT is 'prod'" in result.stderr
+
+
+def test_a_demo_against_nobody_says_so(tmp_path: Path) -> None:
+    """A wrong BASE_URL ends at once and starts nothing."""
+    port = free_ports()["GATEWAY_PORT"]
+
+    result = launch("demo", "--base-url", f"http://127.0.0.1:{port}", state_dir=tmp_path)
+
+    assert result.returncode == 1
+    assert "failed" in result.stderr
+    assert left_running(tmp_path) == []
+
+
+def test_status_and_down_work_when_nothing_runs(tmp_path: Path) -> None:
+    """Looking and stopping are harmless at any time."""
+    assert launch("status", state_dir=tmp_path).returncode == 0
+    assert "Nothing was running" in launch("down", state_dir=tmp_path).stdout
+
+
+def test_the_makefile_lists_itself() -> None:
+    """`make` alone tells a newcomer what there is."""
+    listing = subprocess.check_output(["/usr/bin/env", "make"], cwd=ROOT, text=True)
+
+    for target in ("demo", "up", "down", "status", "logs", "clean", "test", "test-e2e", "lint"):
+        assert f"make {target} " in listing

@@ -1,0 +1,129 @@
+"""The bundled PostgreSQL: two databases that do not see each other."""
+
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from dev import postgres, supervise
+from dev.parts import Process
+from dev.settings import ROOT
+from dev.startup import READY_SECONDS
+
+PASSWORDS = {
+    "PGPASSWORD": "superuser's",
+    "AUTH_DATABASE_PASSWORD": "auth's, with a 'quote'",
+    "BILLING_DATABASE_PASSWORD": "billing's",
+}
+
+
+@dataclass
+class Server:
+    """A running server."""
+
+    cluster: postgres.Cluster
+    port: int
+
+    def connect(self, user: str, password: str, database: str) -> int:
+        """Try to open a database; 0 when it opens."""
+        program = str(self.cluster.bin_dir / "psql")
+        address = f"host=127.0.0.1 port={self.port} user={user} dbname={database}"
+        return subprocess.run(
+            [program, "-X", "-q", "-c", "SELECT 1", address],
+            env={"PGPASSWORD": password},
+            capture_output=True,
+            check=False,
+        ).returncode
+
+    def apply(self, environment: str) -> None:
+        """Run the script that makes databases and roles."""
+        self.cluster.apply(
+            ROOT / "dev" / "databases.sql",
+            port=self.port,
+            env={**PASSWORDS, "ENVIRONMENT": environment},
+        )
+
+    def query(self, sql: str) -> str:
+        """Ask as the superuser."""
+        password = PASSWORDS["PGPASSWORD"]
+        return self.cluster.query(sql, database="postgres", port=self.port, password=password)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with a new data directory."""
+    state_dir = tmp_path_factory.mktemp("state")
+    for folder in ("run", "logs"):
+        (state_dir / folder).mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    # pytest's directories are closed to others, which is what sends root elsewhere.
+    cluster = postgres.cluster(state_dir)
+    cluster.initialise(superuser_password=PASSWORDS["PGPASSWORD"])
+    process = Process(
+        name="postgres",
+        argv=cluster.argv(port=port),
+        cwd=Path("/"),
+        env={},
+        user=cluster.user,
+        ready=lambda: cluster.is_ready(port=port),
+        ports={},
+        stop_signal=signal.SIGINT,
+    )
+    log = state_dir / "logs" / "postgres.log"
+    child = supervise.start(process, run_dir=state_dir / "run", log=log)
+    supervise.wait_until_ready(process, child, log=log, seconds=READY_SECONDS)
+    yield Server(cluster, port)
+    record = supervise.recorded(state_dir / "run", "postgres")
+    assert record is not None
+    supervise.stop(record, run_dir=state_dir / "run", stop_signal=signal.SIGINT, seconds=20)
+    cluster.remove()
+
+
+def test_each_role_opens_its_own_database_alone(server: Server) -> None:
+    """Neither service can read what the other one keeps."""
+    server.apply("local")
+    auth, billing = PASSWORDS["AUTH_DATABASE_PASSWORD"], PASSWORDS["BILLING_DATABASE_PASSWORD"]
+
+    assert server.connect("auth", auth, "auth") == 0
+    assert server.connect("billing", billing, "billing") == 0
+    assert server.connect("auth", auth, "billing") != 0
+    assert server.connect("billing", billing, "auth") != 0
+    assert server.connect("auth", "wrong", "auth") != 0
+
+
+def test_the_script_can_be_run_again(server: Server) -> None:
+    """Every start runs it."""
+    server.apply("local")
+    server.apply("local")
+
+    assert server.query("SELECT count(*) FROM pg_database WHERE datname = 'auth'") == "1"
+
+
+@pytest.mark.parametrize(("environment", "may"), [("local", "t"), ("production", "f")])
+def test_only_a_local_billing_may_make_databases(
+    server: Server, environment: str, may: str
+) -> None:
+    """`manage.py test` needs it; a production role must not have it."""
+    server.apply(environment)
+
+    asked = "SELECT rolcreatedb FROM pg_roles WHERE rolname = '{}'"
+    assert server.query(asked.format("billing")) == may
+    assert server.query(asked.format("auth")) == "f"
+
+
+def test_a_first_start_that_was_interrupted_is_begun_again(server: Server) -> None:
+    """Half a data directory must not be taken for a whole one."""
+    cluster = replace(server.cluster, data_dir=server.cluster.data_dir.parent / "second")
+    (cluster.data_dir / "new").mkdir(parents=True)
+    (cluster.data_dir / "new" / "half").touch()
+
+    cluster.initialise(superuser_password="any")
+
+    assert (cluster.data_dir / "PG_VERSION").exists()
+    assert not (cluster.data_dir / "new").exists()

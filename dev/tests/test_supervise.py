@@ -1,0 +1,192 @@
+"""Starting and stopping by pid, whatever a process does about it."""
+
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dev import supervise
+from dev.errors import PartFailed, PortTaken, ToolMissing
+from dev.parts import Process
+from dev.startup import Startup, State
+
+STUBBORN = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+subprocess.Popen([sys.executable, "-c", "import time; print('child', flush=True); time.sleep(300)"])
+print("up", flush=True)
+time.sleep(300)
+"""
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> Path:
+    """A state directory as the launcher makes it."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "logs").mkdir()
+    return tmp_path
+
+
+def a_process(state_dir: Path, code: str, *, name: str = "part", words: str = "up") -> Process:
+    """A process that is ready when it has printed the words."""
+    log = state_dir / "logs" / f"{name}.log"
+    return Process(
+        name=name,
+        argv=(sys.executable, "-u", "-c", code),
+        cwd=state_dir,
+        env={},
+        ready=lambda: log.exists() and words in log.read_text(),
+        ports={},
+        stop_signal=signal.SIGTERM,
+        stop_seconds=0.3,
+    )
+
+
+def bring_up(state_dir: Path, *parts: Process) -> list[tuple[str, State]]:
+    """Bring parts up and tell what was shown."""
+    seen: list[tuple[str, State]] = []
+
+    def watch(name: str, state: State, *, seconds: float) -> None:
+        assert seconds >= 0
+        seen.append((name, state))
+
+    Startup(parts, state_dir=state_dir, watcher=watch).run()
+    return seen
+
+
+def stop(state_dir: Path, process: Process) -> psutil.Process | None:
+    """Stop a process by its record and return it as it was before."""
+    record = supervise.recorded(state_dir / "run", process.name)
+    assert record is not None
+    before = record.process()
+    supervise.stop(
+        record,
+        run_dir=state_dir / "run",
+        stop_signal=process.stop_signal,
+        seconds=process.stop_seconds,
+    )
+    assert record.process() is None
+    return before
+
+
+def test_a_process_that_will_not_end_is_ended_with_its_children(state_dir: Path) -> None:
+    """After `make down` nothing is left, however stubborn."""
+    process = a_process(state_dir, STUBBORN, words="child")
+    bring_up(state_dir, process)
+    record = supervise.recorded(state_dir / "run", "part")
+    assert record is not None
+    running = record.process()
+    assert running is not None
+    children = running.children()
+
+    stop(state_dir, process)
+
+    _, alive = psutil.wait_procs(children, timeout=5)
+    assert len(children) == 1
+    assert alive == []
+
+
+def test_what_lost_its_parent_is_found_by_its_mark(state_dir: Path) -> None:
+    """A process whose record is gone still belongs to its state directory."""
+    code = "import time; print('up', flush=True); time.sleep(300)"
+    orphan = a_process(state_dir, code)
+    bring_up(state_dir, orphan)
+    record = supervise.recorded(state_dir / "run", "part")
+    assert record is not None
+    (state_dir / "run" / "part.json").unlink()
+
+    supervise.stop_leftovers(state_dir)
+
+    assert record.process() is None
+
+
+def test_a_second_start_changes_nothing(state_dir: Path) -> None:
+    """`make up` twice keeps the processes it has."""
+    process = a_process(state_dir, "import time; print('up'); time.sleep(300)")
+    first = bring_up(state_dir, process)
+    record = supervise.recorded(state_dir / "run", "part")
+
+    second = bring_up(state_dir, process)
+
+    assert first[-1] == ("part", State.READY)
+    assert second[-1] == ("part", State.RUNNING)
+    assert supervise.recorded(state_dir / "run", "part") == record
+    stop(state_dir, process)
+
+
+def test_a_changed_setting_restarts_what_it_concerns(state_dir: Path) -> None:
+    """After an edit of `.env`, `make up` is enough."""
+    before = a_process(state_dir, "import time; print('up'); time.sleep(300)")
+    after = a_process(state_dir, "import time; print('up and changed'); time.sleep(300)")
+    bring_up(state_dir, before)
+    record = supervise.recorded(state_dir / "run", "part")
+
+    bring_up(state_dir, after)
+
+    assert supervise.recorded(state_dir / "run", "part") != record
+    assert record is not None
+    assert record.process() is None
+    stop(state_dir, after)
+
+
+def test_a_process_that_ends_early_is_a_failure_with_its_log(state_dir: Path) -> None:
+    """The reason why it ended is in the log that the refusal names."""
+    process = a_process(state_dir, "raise SystemExit('no such table')")
+
+    with pytest.raises(PartFailed, match="part ended with status 1") as refusal:
+        bring_up(state_dir, process)
+
+    assert refusal.value.log is not None
+    assert "no such table" in refusal.value.log.read_text()
+
+
+def test_a_program_that_is_not_there_asks_for_the_set_up(state_dir: Path) -> None:
+    """A launcher without set-up says what to run."""
+    process = a_process(state_dir, "")
+    missing = Process(**{**vars(process), "argv": ("/nowhere/at/all",)})
+
+    with pytest.raises(ToolMissing, match="run `make setup`"):
+        bring_up(state_dir, missing)
+
+
+def test_parts_wait_for_what_they_need(state_dir: Path) -> None:
+    """Migrations do not run before there is a database."""
+    code = "import time; print('up'); time.sleep(300)"
+    first = a_process(state_dir, code, name="first")
+    second = Process(**{**vars(a_process(state_dir, code, name="second")), "after": ("first",)})
+
+    seen = bring_up(state_dir, second, first)
+
+    assert seen.index(("first", State.READY)) < seen.index(("second", State.STARTING))
+    stop(state_dir, first)
+    stop(state_dir, second)
+
+
+def test_a_reused_pid_is_not_taken_for_ours(state_dir: Path) -> None:
+    """After a reboot a record may name the pid of somebody else's process."""
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+    record = supervise.Record("part", other.pid, created_at=1.0, fingerprint="")
+
+    supervise.stop(record, run_dir=state_dir / "run", stop_signal=signal.SIGTERM, seconds=1)
+
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+
+
+def test_a_taken_port_names_the_setting_and_the_program() -> None:
+    """One sentence tells who has the port and how to use another."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+
+        with pytest.raises(PortTaken) as refusal:
+            supervise.require_free_port("GATEWAY_PORT", port)
+
+    assert f"Port {port} is taken by" in str(refusal.value)
+    assert "set GATEWAY_PORT to another port" in str(refusal.value)

@@ -1,0 +1,110 @@
+"""The table of the system: who reads which variable, here and in containers."""
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dev import system as table
+from dev.settings import ROOT, load
+
+SECRETS = {
+    "STRIPE_API_SECRET": {"billing-service", "billing-worker"},
+    "DJANGO_SECRET_KEY": {"billing-service", "billing-worker"},
+    "BILLING_DATABASE_URL": {"billing-service", "billing-worker"},
+    "AUTH_DATABASE_URL": {"auth-service"},
+    "AUTH_INTERNAL_CLIENT_SECRET": {"auth-service", "billing-service", "billing-worker"},
+    "STRIPE_WEBHOOK_SECRET": {"billing-service", "billing-worker", "stripe-sandbox"},
+    "POSTGRES_PASSWORD": set(),
+}
+
+
+@pytest.mark.parametrize(("name", "readers"), SECRETS.items())
+def test_a_secret_reaches_only_its_readers(root: Path, name: str, readers: set[str]) -> None:
+    """A leak in one process gives away only what that process needed."""
+    whole = table.system(load({}, root=root))
+
+    holders = {process.name for process in whole.processes if name in process.env}
+
+    assert holders == readers
+
+
+def test_unrelated_variables_of_the_shell_stay_outside(root: Path) -> None:
+    """What else a developer has exported is nobody's business."""
+    whole = table.system(load({"PATH": "/bin", "CLOUD_TOKEN": "private"}, root=root))
+
+    assert all("CLOUD_TOKEN" not in process.env for process in whole.processes)
+
+
+def test_every_dependency_is_a_part_of_the_table(root: Path) -> None:
+    """A name that nobody has would be waited for without end."""
+    whole = table.system(load({}, root=root))
+    names = {part.name for part in whole.parts}
+
+    assert all(set(part.after) <= names for part in whole.parts)
+
+
+def test_with_real_stripe_no_sandbox_is_waited_for(root: Path) -> None:
+    """Nothing depends on the sandbox when it is left out."""
+    whole = table.system(
+        load({"STRIPE_API_SECRET": "sk_test_51Real", "STRIPE_API_BASE": ""}, root=root)
+    )
+
+    assert "stripe-sandbox" not in {part.name for part in whole.parts}
+    assert all("stripe-sandbox" not in part.after for part in whole.parts)
+
+
+def test_a_database_of_ones_own_is_used(root: Path) -> None:
+    """An address in `.env` wins over the bundled server's."""
+    elsewhere = "postgresql://auth@db.example/auth"
+
+    whole = table.system(load({"AUTH_DATABASE_URL": elsewhere}, root=root))
+    auth = next(process for process in whole.processes if process.name == "auth-service")
+
+    assert auth.env["AUTH_DATABASE_URL"] == elsewhere
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    """The services of docker-compose.yml."""
+    services: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    return services
+
+
+@pytest.mark.parametrize(
+    ("service", "readable"),
+    [
+        ("auth-service", table.AUTH),
+        ("billing-service", (*table.BILLING, "TEST_*")),
+        ("billing-worker", table.BILLING),
+        ("stripe-sandbox", table.SANDBOX),
+        ("gateway", table.GATEWAY),
+    ],
+)
+def test_containers_are_given_what_processes_are_given(
+    compose: dict[str, Any], service: str, readable: tuple[str, ...]
+) -> None:
+    """A variable that works on a laptop works in containers, and no more is handed out."""
+    given = set(compose[service]["environment"])
+    plain = {name for name in readable if "*" not in name} - {"BILLING_BIND"}
+
+    assert plain - given == set()
+    assert {n for n in given if not any(fnmatchcase(n, p) for p in readable)} == set()
+
+
+def test_only_gateway_and_sandbox_publish_ports(compose: dict[str, Any]) -> None:
+    """Services and database cannot be reached past the gateway."""
+    published = {name: service["ports"] for name, service in compose.items() if "ports" in service}
+
+    assert set(published) == {"gateway", "stripe-sandbox"}
+    assert published["stripe-sandbox"][0].startswith("127.0.0.1:")
+
+
+def test_every_container_is_hardened(compose: dict[str, Any]) -> None:
+    """Nothing can be written into an image at run time, nothing gains rights."""
+    for name, service in compose.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
