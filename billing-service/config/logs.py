@@ -5,6 +5,8 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
+from identity.request_id import logged_request_id
+
 
 class JsonFormatter(logging.Formatter):
     """Renders a record as one line of JSON; `extra` fields become members."""
@@ -19,6 +21,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        if request_id := logged_request_id():
+            line["request_id"] = request_id
         line |= {
             name: value
             for name, value in record.__dict__.items()
@@ -40,8 +44,6 @@ def logging_settings(*, level: str) -> dict[str, Any]:
         "loggers": {
             "django": {"level": level, "handlers": [], "propagate": True},
             "django.server": {"level": level, "handlers": [], "propagate": True},
-            # A request line an httpx client logs would carry addresses with ids at INFO.
-            "httpx": {"level": "WARNING"},
             "stripe": {"level": "WARNING"},
         },
     }

@@ -5,12 +5,29 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from errors import BillingError, to_response
+from identity.request_id import HEADER, begin_request
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class RequestIdMiddleware:
+    """Gives every request an id that its log lines and its answer carry."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer under the gateway's id."""
+        request_id = begin_request(request.headers.get(HEADER))
+        response = self._get_response(request)
+        response[HEADER] = request_id
+        return response
 
 
 class BillingErrorMiddleware:
     """Turns a refusal that a plain Django view raised into its JSON answer."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(self, get_response: GetResponse) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:

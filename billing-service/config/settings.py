@@ -6,9 +6,14 @@ The service's own code reads `settings.BILLING`, never `os.environ`.
 import os
 from pathlib import Path
 
+import django_stubs_ext
+
 from config.database import database_settings
 from config.environment import BadEnvironment, read_environment, stop_at_start
 from config.logs import logging_settings
+
+# Lets classes such as ModelAdmin take the type parameters mypy wants, which Django's own lack.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -46,6 +51,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.middleware.RequestIdMiddleware",
     "config.middleware.BillingErrorMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -77,7 +83,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 AUTH_USER_MODEL = "users.User"
-AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["users.backends.AuthServiceBackend"]
 
 # Session and CSRF cookies serve the admin alone; the JWT APIs look at neither.
 SESSION_COOKIE_HTTPONLY = True

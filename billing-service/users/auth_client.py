@@ -3,7 +3,6 @@
 import json
 import threading
 import time
-import uuid
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from django.conf import settings
 
 from errors import BillingError, Unavailable
 from identity.http_call import Answer, Unreachable, send
+from identity.request_id import current_request_id
 
 CLIENT_ID = "billing-service"
 TIMEOUT_SECONDS = 5.0
@@ -86,14 +86,13 @@ class AuthClient:
         self._service_token = ""
         self._renew_at = float("-inf")
 
-    def obtain(self, username: str, password: str, *, source: str, request_id: str) -> str:
+    def obtain(self, username: str, password: str, *, source: str) -> str:
         """Log a user in and return the access token, unverified.
 
         Args:
             username: As typed.
             password: As typed.
             source: The browser's address, which auth-service throttles by.
-            request_id: Ties both services' logs together.
 
         Raises:
             WrongCredentials: Refused; no more is known.
@@ -104,7 +103,7 @@ class AuthClient:
             "POST",
             "/api/token/obtain",
             body={"username": username, "password": password},
-            headers={"X-Forwarded-For": source, "X-Request-Id": request_id},
+            headers={"X-Forwarded-For": source},
         )
         if answer.status == HTTPStatus.UNAUTHORIZED:
             raise WrongCredentials("Unknown user or wrong password.")
@@ -200,7 +199,7 @@ class AuthClient:
         headers: Mapping[str, str] | None = None,
         actor: Actor | None = None,
     ) -> dict[str, Any]:
-        given = dict(headers or {}) | _actor_headers(actor) | {"X-Request-Id": str(uuid.uuid4())}
+        given = dict(headers or {}) | _actor_headers(actor)
         answer = self._send(method, path, body=body, headers=given | self._bearer())
         if answer.status == HTTPStatus.UNAUTHORIZED:
             # The key that signed the service token may have been revoked meanwhile.
@@ -217,7 +216,7 @@ class AuthClient:
         headers: Mapping[str, str],
     ) -> Answer:
         content = None if body is None else json.dumps(body).encode()
-        declared = {"Accept": "application/json"}
+        declared = {"Accept": "application/json", "X-Request-Id": current_request_id()}
         declared |= {} if body is None else {"Content-Type": "application/json"}
         return _exchange(
             method, self._base_url + path, body=content, headers=declared | dict(headers)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event
 from uuid import UUID
 
@@ -57,10 +57,14 @@ def follow_user_changes(stop: Event) -> None:
 
 
 def feed_is_stale() -> bool:
-    """Say whether the mirror is too old to edit users by."""
-    position = FeedPosition.objects.filter(id=FeedPosition.SINGLE_ROW_ID).first()
-    read_at = None if position is None else position.read_at
-    return read_at is None or timezone.now() - read_at > STALE_AFTER
+    """Say whether the mirror is too old to edit users by; one that never was read is new."""
+    read_at = feed_read_at()
+    return read_at is not None and timezone.now() - read_at > STALE_AFTER
+
+
+def feed_read_at() -> datetime | None:
+    """Return when the feed was last read to its end."""
+    return FeedPosition.objects.values_list("read_at", flat=True).first()
 
 
 def _apply_page() -> int:

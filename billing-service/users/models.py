@@ -4,6 +4,16 @@ from typing import ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
+from django.utils.crypto import salted_hmac
+
+
+class UserState(models.TextChoices):
+    """Where a user stands, in one word."""
+
+    ACTIVE = "active", "Active"
+    INACTIVE = "inactive", "Deactivated"
+    DELETION_PENDING = "deletion_pending", "Deletion pending"
+    DELETED = "deleted", "Deleted"
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -41,6 +51,25 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.username
+
+    @property
+    def state(self) -> UserState:
+        """Where the user stands."""
+        if self.anonymised_at is not None:
+            return UserState.DELETED
+        if self.deletion_requested_at is not None:
+            return UserState.DELETION_PENDING
+        return UserState.ACTIVE if self.is_active else UserState.INACTIVE
+
+    def has_usable_password(self) -> bool:
+        """Say no: passwords are auth-service's."""
+        return False
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        # Django hashes the password here. Ours changes with everything that must end a session:
+        # a new password or log-out everywhere (the epoch), deactivation, promotion, demotion.
+        state = (self.auth_epoch, self.is_active, self.is_staff, self.is_superuser)
+        return salted_hmac("users.User.session", repr(state), secret=secret).hexdigest()
 
 
 class FeedPosition(models.Model):

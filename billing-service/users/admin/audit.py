@@ -1,0 +1,58 @@
+"""auth-service's audit log, for superusers."""
+
+from typing import TYPE_CHECKING
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from errors import BillingError
+from users.admin.rules import staff
+from users.auth_client import auth_client
+from users.models import User
+
+if TYPE_CHECKING:
+    from users.admin.user import UserAdmin
+
+PAGE_SIZE = 100
+
+
+def show(model_admin: "UserAdmin", request: HttpRequest) -> HttpResponse:
+    """List who did what to which account, newest first.
+
+    Raises:
+        PermissionDenied: The actor is no superuser.
+    """
+    if not staff(request).is_superuser:
+        raise PermissionDenied
+    user_id = request.GET.get("user_id", "")
+    try:
+        page = auth_client().audit_log(
+            user_id=user_id, before=request.GET.get("before", ""), limit=PAGE_SIZE
+        )
+    except BillingError as refusal:
+        model_admin.message_user(request, refusal.detail, messages.ERROR)
+        page = {"results": [], "next_before": None}
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": "Audit log of auth-service",
+        "entries": _with_names(page["results"]),
+        "next_before": page["next_before"],
+        "user_id": user_id,
+        "opts": model_admin.opts,
+    }
+    return TemplateResponse(request, "admin/users/user/audit.html", context)
+
+
+def _with_names(entries: list[dict[str, str | None]]) -> list[dict[str, str | None]]:
+    mentioned = (entry[field] for entry in entries for field in ("actor_id", "user_id"))
+    ids = {user_id for user_id in mentioned if user_id}
+    names = {str(user.id): user.username for user in User.objects.filter(id__in=ids)}
+    return [
+        entry | {name: names.get(entry[field] or "", entry[field]) for name, field in _NAMED}
+        for entry in entries
+    ]
+
+
+_NAMED = (("actor", "actor_id"), ("user", "user_id"))

@@ -1,0 +1,46 @@
+"""The page that sets somebody's password at auth-service."""
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from users.admin.rules import actor
+from users.forms import PasswordForm
+from users.mirror import apply_user
+from users.models import User
+
+if TYPE_CHECKING:
+    from users.admin.user import UserAdmin
+
+
+def change(model_admin: "UserAdmin", request: HttpRequest, user_id: UUID) -> HttpResponse:
+    """Ask for the new password and set it.
+
+    Raises:
+        PermissionDenied: The actor may not change this user.
+    """
+    user = get_object_or_404(User, id=user_id)
+    if not model_admin.has_change_permission(request, user):
+        raise PermissionDenied
+    form = PasswordForm(request.POST or None, user_id=user.id, actor=actor(request))
+    if form.is_valid() and form.document is not None:
+        changed = apply_user(form.document)
+        model_admin.keep_own_session(request, changed)
+        model_admin.log_change(request, changed, "Password set.")
+        sentence = f"The password of {changed} was set; other sessions of theirs have ended."
+        model_admin.message_user(request, sentence, messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:users_user_change", args=[user_id]))
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": f"Set the password of {user}",
+        "form": form,
+        "original": user,
+        "opts": model_admin.opts,
+    }
+    return TemplateResponse(request, "admin/users/user/password.html", context)
