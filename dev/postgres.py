@@ -78,12 +78,18 @@ class Cluster:
         staging.rmdir()
 
     def _copy_programs(self) -> None:
-        if self.private_dir and not self.bin_dir.exists():
-            self.private_dir.mkdir(mode=0o711, exist_ok=True)
-            staging = Path(tempfile.mkdtemp(dir=self.private_dir))
-            shutil.copytree(_programs().parent, staging, dirs_exist_ok=True)
-            staging.chmod(0o755)
-            staging.rename(self.bin_dir.parent)
+        if self.private_dir is None or self.bin_dir.exists():
+            return
+        self.private_dir.mkdir(mode=0o711, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(dir=self.private_dir))
+        installed = _programs().parent
+        package = installed.parent
+        shutil.copytree(installed, staging / package.name / installed.name)
+        # The programs look for the libraries that came with them beside their package.
+        for libraries in package.parent.glob(f"{package.name}.libs"):
+            shutil.copytree(libraries, staging / libraries.name)
+        staging.chmod(0o755)
+        staging.rename(self.private_dir / "programs")
 
     def _give_away(self, path: Path) -> None:
         if self.user:
@@ -194,7 +200,7 @@ def cluster(state_dir: Path) -> Cluster:
     digest = hashlib.sha256(str(state_dir).encode()).hexdigest()[:12]
     private_dir = Path(tempfile.gettempdir()) / f"stripe-assignment-{digest}"
     return Cluster(
-        bin_dir=private_dir / "programs" / "bin",
+        bin_dir=private_dir / "programs" / programs.relative_to(programs.parents[2]),
         data_dir=private_dir / "data",
         log=log,
         user=_UNPRIVILEGED_USER,
