@@ -1,7 +1,15 @@
 """Gunicorn's configuration: `gunicorn -c config/gunicorn.py config.wsgi`."""
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
+from typing import Any
+
+# prometheus_client picks its storage while it is imported, so the folder must exist before the
+# workers load the application.
+if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="billing-metrics-")
 
 bind = os.environ.get("BILLING_BIND") or f"0.0.0.0:{os.environ.get('BILLING_PORT') or '8002'}"
 worker_class = "gthread"
@@ -11,5 +19,35 @@ threads = int(os.environ.get("BILLING_THREADS") or 4)
 keepalive = 30
 timeout = 60
 graceful_timeout = 30
-max_requests = 0
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - the heartbeat file must not block on a disk
+# The heartbeat file must not block on a disk.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "root": {"level": os.environ.get("LOG_LEVEL") or "INFO", "handlers": ["stderr"]},
+    "formatters": {"json": {"()": "config.logs.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "loggers": {
+        "gunicorn.error": {"handlers": [], "propagate": True},
+        "gunicorn.access": {"level": "WARNING", "handlers": [], "propagate": False},
+    },
+}
+
+
+def on_exit(server: Any) -> None:
+    """Leave no metrics behind: counters of another run would be added to the next one's."""
+    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Start what each process needs once it is forked and the application is loaded."""
+    from users.watch import start_watching  # noqa: PLC0415 - Django is not set up any earlier
+
+    start_watching()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Forget a dead worker's gauges."""
+    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 - as above
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # untyped in the library

@@ -3,12 +3,19 @@
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView
+from drf_spectacular.views import SpectacularJSONAPIView
+
+from config.docs import docs
+from config.operations import livez, metrics, readyz
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/api/docs/")),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema/", SpectacularJSONAPIView.as_view(), name="schema"),
+    path("api/docs/", docs, name="docs"),
     path("api/subscriptions/", include("subscriptions.api.urls")),
     path("api/", include("webhooks.urls")),
     path("admin/", admin.site.urls),
+    path("livez", livez),
+    path("readyz", readyz),
+    path("metrics", metrics),
 ]

@@ -1,0 +1,52 @@
+"""Keeps a web process's memory fresh: whose tokens are revoked, and which keys verify."""
+
+import logging
+import threading
+from datetime import UTC, datetime
+
+from django.db import DatabaseError, connection
+
+from identity.bearer import key_cache
+from identity.revocation import REVOCATIONS
+from users import metrics
+from users.feed import feed_read_at
+from users.mirror import minimum_epochs
+
+logger = logging.getLogger(__name__)
+
+INTERVAL_SECONDS = 2.0
+
+
+def start_watching() -> None:
+    """Load once, then go on in a thread of this process until it ends.
+
+    Called after the fork, so that each worker process has a thread of its own. Asking this often
+    is what lets a deactivated user's token and a revoked key's tokens be refused within 10 s,
+    without any look-up in a request.
+    """
+    look()
+    threading.Thread(target=_keep_looking, name="watch", daemon=True).start()
+
+
+def look() -> None:
+    """Take over what the worker learned from auth-service, and ask for its current keys."""
+    key_cache().refresh()
+    try:
+        REVOCATIONS.replace(minimum_epochs())
+        metrics.FEED_READ.set(_timestamp(feed_read_at()))
+    except DatabaseError as error:
+        # The last known revocations go on being enforced; the metric's age tells operators.
+        logger.warning("revocations not loaded", extra={"error": type(error).__name__})
+    finally:
+        connection.close()
+
+
+def _keep_looking() -> None:
+    pause = threading.Event()
+    while True:
+        pause.wait(INTERVAL_SECONDS)
+        look()
+
+
+def _timestamp(moment: datetime | None) -> float:
+    return (moment or datetime.fromtimestamp(0, UTC)).timestamp()
