@@ -15,6 +15,7 @@ from auth_service.keys import open_key_ring, read_passphrase
 from auth_service.metrics import MeasureRequests, sample_forever
 from auth_service.migrations import newest_revision
 from auth_service.passwords import HashingSlot
+from auth_service.purge import Housekeeping
 from auth_service.refresh import RefreshFamilies
 from auth_service.routes import (
     account,
@@ -77,7 +78,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     refusals.install(app)
     for module in (token, account, internal, users, health, metadata, jwks, metrics):
         app.include_router(module.router)
-    docs.install(app, public_url=settings.public_url)
+    docs.install(app)
     return app
 
 
@@ -135,8 +136,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     sampling = asyncio.create_task(
         sample_forever(parts.keys, hash_queue=lambda: parts.slot.waiting, clock=parts.clock)
     )
+    housekeeping = Housekeeping(parts.engine, families=parts.families, clock=parts.clock)
+    housekeeping.start()
     logging.getLogger(__name__).info("ready to serve")
     yield
+    housekeeping.stop()
     sampling.cancel()
     parts.slot.close()
     parts.engine.dispose()

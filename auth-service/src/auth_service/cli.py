@@ -5,6 +5,7 @@ import click
 from auth_service.commands.keys import keys
 from auth_service.commands.migrate import migrate
 from auth_service.commands.serve import serve
+from auth_service.commands.users import users
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -12,5 +13,5 @@ def main() -> None:
     """Issue tokens and keep users, passwords and signing keys."""
 
 
-for command in (migrate, serve, keys):
+for command in (migrate, serve, users, keys):
     main.add_command(command)

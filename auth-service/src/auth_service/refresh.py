@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Row, delete, select, text, update
 
 from auth_service.audit import Origin, record
 from auth_service.database import autocommit
-from auth_service.errors import InvalidToken
+from auth_service.errors import InvalidCredentials, InvalidToken
 from auth_service.tables import refresh_family, users
 from auth_service.tokens import RefreshGrant, Subject, VerifiedClaims
 
@@ -90,7 +90,7 @@ class RefreshFamilies:
             now: The moment of the log-in.
 
         Raises:
-            InvalidToken: The account was deactivated, or its epoch moved, meanwhile.
+            InvalidCredentials: The account was deactivated, or its epoch moved, meanwhile.
         """
         issued_at = int(now.timestamp())
         absolute = issued_at + self.family_lifetime_seconds
@@ -115,7 +115,7 @@ class RefreshFamilies:
             },
         )
         if begun.first() is None:
-            raise InvalidToken
+            raise InvalidCredentials
         return grant
 
     def rotate(self, presented: VerifiedClaims, *, origin: Origin, now: datetime) -> Rotated:

@@ -5,8 +5,11 @@ import uvicorn
 from sqlalchemy.exc import OperationalError
 
 from auth_service import demo
+from auth_service.clock import utc_now
 from auth_service.commands.context import complain, settings_or_exit
+from auth_service.commands.key_store import ensure_keys, sentences
 from auth_service.database import open_engine
+from auth_service.keys import open_key_ring, read_passphrase
 from auth_service.logs import log_config
 from auth_service.metrics_directory import metrics_directory
 from auth_service.settings import Settings
@@ -26,6 +29,11 @@ def serve(host: str, port: int, workers: int | None) -> None:
     """Serve the API."""
     settings = settings_or_exit()
     _refuse_open_demo_account(settings)
+    with sentences():
+        # Workers that cannot read the keys would end and be started again, over and over.
+        ensure_keys(settings, now=utc_now())
+        passphrase = read_passphrase(settings.keys_passphrase_file)
+        open_key_ring(settings.keys_dir, passphrase=passphrase, now=utc_now())
     with metrics_directory():
         _run(settings, host=host, port=port, workers=workers or settings.workers)
 

