@@ -52,7 +52,9 @@ def _from_item(item: str) -> Fault:
 def _one_of(*allowed: str) -> Callable[[str, Any], str]:
     def check(name: str, value: Any) -> str:
         if value not in allowed:
-            raise InvalidParameter(f"Invalid {name}: must be one of {', '.join(allowed)}", param=name)
+            raise InvalidParameter(
+                f"Invalid {name}: must be one of {', '.join(allowed)}", param=name
+            )
         return str(value)
 
     return check

@@ -1,0 +1,1 @@
+"""An offline, stateful Stripe whose contract is read from the pinned SDK."""

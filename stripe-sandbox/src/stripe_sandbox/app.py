@@ -1,0 +1,121 @@
+"""Wires the sandbox together: store, API, pages, deliveries, clocks."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from stripe_sandbox import idempotency, pages, resources, seeds
+from stripe_sandbox.clock import Clock
+from stripe_sandbox.delivery import Delivery
+from stripe_sandbox.http import Api
+from stripe_sandbox.rules import time as due_time
+from stripe_sandbox.settings import Settings
+from stripe_sandbox.store import Store
+
+log = logging.getLogger(__name__)
+
+_VERBS = ["GET", "POST", "DELETE", "PUT", "PATCH"]
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The ASGI application over a store that is opened here."""
+    resources.load()
+    store = Store(
+        settings.data or ":memory:",
+        clock=Clock(fixed=settings.fixed_time),
+        deterministic=settings.deterministic,
+        public_url=settings.public_url,
+    )
+    if settings.seed_file:
+        with store.work() as work:
+            seeds.plant(work, seeds.read(settings.seed_file, os.environ))
+    delivery = Delivery(store, retry_speed=settings.retry_speed)
+    app = Starlette(
+        routes=[
+            Route("/healthz", _healthz),
+            *pages.routes(store),
+            Route("/{path:path}", _endpoint(Api(store, settings)), methods=_VERBS),
+        ],
+        lifespan=_lifespan(store, delivery),
+        exception_handlers={Exception: _defect},
+    )
+    app.state.store = store
+    app.state.delivery = delivery
+    return app
+
+
+async def _healthz(_request: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+async def _defect(_request: Request, problem: Exception) -> Response:
+    """A bug of the sandbox, in Stripe's shape so that SDKs can show it; the log has the rest."""
+    message = f"The sandbox failed: {type(problem).__name__}: {problem}"
+    return JSONResponse({"error": {"type": "api_error", "message": message}}, 500)
+
+
+def _endpoint(api: Api) -> Callable[[Request], Awaitable[Response]]:
+    """Starlette takes a callable object for an ASGI application, so give it a function."""
+
+    async def answer(request: Request) -> Response:
+        return await api(request)
+
+    return answer
+
+
+def _lifespan(
+    store: Store, delivery: Delivery
+) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        tasks = [
+            asyncio.create_task(delivery.run(), name="deliveries"),
+            asyncio.create_task(_keep_time(store), name="clocks"),
+        ]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        store.close()
+
+    return lifespan
+
+
+async def _keep_time(store: Store) -> None:
+    """Do what falls due on the sandbox's clock, and move the clocks that advance."""
+    advanced = asyncio.Event()
+    store.on_commit.append(lambda events: _notice(events, advanced))
+    idempotency.prune(store)
+    while True:
+        while due_time.next_step(store, clock="", until=store.clock.now()):
+            await asyncio.sleep(0)
+        for clock, target in due_time.advancing(store):
+            await _advance(store, clock, target)
+        advanced.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(advanced.wait(), 1.0)
+
+
+def _notice(events: list[dict[str, object]], advanced: asyncio.Event) -> None:
+    if any(event["type"] == "test_helpers.test_clock.advancing" for event in events):
+        advanced.set()
+
+
+async def _advance(store: Store, clock: str, target: int) -> None:
+    """Take a test clock to its target, giving way to requests between the steps."""
+    try:
+        while due_time.next_step(store, clock=clock, until=target):
+            await asyncio.sleep(0)
+    except Exception:
+        # A defect of the sandbox; the clock shows it, and the other clocks go on.
+        log.exception("test clock %s could not advance", clock)
+        due_time.fail(store, clock)
+        return
+    due_time.arrive(store, clock)

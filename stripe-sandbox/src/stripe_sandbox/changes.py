@@ -1,0 +1,30 @@
+"""Applies parameters to objects the way the API does everywhere."""
+
+from typing import Any
+
+from stripe_sandbox.contract import Params
+
+Json = dict[str, Any]
+
+
+def given(params: Params | Json, *names: str) -> Json:
+    """Those of the named parameters that were sent; an empty string unsets, so it is None."""
+    return {name: _unset(params[name]) for name in names if name in params}
+
+
+def _unset(value: Any) -> Any:
+    return None if value == "" else value
+
+
+def metadata(old: Json | None, params: Params | Json) -> Json:
+    """Metadata after a request: sent keys are set, empty ones are removed.
+
+    Source: https://docs.stripe.com/api/metadata
+    """
+    sent = params.get("metadata")
+    if sent is None:
+        return dict(old or {})
+    if sent == "":
+        return {}
+    merged = {**(old or {}), **sent}
+    return {name: value for name, value in merged.items() if value != ""}

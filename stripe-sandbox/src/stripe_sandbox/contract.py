@@ -1,0 +1,215 @@
+"""Checks request parameters against the SDK's generated parameter types."""
+
+from difflib import get_close_matches
+from typing import Any
+
+from stripe_sandbox.errors import InvalidParameter
+from stripe_sandbox.sdk.types import Choice, ListOf, MapOf, OneOf, Record, Scalar, Type
+
+_CHOSEN_BY = {"true": True, "false": False}
+
+
+class Params(dict[str, Any]):
+    """Checked parameters that remember which of them a handler looked at.
+
+    A parameter that Stripe knows and that nothing looked at would be ignored
+    in silence, which Stripe never does; the caller is told instead.
+    """
+
+    def __init__(self, values: dict[str, Any], seen: set[str] | None = None) -> None:
+        super().__init__(values)
+        self.seen = {"expand"} if seen is None else seen
+
+    def replaced(self, **values: Any) -> "Params":
+        """The same parameters with some values put in, remembering what is looked at."""
+        return Params({**self, **values}, self.seen)
+
+    def __getitem__(self, name: str) -> Any:
+        self.seen.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The parameter's value, or `default` if it was not sent."""
+        self.seen.add(name)
+        return super().get(name, default)
+
+    def __contains__(self, name: object) -> bool:
+        self.seen.add(str(name))
+        return super().__contains__(name)
+
+    def unseen(self) -> list[str]:
+        """Parameters that were sent and that nothing looked at."""
+        return sorted(set(self) - self.seen)
+
+
+def check(record: Record | None, raw: dict[str, Any]) -> Params:
+    """The typed parameters of a request.
+
+    Raises:
+        InvalidParameter: With the code and the `param` path that Stripe answers.
+    """
+    if record is None:
+        if raw:
+            raise _unknown(sorted(raw), {})
+        return Params({})
+    return Params(_record(record, raw, ""))
+
+
+def _record(record: Record, raw: dict[str, Any], path: str) -> dict[str, Any]:
+    known = record.fields
+    unknown = [_join(path, name) for name in raw if name not in known]
+    if unknown:
+        raise _unknown(unknown, known)
+    for name, field in known.items():
+        if not field.optional and name not in raw:
+            missing = _join(path, name)
+            raise InvalidParameter(
+                f"Missing required param: {missing}.", code="parameter_missing", param=missing
+            )
+    return {name: _value(known[name].type, raw[name], _join(path, name)) for name in raw}
+
+
+def _unknown(names: list[str], known: dict[str, Any]) -> InvalidParameter:
+    word = "parameter" if len(names) == 1 else "parameters"
+    message = f"Received unknown {word}: {', '.join(names)}"
+    last = names[0].rstrip("]").rsplit("[", 1)[-1]
+    close = get_close_matches(last, known, n=1)
+    if len(names) == 1 and close:
+        message += f". Did you mean {close[0]}?"
+    return InvalidParameter(message, code="parameter_unknown", param=names[0])
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}[{name}]" if path else name
+
+
+def _value(kind: Type, raw: Any, path: str) -> Any:
+    if isinstance(kind, Scalar):
+        return _scalar(kind.name, raw, path)
+    if isinstance(kind, Choice):
+        return _choice(kind.values, raw, path)
+    if isinstance(kind, OneOf):
+        return _one_of(kind, raw, path)
+    if isinstance(kind, ListOf):
+        return _list(kind, raw, path)
+    if not isinstance(raw, dict):
+        raise InvalidParameter("Invalid object", param=path)
+    if isinstance(kind, MapOf):
+        return {name: _map_value(kind, value, _join(path, name)) for name, value in raw.items()}
+    if isinstance(kind, Record):
+        return _record(kind, raw, path)
+    raise TypeError(f"{kind} is not a parameter type")
+
+
+def _map_value(kind: MapOf, raw: Any, path: str) -> Any:
+    """An empty metadata value unsets its key, so it is allowed where a string is not."""
+    return raw if raw == "" else _value(kind.value, raw, path)
+
+
+def _list(kind: ListOf, raw: Any, path: str) -> list[Any]:
+    if not isinstance(raw, dict) or not all(step.isdigit() for step in raw):
+        raise InvalidParameter("Invalid array", param=path)
+    ordered = sorted(raw.items(), key=lambda step: int(step[0]))
+    return [_value(kind.item, value, _join(path, step)) for step, value in ordered]
+
+
+def _one_of(kind: OneOf, raw: Any, path: str) -> Any:
+    if isinstance(raw, dict):
+        return _value(_structured(kind, raw, path), raw, path)
+    options = [o for o in kind.options if isinstance(o, Choice | Scalar)]
+    named = [value for o in options if isinstance(o, Choice) for value in o.values]
+    if raw in named:
+        return raw
+    scalars = [o for o in options if isinstance(o, Scalar)]
+    if scalars:
+        return _scalar(scalars[0].name, raw, path)
+    if any(value != "" for value in named):
+        return _choice(tuple(value for value in named if value != ""), raw, path)
+    shape = "array" if any(isinstance(o, ListOf) for o in kind.options) else "object"
+    raise InvalidParameter(f"Invalid {shape}", param=path)
+
+
+def _structured(kind: OneOf, raw: dict[str, Any], path: str) -> Type:
+    as_list = bool(raw) and all(step.isdigit() for step in raw)
+    wanted = (ListOf,) if as_list else (Record, MapOf)
+    for shapes in (wanted, (ListOf, Record, MapOf)):
+        for option in kind.options:
+            if isinstance(option, shapes):
+                return option
+    raise InvalidParameter("Invalid string: expected a plain value", param=path)
+
+
+def _choice(values: tuple[object, ...], raw: Any, path: str) -> Any:
+    for value in values:
+        if raw == value or (isinstance(value, bool) and _CHOSEN_BY.get(str(raw)) is value):
+            return value
+    name = path.rstrip("]").rsplit("[", 1)[-1]
+    listed = [str(value) for value in values]
+    allowed = listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])}, or {listed[-1]}"
+    if len(listed) == 2:
+        allowed = " or ".join(listed)
+    raise InvalidParameter(f"Invalid {name}: must be one of {allowed}", param=path)
+
+
+def _scalar(name: str, raw: Any, path: str) -> Any:
+    if isinstance(raw, dict):
+        raise InvalidParameter(f"Invalid {_WORDS[name]}: {raw}", param=path)
+    if raw == "":
+        raise InvalidParameter(
+            f"You passed an empty string for '{path}'. We assume empty values are an attempt to "
+            f"unset a parameter; however '{path}' cannot be unset. You should remove '{path}' "
+            "from your request or supply a non-empty value.",
+            code="parameter_invalid_empty",
+            param=path,
+        )
+    return _PARSERS[name](raw, path)
+
+
+def _integer(raw: str, path: str) -> int:
+    if not raw.removeprefix("-").isdecimal():
+        raise InvalidParameter(
+            f"Invalid integer: {raw}", code="parameter_invalid_integer", param=path
+        )
+    return int(raw)
+
+
+def _boolean(raw: str, path: str) -> bool:
+    if raw not in _CHOSEN_BY:
+        raise InvalidParameter(f"Invalid boolean: {raw}", param=path)
+    return _CHOSEN_BY[raw]
+
+
+def _number(raw: str, path: str) -> float:
+    try:
+        return float(raw)
+    except ValueError:
+        raise InvalidParameter(f"Invalid decimal: {raw}", param=path) from None
+
+
+def _decimal(raw: str, path: str) -> str:
+    """Decimals travel as strings in both directions."""
+    _number(raw, path)
+    return raw
+
+
+def _string(raw: str, path: str) -> str:
+    if len(raw) > 5000:
+        raise InvalidParameter(
+            f"Invalid string: {raw[:10]}...{raw[-10:]}; must be at most 5000 characters",
+            code="parameter_invalid_string",
+            param=path,
+        )
+    return raw
+
+
+_WORDS = {"int": "integer", "bool": "boolean", "float": "decimal", "Decimal": "decimal"}
+_WORDS |= {"str": "string", "Any": "string", "bytes": "file"}
+_PARSERS: dict[str, Any] = {
+    "int": _integer,
+    "bool": _boolean,
+    "float": _number,
+    "Decimal": _decimal,
+    "str": _string,
+    "Any": _string,
+    "bytes": _string,
+}

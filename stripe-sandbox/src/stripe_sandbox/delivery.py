@@ -1,0 +1,173 @@
+"""Sends events to webhook endpoints: signed, retried, logged.
+
+Source: https://docs.stripe.com/webhooks (signatures, retries).
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from stripe_sandbox.rendering import present
+from stripe_sandbox.store import Store
+
+Json = dict[str, Any]
+# What to do with one delivery: seconds to wait before each copy that is sent.
+Disturbance = Callable[[str], list[float]]
+
+log = logging.getLogger(__name__)
+
+# Seconds between tries in Stripe's live mode: three days with growing distances.
+_BACKOFF = (5, 300, 1800, 7200, 18000, 36000, *([43200] * 6))
+_AT_ONCE = 16
+_TIMEOUT_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A delivery whose time has come."""
+
+    id: int
+    event: str
+    endpoint: str
+    attempts: int
+
+
+def signature(payload: str, secret: str, timestamp: int) -> str:
+    """The `Stripe-Signature` header for a payload.
+
+    Source: https://docs.stripe.com/webhooks#verify-manually.
+    """
+    signed = hmac.new(secret.encode(), f"{timestamp}.{payload}".encode(), hashlib.sha256)
+    return f"t={timestamp},v1={signed.hexdigest()}"
+
+
+class Delivery:
+    """The loop that empties the queue of deliveries."""
+
+    def __init__(self, store: Store, *, retry_speed: float) -> None:
+        self.store = store
+        self.retry_speed = retry_speed
+        self.disturb: Disturbance = lambda _type: [0.0]
+        self._wake = asyncio.Event()
+        self._sending: set[int] = set()
+        store.on_commit.append(lambda _events: self._wake.set())
+
+    def wake(self) -> None:
+        """Look at the queue now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send what is due until cancelled."""
+        limit = asyncio.Semaphore(_AT_ONCE)
+        async with (
+            httpx.AsyncClient(timeout=_TIMEOUT_SECONDS) as client,
+            asyncio.TaskGroup() as group,
+        ):
+            while True:
+                self._wake.clear()
+                for waiting in self._due():
+                    self._sending.add(waiting.id)
+                    await limit.acquire()
+                    group.create_task(self._deliver(client, waiting, limit))
+                await self._sleep()
+
+    def _due(self) -> list[Waiting]:
+        rows = self.store.connection.execute(
+            "SELECT id, event, endpoint, attempts FROM deliveries"
+            " WHERE state = 'waiting' AND next_attempt <= ? ORDER BY id LIMIT 200",
+            (time.time(),),
+        )
+        return [waiting for row in rows if (waiting := Waiting(*row)).id not in self._sending]
+
+    async def _sleep(self) -> None:
+        row = self.store.connection.execute(
+            "SELECT MIN(next_attempt) FROM deliveries WHERE state = 'waiting'"
+        ).fetchone()
+        pause = 1.0 if row[0] is None else min(1.0, max(0.01, row[0] - time.time()))
+        try:
+            await asyncio.wait_for(self._wake.wait(), pause)
+        except TimeoutError:
+            return
+
+    async def _deliver(
+        self, client: httpx.AsyncClient, waiting: Waiting, limit: asyncio.Semaphore
+    ) -> None:
+        try:
+            with self.store.work() as work:
+                event, endpoint = work.find(waiting.event), work.find(waiting.endpoint)
+                body = present(work, event) if event else None
+            if body is None or endpoint is None or endpoint["status"] != "enabled":
+                self._record(waiting, status=None, outcome="endpoint gone", milliseconds=0)
+                return
+            for pause in self.disturb(body["type"]):
+                if pause:
+                    await asyncio.sleep(pause)
+                await self._send(client, waiting, endpoint, body)
+        finally:
+            self._sending.discard(waiting.id)
+            limit.release()
+
+    async def _send(
+        self, client: httpx.AsyncClient, waiting: Waiting, endpoint: Json, event: Json
+    ) -> None:
+        payload = json.dumps(event, indent=2, ensure_ascii=False)
+        stamp = int(time.time())
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            "Stripe-Signature": signature(payload, endpoint["_secret"], stamp),
+            "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+        }
+        begun = time.monotonic()
+        try:
+            answer = await client.post(endpoint["url"], content=payload.encode(), headers=headers)
+            status, outcome = answer.status_code, answer.text[:500]
+        except httpx.HTTPError as problem:
+            status, outcome = None, f"{type(problem).__name__}: {problem}"
+        spent = int((time.monotonic() - begun) * 1000)
+        self._record(waiting, status=status, outcome=outcome, milliseconds=spent)
+
+    def _record(
+        self, waiting: Waiting, *, status: int | None, outcome: str, milliseconds: int
+    ) -> None:
+        now = time.time()
+        succeeded = status is not None and 200 <= status < 300
+        gone = outcome == "endpoint gone"
+        tries = waiting.attempts + 1
+        over = succeeded or gone or tries > len(_BACKOFF)
+        pause = None if over else _BACKOFF[tries - 1] / self.retry_speed
+        state = "delivered" if succeeded else "failed" if over else "waiting"
+        with self.store.work() as work:
+            work.execute(
+                "INSERT INTO delivery_attempts (delivery, at, status, outcome, milliseconds)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (waiting.id, now, status, outcome, milliseconds),
+            )
+            work.execute(
+                "UPDATE deliveries SET state = ?, attempts = ?, next_attempt = ? WHERE id = ?",
+                (state, tries, None if pause is None else now + pause, waiting.id),
+            )
+            event = work.find(waiting.event)
+            if event and succeeded:
+                event["pending_webhooks"] = max(0, event["pending_webhooks"] - 1)
+                event["_delivered"] = event["pending_webhooks"] == 0
+                work.save(event)
+
+
+def log_of(store: Store, event: str) -> list[Json]:
+    """Every try to deliver an event, oldest first."""
+    rows = store.connection.execute(
+        "SELECT d.endpoint, d.state, a.at, a.status, a.outcome, a.milliseconds"
+        " FROM deliveries d JOIN delivery_attempts a ON a.delivery = d.id"
+        " WHERE d.event = ? ORDER BY a.id",
+        (event,),
+    )
+    names = ("endpoint", "state", "at", "status", "outcome", "milliseconds")
+    return [dict(zip(names, row, strict=True)) for row in rows]

@@ -1,0 +1,82 @@
+"""Records events: what happened, to which object, and what it was before."""
+
+import json
+from typing import Any
+
+from stripe_sandbox import rendering
+from stripe_sandbox.sdk.source import api_version
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+
+def emit(work: Work, type: str, thing: Json) -> None:  # noqa: A002 -- Stripe's word for it
+    """Record an event about an object as it is now.
+
+    An `.updated` event carries `previous_attributes`, and is not recorded when
+    nothing that a caller can see has changed.
+
+    Args:
+        work: The unit of work the change belongs to.
+        type: Stripe's event type, such as `customer.updated`.
+        thing: The object, changed but not necessarily flushed.
+    """
+    data: Json = {"object": rendering.present(work, thing)}
+    if type.endswith(".updated"):
+        data["previous_attributes"] = _previous(work, thing, data["object"])
+        if not data["previous_attributes"]:
+            return
+    if not thing.get("deleted"):
+        work.baselines[thing["id"]] = json.loads(json.dumps(thing))
+    endpoints = listening(work, type)
+    # Event times are real time, whatever a test clock says.
+    event = work.create(
+        "event",
+        {
+            "api_version": api_version(),
+            "data": data,
+            "pending_webhooks": len(endpoints),
+            "request": dict(work.request),
+            "type": type,
+            "_delivered": not endpoints,
+        },
+    )
+    for endpoint in endpoints:
+        queue(work, event["id"], endpoint["id"])
+    work.events.append(rendering.present(work, event))
+
+
+def queue(work: Work, event: str, endpoint: str) -> None:
+    """Have an event sent to an endpoint as soon as this unit of work is stored."""
+    now = work.store.clock.wall()
+    work.execute(
+        "INSERT INTO deliveries (event, endpoint, state, next_attempt, created)"
+        " VALUES (?, ?, 'waiting', ?, ?)",
+        (event, endpoint, now, now),
+    )
+
+
+def listening(work: Work, type: str) -> list[Json]:  # noqa: A002 -- as above
+    """The enabled endpoints that want events of a type."""
+    return [
+        endpoint
+        for endpoint in work.all("webhook_endpoint", status="enabled")
+        if {"*", type} & set(endpoint["enabled_events"])
+    ]
+
+
+def _previous(work: Work, thing: Json, now: Json) -> Json:
+    before = rendering.present(work, work.baselines.get(thing["id"], {}))
+    return difference(before, now)
+
+
+def difference(before: Json, now: Json) -> Json:
+    """The old values of what changed; nested objects show only what changed in them."""
+    changed: Json = {}
+    for name in {**before, **now}:
+        old, new = before.get(name), now.get(name)
+        if old == new:
+            continue
+        nested = isinstance(old, dict) and isinstance(new, dict) and old.get("object") != "list"
+        changed[name] = difference(old or {}, new or {}) if nested else old
+    return changed

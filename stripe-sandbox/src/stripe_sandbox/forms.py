@@ -1,0 +1,39 @@
+"""Decodes the form encoding of the API: `items[0][price]=…`, `expand[]=…`."""
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+from stripe_sandbox.errors import InvalidParameter
+
+
+def decode(encoded: str) -> dict[str, Any]:
+    """Nested dicts of strings; a list is a dict keyed by its positions.
+
+    Args:
+        encoded: A query string or a form body.
+
+    Raises:
+        InvalidParameter: A name is used both as a value and as an object.
+    """
+    decoded: dict[str, Any] = {}
+    for name, value in parse_qsl(encoded, keep_blank_values=True, max_num_fields=5000):
+        _put(decoded, _steps(name), value, name)
+    return decoded
+
+
+def _steps(name: str) -> list[str]:
+    head, *rest = name.split("[")
+    return [head, *(step.removesuffix("]") for step in rest)]
+
+
+def _put(target: dict[str, Any], steps: list[str], value: str, name: str) -> None:
+    for step in steps[:-1]:
+        target = target.setdefault(step or str(len(target)), {})
+        if not isinstance(target, dict):
+            raise InvalidParameter("Invalid request: conflicting parameters.", param=name)
+    last = steps[-1]
+    if last == "":
+        last = str(len(target))
+    if isinstance(target.get(last), dict):
+        raise InvalidParameter("Invalid request: conflicting parameters.", param=name)
+    target[last] = value

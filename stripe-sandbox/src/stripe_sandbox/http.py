@@ -1,0 +1,179 @@
+"""Answers API requests: key, parameters, handler, rendering, idempotency, headers."""
+
+import base64
+import json
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from stripe_sandbox import contract, forms, idempotency, shapes
+from stripe_sandbox.errors import InvalidRequest, NotCovered, StripeError, Unauthenticated
+from stripe_sandbox.idempotency import Key, KeysInUse, Result
+from stripe_sandbox.registry import Call
+from stripe_sandbox.rendering import respond
+from stripe_sandbox.routing import Route, Routes
+from stripe_sandbox.sdk.source import api_version
+from stripe_sandbox.settings import Settings
+from stripe_sandbox.store import Store, Work
+
+Json = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+_TEST_KEYS = ("sk_test_", "rk_test_")
+_NO_KEY = (
+    "You did not provide an API key. You need to provide your API key in the Authorization "
+    "header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY')."
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What of an HTTP request matters to the API."""
+
+    verb: str
+    path: str
+    query: str
+    body: bytes
+    idempotency_key: str | None
+    version: str | None
+
+
+class Api:
+    """The API over one store."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self.store = store
+        self.settings = settings
+        self.routes = Routes()
+        self.keys = KeysInUse()
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer one request; work is done between two awaits, so it is never interleaved."""
+        request_id = self.store.ids.new("req_")
+        try:
+            check_key(request.headers.get("authorization"))
+            asked = await _asked(request)
+            result, replayed = self.answer(asked, request_id)
+        except StripeError as refusal:
+            result, replayed = _refused(refusal, request_id), False
+        return _response(result, request_id, replayed=replayed)
+
+    def answer(self, asked: Asked, request_id: str) -> tuple[Result, bool]:
+        """The result of a request, and whether an idempotency key replayed it.
+
+        Raises:
+            StripeError: A refusal that is not stored under the idempotency key.
+        """
+        _check_version(asked.version)
+        route, ids = self.routes.find(asked.verb, asked.path)
+        key = None
+        if asked.idempotency_key and asked.verb == "POST":
+            key = idempotency.key_of(asked.idempotency_key, asked.path, asked.body)
+            before = idempotency.stored(self.store, key)
+            if before:
+                return before, True
+        raw = forms.decode(asked.body.decode() if asked.verb == "POST" else asked.query)
+        params = contract.check(route.endpoint.params, raw)
+        return self._execute(asked, route, ids, params, key, request_id), False
+
+    def _execute(
+        self,
+        asked: Asked,
+        route: Route,
+        ids: tuple[str, ...],
+        params: contract.Params,
+        key: Key | None,
+        request_id: str,
+    ) -> Result:
+        try:
+            with self.store.work() as work:
+                work.request = {"id": request_id, "idempotency_key": asked.idempotency_key}
+                call = Call(work, params, ids, asked.path, self.settings)
+                result = Result(200, self._run(call, route), request_id)
+                if key:
+                    idempotency.keep(work, key, result)
+                return result
+        except StripeError as refusal:
+            if key is None or not refusal.saved:
+                raise
+            result = _refused(refusal, request_id)
+            with self.store.work() as work:
+                idempotency.keep(work, key, result)
+            return result
+
+    def _run(self, call: Call, route: Route) -> str:
+        outcome = route.handler(call)
+        ignored = call.params.unseen()
+        if ignored:
+            raise NotCovered(
+                f"the parameter `{ignored[0]}` of {route.endpoint.name}", param=ignored[0]
+            )
+        expand = call.params.get("expand") or []
+        body = respond(call.work, route.endpoint.result, outcome, expand) | call.extra
+        if self.settings.strict:
+            _check_response(route, body)
+        return json.dumps(body, indent=2, ensure_ascii=False)
+
+
+def _check_response(route: Route, body: Json) -> None:
+    found = shapes.problems(route.endpoint.result, body, route.endpoint.name)
+    if found:
+        raise shapes.ShapeError("; ".join(found[:10]))
+
+
+def check_key(authorization: str | None) -> str:
+    """The API key of a request.
+
+    Raises:
+        Unauthenticated: It is missing, malformed, or a live key.
+    """
+    scheme, _, value = (authorization or "").partition(" ")
+    if scheme.lower() == "basic":
+        value = base64.b64decode(value, validate=False).decode("utf-8", "replace").split(":")[0]
+    if not value:
+        raise Unauthenticated(_NO_KEY)
+    if "_live_" in value:
+        raise Unauthenticated("The sandbox refuses live keys. Use a test key such as sk_test_…")
+    if not value.startswith(_TEST_KEYS):
+        hidden = value[:8] + "*" * max(0, len(value) - 12) + value[-4:]
+        raise Unauthenticated(f"Invalid API Key provided: {hidden}")
+    return value
+
+
+def _check_version(version: str | None) -> None:
+    if version and version != api_version():
+        raise InvalidRequest(
+            f"The sandbox speaks API version {api_version()} alone; the request asks for {version}."
+        )
+
+
+async def _asked(request: Request) -> Asked:
+    return Asked(
+        verb=request.method,
+        path=request.url.path,
+        query=request.url.query,
+        body=await request.body(),
+        idempotency_key=request.headers.get("idempotency-key"),
+        version=request.headers.get("stripe-version"),
+    )
+
+
+def _refused(refusal: StripeError, request_id: str) -> Result:
+    body = refusal.body()
+    body["error"]["request_log_url"] = f"https://dashboard.stripe.com/test/logs/{request_id}"
+    return Result(refusal.status, json.dumps(body, indent=2, ensure_ascii=False), request_id)
+
+
+def _response(result: Result, request_id: str, *, replayed: bool) -> Response:
+    headers = {"Request-Id": request_id, "Stripe-Version": api_version()}
+    if replayed:
+        headers |= {"Idempotent-Replayed": "true", "Original-Request": result.request_id}
+    if result.status == 409:
+        headers["Stripe-Should-Retry"] = "true"
+    if result.status == 501:
+        headers["Stripe-Should-Retry"] = "false"
+    return Response(result.body, result.status, headers, media_type="application/json")

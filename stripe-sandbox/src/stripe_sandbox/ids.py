@@ -1,0 +1,33 @@
+"""Makes the identifiers and secrets of new objects."""
+
+import hashlib
+import secrets
+import string
+
+_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+
+
+class Identifiers:
+    """Random text, or in a deterministic sandbox text that only a counter decides.
+
+    The counter is stored with the data, so a restart goes on where it stopped.
+    """
+
+    def __init__(self, *, deterministic: bool, counter: int = 0) -> None:
+        self.deterministic = deterministic
+        self.counter = counter
+
+    def text(self, length: int) -> str:
+        """Base-62 text that was not handed out before."""
+        if not self.deterministic:
+            return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+        self.counter += 1
+        digest = hashlib.sha512(f"stripe-sandbox {self.counter}".encode()).digest()
+        return "".join(_ALPHABET[byte % 62] for byte in digest[:length])
+
+    def new(self, prefix: str) -> str:
+        """An object id such as `cus_…`, in the length Stripe uses for that prefix."""
+        return prefix + self.text(14 if prefix in _SHORT else 24)
+
+
+_SHORT = {"cus_", "prod_", "si_", "req_", "in_prefix_"}

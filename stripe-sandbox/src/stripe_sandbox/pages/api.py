@@ -1,0 +1,29 @@
+"""Calls the API's own handlers from a page, so that a button does what a request does."""
+
+from typing import Any
+
+from stripe_sandbox import contract
+from stripe_sandbox.pages.site import Visit
+from stripe_sandbox.registry import HANDLERS, Call
+from stripe_sandbox.sdk.endpoints import endpoint
+
+Json = dict[str, Any]
+
+
+def perform(visit: Visit, name: str, *ids: str, **sent: Any) -> Json:
+    """Make one call of the API within the visit's unit of work.
+
+    Args:
+        visit: The request for the page.
+        name: The SDK's name of the call, such as `invoices.pay`.
+        ids: The ids in the call's path.
+        sent: Parameters as a form would send them: text, or dicts of text.
+
+    Raises:
+        StripeError: The API refuses the call.
+    """
+    described = endpoint(name)
+    params = contract.check(described.params, sent)
+    path = described.path.format(**dict(zip(described.path_names, ids, strict=True)))
+    call = Call(work=visit.work, params=params, ids=ids, path=path, settings=visit.site.settings)
+    return HANDLERS[name](call)

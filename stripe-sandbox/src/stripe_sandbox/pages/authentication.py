@@ -1,0 +1,71 @@
+"""3-D Secure: who is waiting for it, and what follows from its outcome."""
+
+from typing import Any
+
+from stripe_sandbox.errors import InvalidRequest, ResourceMissing
+from stripe_sandbox.rules import collecting, invoices, payments, setups
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+_KINDS = ("payment_intent", "setup_intent")
+
+
+def intent_with(work: Work, identifier: str) -> Json:
+    """A payment or setup intent.
+
+    Raises:
+        ResourceMissing: There is none with this id.
+    """
+    found = work.find(identifier)
+    if found is None or found["object"] not in _KINDS:
+        raise ResourceMissing("payment_intent", identifier, param="intent")
+    return found
+
+
+def finish(work: Work, intent: Json, *, succeed: bool) -> Json:
+    """Do what the customer's bank would have told Stripe.
+
+    Raises:
+        InvalidRequest: The intent does not wait for authentication.
+    """
+    if intent["status"] != "requires_action":
+        raise InvalidRequest("This payment does not wait for authentication any more.")
+    if intent["object"] == "setup_intent":
+        return setups.authenticate(work, intent, succeed=succeed)
+    payments.authenticate(work, intent, succeed=succeed)
+    collecting.after_attempt(work, intent)
+    return intent
+
+
+def waiting(work: Work) -> list[Json]:
+    """Every intent that waits for its customer, newest first."""
+    found = [
+        intent for kind in _KINDS for intent in work.newest(kind, {"status": "requires_action"})
+    ]
+    return sorted(found, key=lambda intent: -intent["created"])
+
+
+def waiting_for(work: Work, thing: Json) -> list[Json]:
+    """The intents that wait for authentication before this object can go on."""
+    return [intent for intent in _intents_of(work, thing) if intent["status"] == "requires_action"]
+
+
+def _intents_of(work: Work, thing: Json) -> list[Json]:
+    kind = thing["object"]
+    if kind in _KINDS:
+        return [thing]
+    if kind == "customer":
+        return [i for one in _KINDS for i in work.newest(one, {"customer": thing["id"]})]
+    if kind == "invoice":
+        intent = invoices.intent_of(work, thing)
+        return [intent] if intent else []
+    if kind == "subscription":
+        return _intents_of_subscription(work, thing)
+    return []
+
+
+def _intents_of_subscription(work: Work, subscription: Json) -> list[Json]:
+    setup = work.find(subscription["pending_setup_intent"] or "")
+    invoice = work.find(subscription["latest_invoice"] or "")
+    return [*([setup] if setup else []), *(_intents_of(work, invoice) if invoice else [])]

@@ -1,0 +1,135 @@
+"""The dashboard: overview, lists, one page per object, search."""
+
+from functools import partial
+from typing import Any
+
+from starlette.responses import RedirectResponse, Response
+
+from stripe_sandbox.errors import ResourceMissing
+from stripe_sandbox.kinds import KINDS
+from stripe_sandbox.pages import authentication, deliveries, related
+from stripe_sandbox.pages.facts import facts_of, title_of
+from stripe_sandbox.pages.sections import BY_KIND, BY_SLUG, SECTIONS, Section, href
+from stripe_sandbox.pages.site import PageFunction, Visit
+from stripe_sandbox.rendering import present
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+PAGE_LENGTH = 25
+
+
+def overview(visit: Visit) -> Response:
+    """What is there, what waits for somebody, what happened last."""
+    work = visit.work
+    return visit.show(
+        "overview.html",
+        tiles=_tiles(work),
+        waiting=[_waiting(work, intent) for intent in authentication.waiting(work)[:5]],
+        events=BY_SLUG["events"],
+        latest=_presented(work, work.newest("event", {}, limit=8)),
+        subscriptions=BY_SLUG["subscriptions"],
+        subscribed=_presented(work, work.newest("subscription", {}, limit=5)),
+        endpoints=work.newest("webhook_endpoint", {}, limit=5),
+        listeners=len(visit.site.sessions),
+        href=href,
+    )
+
+
+def _tiles(work: Work) -> list[tuple[str, str, int, str]]:
+    failing = deliveries.count(work, "failed")
+    return [
+        ("Customers", "/customers", _count(work, "customer"), ""),
+        (
+            "Active subscriptions",
+            "/subscriptions?status=active",
+            _count(work, "subscription", status="active"),
+            "",
+        ),
+        ("Open invoices", "/invoices?status=open", _count(work, "invoice", status="open"), ""),
+        ("Failed deliveries", "/deliveries?state=failed", failing, "bad" if failing else ""),
+    ]
+
+
+def _count(work: Work, kind: str, **where: str) -> int:
+    if where:
+        ((field, value),) = where.items()
+        sql = "SELECT count(*) FROM links WHERE kind = ? AND field = ? AND value = ?"
+        return int(work.query(sql, (kind, field, value))[0][0])
+    sql = "SELECT count(*) FROM objects WHERE kind = ? AND deleted = 0"
+    return int(work.query(sql, (kind,))[0][0])
+
+
+def _waiting(work: Work, intent: Json) -> Json:
+    return {"intent": intent, "title": title_of(work, intent), "facts": facts_of(work, intent)}
+
+
+def listing(section: Section) -> PageFunction:
+    """The list of a section."""
+    return partial(_listing, section)
+
+
+def _listing(section: Section, visit: Visit) -> Response:
+    work, query = visit.work, visit.request.query_params
+    status = query.get("status", "")
+    where = {"status": status} if status in section.statuses else {}
+    older_than = work.position(query.get("before", ""))
+    found = work.newest(section.kind, where, limit=PAGE_LENGTH + 1, before=older_than)
+    return visit.show(
+        "list.html",
+        section=section,
+        status=status,
+        rows=_presented(work, found[:PAGE_LENGTH]),
+        older=found[PAGE_LENGTH - 1]["id"] if len(found) > PAGE_LENGTH else None,
+        href=href,
+    )
+
+
+def _presented(work: Work, things: list[Json]) -> list[Json]:
+    return [present(work, thing) for thing in things]
+
+
+def detail(visit: Visit) -> Response:
+    """The page of one object, wherever its id was found."""
+    work = visit.work
+    stored = work.find(visit.id)
+    if stored is None:
+        raise ResourceMissing("object", visit.id, param="id")
+    thing = present(work, stored)
+    if thing.get("deleted"):
+        return visit.show("deleted.html", thing=thing, noun=KINDS[thing["object"]].noun)
+    return visit.show(
+        "detail.html",
+        thing=thing,
+        title=title_of(work, thing),
+        section=BY_KIND.get(thing["object"]),
+        noun=KINDS[thing["object"]].noun,
+        facts=facts_of(work, thing),
+        waiting=[_waiting(work, i) for i in authentication.waiting_for(work, stored)],
+        lists=[_listed(work, listed) for listed in related.lists_of(work, stored)],
+        events=_presented(work, related.events_about(work, stored)),
+        event_columns=BY_SLUG["events"].columns,
+        deliveries=deliveries.of_event(work, thing["id"]) if thing["object"] == "event" else [],
+        href=href,
+    )
+
+
+def _listed(work: Work, listed: related.Listed) -> related.Listed:
+    return related.Listed(listed.title, listed.columns, _presented(work, listed.things))
+
+
+def search(visit: Visit) -> Response:
+    """Go to the object with an id, or to the customer with an email address."""
+    wanted = visit.request.query_params.get("q", "").strip()
+    found = visit.work.find(wanted)
+    if found is None:
+        named = visit.work.newest("customer", {"email": wanted}, limit=1)
+        found = named[0] if named else None
+    if found is None:
+        return visit.show("not_found.html", wanted=wanted, status=404)
+    return RedirectResponse(href(found), 303)
+
+
+def sections() -> tuple[Section, ...]:
+    """The lists, in the order of the navigation."""
+    return SECTIONS

@@ -1,0 +1,144 @@
+"""The few things people look for first on an object's page."""
+
+from collections.abc import Callable
+from typing import Any
+
+from markupsafe import Markup
+
+from stripe_sandbox.pages.sections import default_card, name_of, period_end, plan_of, product_of
+from stripe_sandbox.pages.show import badge, card_of, day, linked, money, price_of, when
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+Facts = list[tuple[str, str | Markup]]
+
+
+def title_of(work: Work, thing: Json) -> str | Markup:
+    """An object's name."""
+    return _TITLES.get(thing["object"], lambda _, t: t["id"])(work, thing)
+
+
+_TITLES: dict[str, Callable[[Work, Json], str]] = {
+    "customer": lambda w, t: name_of(w, t["id"]),
+    "event": lambda _, t: str(t["type"]),
+    "invoice": lambda _, t: f"Invoice {t['number'] or '(draft)'}",
+    "payment_intent": lambda _, t: money(t["amount"], t["currency"]),
+    "charge": lambda _, t: money(t["amount"], t["currency"]),
+    "refund": lambda _, t: money(t["amount"], t["currency"]),
+    "payment_method": lambda _, t: card_of(t),
+    "price": lambda _, t: price_of(t),
+    "product": lambda _, t: str(t["name"]),
+    "subscription": lambda w, t: f"{name_of(w, t['customer'])} on {product_of(w, t)}",
+    "test_helpers.test_clock": lambda _, t: str(t["name"] or "Test clock"),
+    "webhook_endpoint": lambda _, t: str(t["url"]),
+}
+
+
+def facts_of(work: Work, thing: Json) -> Facts:
+    """Labels and values; what is empty is left out."""
+    found = _FACTS.get(thing["object"], lambda _work, _thing: [])(work, thing)
+    return [(label, value) for label, value in found if value and value != "–"]
+
+
+def _customer_link(work: Work, thing: Json) -> Markup:
+    if not thing.get("customer"):
+        return Markup("–")
+    template = Markup('<a href="/customers/{}">{}</a>')
+    return template.format(thing["customer"], name_of(work, thing["customer"]))
+
+
+def _customer(work: Work, customer: Json) -> Facts:
+    return [
+        ("Email", customer["email"] or ""),
+        ("Card", card_of(default_card(work, customer))),
+        ("Balance", money(customer["balance"], customer["currency"])),
+        ("Test clock", linked(customer["test_clock"] or "")),
+        ("Created", when(customer["created"])),
+    ]
+
+
+def _subscription(work: Work, subscription: Json) -> Facts:
+    ends = subscription["cancel_at"]
+    return [
+        ("Customer", _customer_link(work, subscription)),
+        ("Price", plan_of(subscription)),
+        ("Paid until", day(period_end(subscription))),
+        ("Trial ends", day(subscription["trial_end"])),
+        ("Cancels", day(ends)),
+        ("Ended", when(subscription["ended_at"])),
+        ("Latest invoice", linked(str(subscription["latest_invoice"] or ""))),
+        ("Started", when(subscription["start_date"])),
+    ]
+
+
+def _invoice(work: Work, invoice: Json) -> Facts:
+    page = invoice["hosted_invoice_url"]
+    link = Markup('<a href="/hosted/invoice/{}">Open the hosted page</a>').format(invoice["id"])
+    return [
+        ("Customer", _customer_link(work, invoice)),
+        ("Total", money(invoice["total"], invoice["currency"])),
+        ("Still due", money(invoice["amount_remaining"], invoice["currency"])),
+        ("Reason", (invoice["billing_reason"] or "").replace("_", " ").capitalize()),
+        ("Next try", when(invoice["next_payment_attempt"])),
+        ("Customer's page", link if page else Markup("")),
+        ("Created", when(invoice["created"])),
+    ]
+
+
+def _payment(work: Work, intent: Json) -> Facts:
+    error = intent["last_payment_error"] or {}
+    return [
+        ("Customer", _customer_link(work, intent)),
+        ("Card", card_of(work.find(intent["payment_method"] or ""))),
+        ("Received", money(intent["amount_received"], intent["currency"])),
+        ("Last error", error.get("message", "")),
+        ("Created", when(intent["created"])),
+    ]
+
+
+def _setup(work: Work, intent: Json) -> Facts:
+    error = intent["last_setup_error"] or {}
+    return [
+        ("Customer", _customer_link(work, intent)),
+        ("Card", card_of(work.find(intent["payment_method"] or ""))),
+        ("Last error", error.get("message", "")),
+        ("Created", when(intent["created"])),
+    ]
+
+
+def _event(_: Work, event: Json) -> Facts:
+    about = event["data"]["object"]
+    return [
+        ("About", linked(about.get("id", ""))),
+        ("Pending deliveries", str(event["pending_webhooks"])),
+        ("Caused by request", (event["request"] or {}).get("id") or "Time passing"),
+        ("Created", when(event["created"])),
+    ]
+
+
+def _clock(work: Work, clock: Json) -> Facts:
+    return [
+        ("Its time", when(work.now(clock["id"]))),
+        ("Deleted on", day(clock["deletes_after"])),
+        ("Created", when(clock["created"])),
+    ]
+
+
+def _endpoint(_: Work, endpoint: Json) -> Facts:
+    return [
+        ("Events", ", ".join(endpoint["enabled_events"])),
+        ("Status", badge(endpoint["status"])),
+        ("Created", when(endpoint["created"])),
+    ]
+
+
+_FACTS: dict[str, Callable[[Work, Json], Facts]] = {
+    "customer": _customer,
+    "event": _event,
+    "invoice": _invoice,
+    "payment_intent": _payment,
+    "setup_intent": _setup,
+    "subscription": _subscription,
+    "test_helpers.test_clock": _clock,
+    "webhook_endpoint": _endpoint,
+}

@@ -1,0 +1,61 @@
+"""The addresses of the dashboard and of the pages Stripe would host."""
+
+from pathlib import Path
+
+from starlette.responses import RedirectResponse
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from stripe_sandbox.pages import actions, dashboard, deliveries
+from stripe_sandbox.pages.hosted import checkout, invoice, portal, threeds
+from stripe_sandbox.pages.sections import SECTIONS
+from stripe_sandbox.pages.site import PageFunction, Site, endpoint
+
+_ASSETS = Path(__file__).parent / "assets"
+
+
+def routes(site: Site) -> list[BaseRoute]:
+    """Every page; none of them is below `/v1`."""
+
+    def get(path: str, function: PageFunction) -> Route:
+        return Route(path, endpoint(site, function), methods=["GET"])
+
+    def post(path: str, function: PageFunction) -> Route:
+        return Route(path, endpoint(site, function), methods=["POST"])
+
+    lists = [get(f"/{section.slug}", dashboard.listing(section)) for section in SECTIONS]
+    details = [get(f"/{section.slug}/{{id}}", dashboard.detail) for section in SECTIONS]
+    return [
+        get("/", dashboard.overview),
+        get("/search", dashboard.search),
+        get("/deliveries", deliveries.listing),
+        get("/objects/{id}", dashboard.detail),
+        get("/faults", actions.faults),
+        post("/faults", actions.strike),
+        post("/faults/{id}/lift", actions.lift),
+        post("/payments/{id}/authenticate", actions.authenticate),
+        post("/clocks/{id}/advance", actions.advance),
+        post("/events/{id}/resend", actions.resend),
+        *lists,
+        *details,
+        get("/hosted/authenticate/{id}", threeds.show),
+        post("/hosted/authenticate/{id}/complete", threeds.complete),
+        post("/hosted/authenticate/{id}/fail", threeds.fail),
+        get("/hosted/invoice/{id}", invoice.show),
+        post("/hosted/invoice/{id}/pay", invoice.pay),
+        get("/hosted/invoice/{id}/pdf", invoice.pdf),
+        get("/hosted/checkout/{id}", checkout.show),
+        post("/hosted/checkout/{id}", checkout.pay),
+        get("/hosted/portal/{id}", portal.show),
+        post("/hosted/portal/{id}/cancel", portal.cancel),
+        post("/hosted/portal/{id}/keep", portal.keep),
+        post("/hosted/portal/{id}/card", portal.change_card),
+        Route("/test/{path:path}", _without_mode, methods=["GET"]),
+        Mount("/assets", StaticFiles(directory=_ASSETS)),
+    ]
+
+
+async def _without_mode(request: Request) -> RedirectResponse:
+    """Stripe's dashboard puts test mode into the path; links made for it work here."""
+    return RedirectResponse(f"/{request.path_params['path'].lstrip('/')}", 307)

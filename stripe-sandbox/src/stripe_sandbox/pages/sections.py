@@ -1,0 +1,237 @@
+"""The dashboard's lists: which objects, which columns, which filters."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from stripe_sandbox.pages.show import badge, card_of, day, money, price_of, when
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+Cell = Callable[[Work, Json], str | Markup]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column; `wide` ones are left out on a phone."""
+
+    heading: str
+    cell: Cell
+    wide: bool = False
+    number: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """One list of the dashboard and the pages of its objects.
+
+    Attributes:
+        slug: Its path, such as `customers`.
+        title: Its heading.
+        kind: The `object` name of what it lists.
+        columns: What it shows of each.
+        statuses: Values of `status` offered as filters.
+        hint: What to do to see something here.
+    """
+
+    slug: str
+    title: str
+    kind: str
+    columns: tuple[Column, ...]
+    statuses: tuple[str, ...] = ()
+    hint: str = ""
+
+
+def name_of(work: Work, identifier: str | None) -> str:
+    """How people call a customer."""
+    customer = work.find(identifier) if identifier else None
+    if customer is None or customer.get("deleted"):
+        return identifier or "–"
+    return str(customer["name"] or customer["email"] or customer["description"] or identifier)
+
+
+def default_card(work: Work, customer: Json) -> Json | None:
+    """The card that a customer's invoices are charged to."""
+    identifier = customer["invoice_settings"]["default_payment_method"]
+    return work.find(identifier) if identifier else None
+
+
+def plan_of(subscription: Json) -> str:
+    """What a subscription is for: the first price, and how many more there are."""
+    items = subscription["items"]["data"]
+    more = f" + {len(items) - 1}" if len(items) > 1 else ""
+    return price_of(items[0]["price"]) + more if items else "–"
+
+
+def product_of(work: Work, subscription: Json) -> str:
+    """The name of the first product subscribed to."""
+    items = subscription["items"]["data"]
+    product = work.find(items[0]["price"]["product"]) if items else None
+    return str(product["name"]) if product and not product.get("deleted") else "–"
+
+
+def period_end(subscription: Json) -> int | None:
+    """When what is paid for ends."""
+    items = subscription["items"]["data"]
+    return int(items[0]["current_period_end"]) if items else None
+
+
+def _two(first: str, second: str) -> Markup:
+    return Markup('<strong>{}</strong><span class="sub">{}</span>').format(first, second)
+
+
+def _customer(work: Work, customer: Json) -> Markup:
+    return _two(name_of(work, customer["id"]), customer["email"] or customer["id"])
+
+
+def _subscriber(work: Work, subscription: Json) -> Markup:
+    return _two(name_of(work, subscription["customer"]), product_of(work, subscription))
+
+
+def _subscription_status(_: Work, subscription: Json) -> Markup:
+    ends = subscription["cancel_at_period_end"] and subscription["status"] != "canceled"
+    leaves = Markup(' <span class="badge calm">Cancels</span>') if ends else Markup("")
+    return badge(subscription["status"]) + leaves
+
+
+def _invoice(work: Work, invoice: Json) -> Markup:
+    return _two(invoice["number"] or "Draft", name_of(work, invoice["customer"]))
+
+
+def _payment(work: Work, intent: Json) -> Markup:
+    what = intent["description"] or name_of(work, intent["customer"])
+    return _two(money(intent["amount"], intent["currency"]), what)
+
+
+def _card(work: Work, intent: Json) -> str:
+    return card_of(work.find(intent["payment_method"] or ""))
+
+
+def _prices(work: Work, product: Json) -> str:
+    prices = work.newest("price", {"product": product["id"]}, limit=4)
+    return ", ".join(price_of(price) for price in prices) or "–"
+
+
+def _event(_: Work, event: Json) -> Markup:
+    about = event["data"]["object"]
+    return _two(event["type"], about.get("id", about["object"]))
+
+
+def _pending(_: Work, event: Json) -> Markup:
+    if event["pending_webhooks"]:
+        return Markup('<span class="badge wait">{} pending</span>').format(
+            event["pending_webhooks"]
+        )
+    return badge("delivered")
+
+
+def _clock_time(work: Work, clock: Json) -> Markup:
+    return when(work.now(clock["id"]))
+
+
+def _created(_: Work, thing: Json) -> Markup:
+    return when(thing["created"])
+
+
+def _status(_: Work, thing: Json) -> Markup:
+    return badge(thing["status"])
+
+
+_CREATED = Column("Created", _created, wide=True)
+_STATUS = Column("Status", _status)
+
+SECTIONS: tuple[Section, ...] = (
+    Section(
+        "customers",
+        "Customers",
+        "customer",
+        (
+            Column("Customer", _customer),
+            Column("Card", lambda w, c: card_of(default_card(w, c))),
+            Column("Balance", lambda _, c: money(c["balance"], c["currency"]), True, True),
+            _CREATED,
+        ),
+        hint="Create one with POST /v1/customers.",
+    ),
+    Section(
+        "subscriptions",
+        "Subscriptions",
+        "subscription",
+        (
+            Column("Customer", _subscriber),
+            Column("Status", _subscription_status),
+            Column("Price", lambda _, s: plan_of(s), wide=True),
+            Column("Paid until", lambda _, s: day(period_end(s)), wide=True),
+            _CREATED,
+        ),
+        ("active", "trialing", "incomplete", "past_due", "paused", "canceled"),
+        hint="Create one with POST /v1/subscriptions.",
+    ),
+    Section(
+        "invoices",
+        "Invoices",
+        "invoice",
+        (
+            Column("Invoice", _invoice),
+            _STATUS,
+            Column("Total", lambda _, i: money(i["total"], i["currency"]), number=True),
+            _CREATED,
+        ),
+        ("draft", "open", "paid", "uncollectible", "void"),
+        hint="Subscriptions make them; so does POST /v1/invoices.",
+    ),
+    Section(
+        "payments",
+        "Payments",
+        "payment_intent",
+        (
+            Column("Amount", _payment),
+            _STATUS,
+            Column("Card", _card, wide=True),
+            _CREATED,
+        ),
+        hint="Paying an invoice makes one; so does POST /v1/payment_intents.",
+    ),
+    Section(
+        "products",
+        "Products",
+        "product",
+        (
+            Column("Product", lambda _, p: _two(p["name"], p["id"])),
+            Column("Prices", _prices),
+            Column("Active", lambda _, p: "Yes" if p["active"] else "No", wide=True),
+            _CREATED,
+        ),
+        hint="A seed file makes them at start; so does POST /v1/products.",
+    ),
+    Section(
+        "events",
+        "Events",
+        "event",
+        (Column("Event", _event), Column("Delivery", _pending), _CREATED),
+        hint="Every change makes one.",
+    ),
+    Section(
+        "clocks",
+        "Test clocks",
+        "test_helpers.test_clock",
+        (
+            Column("Clock", lambda _, c: _two(c["name"] or "Unnamed clock", c["id"])),
+            _STATUS,
+            Column("Its time", _clock_time),
+            _CREATED,
+        ),
+        hint="Create one with POST /v1/test_helpers/test_clocks and give it to a customer.",
+    ),
+)
+
+BY_SLUG = {section.slug: section for section in SECTIONS}
+BY_KIND = {section.kind: section for section in SECTIONS}
+
+
+def href(thing: Json) -> str:
+    """The page of an object."""
+    section = BY_KIND.get(thing["object"])
+    return f"/{section.slug if section else 'objects'}/{escape(thing['id'])}"

@@ -1,0 +1,36 @@
+"""Renders the templates; everything they show is escaped."""
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from stripe_sandbox.pages import show
+from stripe_sandbox.sdk.source import api_version
+
+
+def render(template: str, **values: Any) -> str:
+    """A template as HTML."""
+    return _environment().get_template(template).render(**values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("stripe_sandbox.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "badge": show.badge,
+        "card": show.card_of,
+        "day": show.day,
+        "json_of": show.json_of,
+        "linked": show.linked,
+        "price": show.price_of,
+        "when": show.when,
+    }
+    environment.globals |= {"api_version": api_version(), "money": show.money}
+    return environment

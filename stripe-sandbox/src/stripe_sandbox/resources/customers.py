@@ -1,0 +1,199 @@
+"""Customers and their balances."""
+
+import string
+from typing import Any
+
+from stripe_sandbox import changes
+from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.events import emit
+from stripe_sandbox.paging import list_object, page
+from stripe_sandbox.registry import Call, handles, includes
+from stripe_sandbox.resources import searching
+from stripe_sandbox.rules import invoices, methods, subscriptions
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+_FIELDS = (
+    "address",
+    "business_name",
+    "description",
+    "email",
+    "individual_name",
+    "invoice_prefix",
+    "name",
+    "next_invoice_sequence",
+    "phone",
+    "preferred_locales",
+    "shipping",
+    "tax_exempt",
+)
+
+
+@handles("customers.create")
+def create(call: Call) -> Json:
+    """A customer, with a payment method attached if one is named."""
+    work, params = call.work, call.params
+    clock = params.get("test_clock")
+    if clock:
+        work.referenced("test_helpers.test_clock", clock, param="test_clock")
+    customer = work.create(
+        "customer",
+        {
+            "balance": 0,
+            "created": work.now(clock),
+            "delinquent": False,
+            "invoice_prefix": _prefix(work),
+            "invoice_settings": {},
+            "next_invoice_sequence": 1,
+            "preferred_locales": [],
+            "tax_exempt": "none",
+            "test_clock": clock,
+            **changes.given(params, *_FIELDS),
+            "metadata": changes.metadata({}, params),
+        },
+    )
+    if params.get("balance"):
+        _initial_balance(work, customer, params["balance"])
+    _attach_and_default(work, customer, params)
+    emit(work, "customer.created", work.save(customer))
+    return customer
+
+
+def _prefix(work: Work) -> str:
+    allowed = string.ascii_uppercase + string.digits
+    return "".join(c if c in allowed else c.upper() for c in work.ids.text(8))
+
+
+def _initial_balance(work: Work, customer: Json, amount: int) -> None:
+    invoices.change_balance(work, customer, amount, "initial", currency="usd")
+
+
+def _attach_and_default(work: Work, customer: Json, params: Any) -> None:
+    named = params.get("payment_method")
+    settings = dict(params.get("invoice_settings") or {})
+    if named:
+        method = methods.resolve(work, named, param="payment_method")
+        methods.attach(work, method, customer)
+        if settings.get("default_payment_method") == named:
+            settings["default_payment_method"] = method["id"]
+    _apply_settings(work, customer, settings)
+
+
+def _apply_settings(work: Work, customer: Json, settings: Json) -> None:
+    default = settings.get("default_payment_method")
+    if default:
+        path = "invoice_settings[default_payment_method]"
+        methods.owned(work, default, customer, param=path)
+    names = ("custom_fields", "default_payment_method", "footer", "rendering_options")
+    customer["invoice_settings"] |= changes.given(settings, *names)
+
+
+@handles("customers.retrieve")
+def retrieve(call: Call) -> Json:
+    """One customer; a deleted one is answered as such."""
+    found = call.work.find(call.id)
+    if found and found["object"] == "customer" and found.get("deleted"):
+        return found
+    return call.work.get("customer", call.id)
+
+
+@handles("customers.update")
+def update(call: Call) -> Json:
+    """Change a customer."""
+    work, params = call.work, call.params
+    customer = work.get("customer", call.id)
+    customer |= changes.given(params, *_FIELDS)
+    customer["metadata"] = changes.metadata(customer["metadata"], params)
+    if "balance" in params:
+        difference = params["balance"] - (customer["balance"] or 0)
+        currency = customer["currency"] or "usd"
+        if difference:
+            invoices.change_balance(work, customer, difference, "adjustment", currency=currency)
+    _apply_settings(work, customer, params.get("invoice_settings") or {})
+    emit(work, "customer.updated", work.save(customer))
+    return customer
+
+
+@handles("customers.delete")
+def delete(call: Call) -> Json:
+    """Delete a customer; live subscriptions end at once."""
+    work = call.work
+    customer = work.get("customer", call.id)
+    for subscription in work.all("subscription", customer=customer["id"]):
+        if subscription["status"] not in subscriptions.ENDED:
+            subscriptions.end(work, subscription, reason="cancellation_requested")
+    for method in work.all("payment_method", customer=customer["id"]):
+        methods.detach(work, method)
+    emit(work, "customer.deleted", customer)
+    return work.delete(customer)
+
+
+@handles("customers.list")
+def list_customers(call: Call) -> Json:
+    """Customers, newest first; those on a test clock only when it is named."""
+    where = {name: call.params.get(name) for name in ("email", "test_clock")}
+    return page(call, "customer", where)
+
+
+@handles("customers.search")
+def search(call: Call) -> Json:
+    """Customers by email, name, phone or metadata."""
+    return searching.search(call, "customer")
+
+
+@includes("customer", "subscriptions")
+def subscriptions_of(work: Work, customer: Json) -> Json:
+    """The customer's subscriptions that have not ended."""
+    found = work.newest("subscription", {"customer": customer["id"], "_ended": False}, limit=10)
+    url = f"/v1/customers/{customer['id']}/subscriptions"
+    from stripe_sandbox.rendering import present
+
+    return list_object([present(work, one) for one in found], url=url)
+
+
+@includes("customer", "sources")
+def sources(_work: Work, customer: Json) -> Json:
+    """Sources are of the past; there are none."""
+    return list_object([], url=f"/v1/customers/{customer['id']}/sources")
+
+
+@includes("customer", "tax_ids")
+def tax_ids(_work: Work, customer: Json) -> Json:
+    """Tax ids are not covered; there are none."""
+    return list_object([], url=f"/v1/customers/{customer['id']}/tax_ids")
+
+
+@handles("customers.balance_transactions.create")
+def adjust_balance(call: Call) -> Json:
+    """Credit or debit a customer's balance by hand."""
+    customer = call.work.get("customer", call.id)
+    if customer["currency"] and call.params["currency"] != customer["currency"]:
+        raise InvalidRequest(
+            f"The customer's currency is {customer['currency']}.", param="currency"
+        )
+    written = invoices.change_balance(
+        call.work,
+        customer,
+        call.params["amount"],
+        "adjustment",
+        currency=call.params["currency"],
+        **changes.given(call.params, "description"),
+    )
+    written["metadata"] = changes.metadata({}, call.params)
+    emit(call.work, "customer.updated", call.work.save(customer))
+    return call.work.save(written)
+
+
+@handles("customers.balance_transactions.list")
+def list_balance(call: Call) -> Json:
+    """What moved a customer's balance, newest first."""
+    customer = call.work.get("customer", call.id)
+    where = {"customer": customer["id"], "invoice": call.params.get("invoice")}
+    return page(call, "customer_balance_transaction", where)
+
+
+@handles("customers.balance_transactions.retrieve")
+def retrieve_balance(call: Call) -> Json:
+    """One movement of a customer's balance."""
+    return call.work.get("customer_balance_transaction", call.ids[1])

@@ -1,0 +1,56 @@
+"""Events, and sending them again."""
+
+from fnmatch import fnmatchcase
+from typing import Any
+
+from stripe_sandbox import events
+from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.paging import page
+from stripe_sandbox.registry import Call, handles
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+
+@handles("events.list")
+def list_events(call: Call) -> Json:
+    """Events, newest first, of some types if they are named."""
+    params = call.params
+    wanted = params.get("types") or ([params["type"]] if "type" in params else None)
+    where = {"type": _expand(call.work, wanted) if wanted else None}
+    where["_delivered"] = params.get("delivery_success")
+    return page(call, "event", where)
+
+
+def _expand(work: Work, wanted: list[str]) -> list[str]:
+    """`invoice.*` names every type of that family that has happened."""
+    if not any("*" in one for one in wanted):
+        return wanted
+    rows = work.query("SELECT DISTINCT value FROM links WHERE kind = 'event' AND field = 'type'")
+    return [name for (name,) in rows if any(fnmatchcase(name, one) for one in wanted)] or [""]
+
+
+@handles("events.retrieve")
+def retrieve(call: Call) -> Json:
+    """One event, as it was when it happened."""
+    return call.work.get("event", call.id)
+
+
+def resend(work: Work, identifier: str, endpoint: str | None) -> Json:
+    """Send an event again, to one endpoint or to all that listen.
+
+    Raises:
+        InvalidRequest: No endpoint listens to it.
+    """
+    event = work.get("event", identifier)
+    targets = [work.get("webhook_endpoint", endpoint)] if endpoint else _listeners(work, event)
+    if not targets:
+        raise InvalidRequest("No webhook endpoint listens to this event.")
+    for target in targets:
+        events.queue(work, event["id"], target["id"])
+    event["pending_webhooks"] += len(targets)
+    return work.save(event)
+
+
+def _listeners(work: Work, event: Json) -> list[Json]:
+    return events.listening(work, event["type"])

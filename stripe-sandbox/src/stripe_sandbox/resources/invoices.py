@@ -1,0 +1,277 @@
+"""Invoices: made, read, finalised, paid, voided, written off."""
+
+from typing import Any
+
+from stripe_sandbox import changes
+from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.events import emit
+from stripe_sandbox.paging import list_object, page, slice_page
+from stripe_sandbox.registry import Call, handles, includes
+from stripe_sandbox.rendering import present
+from stripe_sandbox.resources import searching
+from stripe_sandbox.rules import collecting, cycle, discounts, invoices, methods, payments, starting
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+
+@includes("invoice", "payments")
+def payments_of(work: Work, invoice: Json) -> Json:
+    """The invoice's payments, shown when a caller expands them."""
+    found = [present(work, one) for one in work.all("invoice_payment", invoice=invoice["id"])]
+    return list_object(found, url=f"/v1/invoice_payments?invoice={invoice['id']}")
+
+
+@includes("invoice", "confirmation_secret")
+def secret_of(work: Work, invoice: Json) -> Json | None:
+    """The secret to confirm the invoice's payment with, shown when a caller expands it."""
+    return collecting.confirmation_secret(work, invoice)
+
+
+@handles("invoices.create")
+def create(call: Call) -> Json:
+    """A draft over a customer's pending invoice items, or over none."""
+    work, params = call.work, call.params
+    if not params.get("customer"):
+        raise InvalidRequest(
+            "Missing required param: customer.", code="parameter_missing", param="customer"
+        )
+    customer = work.referenced("customer", params["customer"], param="customer")
+    subscription = params.get("subscription")
+    parent = None
+    if subscription:
+        billed = work.referenced("subscription", subscription, param="subscription")
+        parent = invoices.subscription_parent(billed)
+    pending = invoices.pending_items(work, customer, subscription)
+    wanted = params.get("pending_invoice_items_behavior", "exclude")
+    if subscription or wanted == "include":
+        taken = pending
+        if not taken:
+            raise InvalidRequest(
+                "Nothing to invoice for customer", code="invoice_no_customer_line_items"
+            )
+    else:
+        taken = []
+    invoice = invoices.draft(work, customer, _values(work, customer, params, parent), [])
+    invoices.take_pending(work, invoice, taken)
+    if invoice["auto_advance"]:
+        invoices.schedule_finalization(work, invoice)
+    return work.save(invoice)
+
+
+def _values(work: Work, customer: Json, params: Any, parent: Json | None) -> Json:
+    days = params.get("days_until_due")
+    method = params.get("default_payment_method")
+    if method:
+        methods.owned(work, method, customer, param="default_payment_method")
+    moment = work.now(customer["test_clock"])
+    owner = {"customer": customer["id"], "_clock": customer["test_clock"]}
+    return {
+        "auto_advance": params.get("auto_advance", False),
+        "billing_reason": "subscription_update" if parent else "manual",
+        "collection_method": params.get("collection_method", "charge_automatically"),
+        "currency": params.get("currency") or customer["currency"] or "usd",
+        "default_payment_method": method,
+        "discounts": discounts.redeem(work, params.get("discounts") or [], owner),
+        "due_date": params.get("due_date") or (moment + days * 86400 if days else None),
+        "metadata": changes.metadata({}, params),
+        "parent": parent,
+        **changes.given(params, "custom_fields", "description", "footer", "statement_descriptor"),
+    }
+
+
+@handles("invoices.retrieve")
+def retrieve(call: Call) -> Json:
+    """One invoice."""
+    return call.work.get("invoice", call.id)
+
+
+@handles("invoices.update")
+def update(call: Call) -> Json:
+    """Change a draft, or the little that may change of a finalised invoice."""
+    work, params = call.work, call.params
+    invoice = work.get("invoice", call.id)
+    frozen = set(params) - {"metadata", "auto_advance", "default_payment_method", "expand"}
+    if invoice["status"] != "draft" and frozen:
+        raise InvalidRequest(
+            "Finalized invoices can't be updated in this way.",
+            code="invoice_not_editable",
+            param=sorted(frozen)[0],
+        )
+    customer = work.get("customer", invoice["customer"])
+    if params.get("default_payment_method"):
+        methods.owned(
+            work, params["default_payment_method"], customer, param="default_payment_method"
+        )
+    names = ("default_payment_method", "description", "footer", "custom_fields", "due_date")
+    invoice |= changes.given(params, *names, "statement_descriptor", "collection_method")
+    invoice["metadata"] = changes.metadata(invoice["metadata"], params)
+    if "discounts" in params:
+        owner = {"customer": customer["id"], "invoice": invoice["id"]}
+        invoice["discounts"] = discounts.redeem(work, params["discounts"] or [], owner)
+        invoices.total(work, invoice)
+    if "auto_advance" in params:
+        _auto_advance(work, invoice, wanted=params["auto_advance"])
+    emit(work, "invoice.updated", work.save(invoice))
+    return invoice
+
+
+def _auto_advance(work: Work, invoice: Json, *, wanted: bool) -> None:
+    invoice["auto_advance"] = wanted
+    if wanted and invoice["status"] == "draft":
+        invoices.schedule_finalization(work, invoice)
+    if not wanted:
+        invoice["automatically_finalizes_at"] = None
+        work.unschedule(invoice, "invoice.finalize")
+
+
+@handles("invoices.delete")
+def delete(call: Call) -> Json:
+    """Delete a draft that was made by hand."""
+    invoice = call.work.get("invoice", call.id)
+    if invoice["status"] != "draft" or invoices.subscription_of(invoice):
+        raise InvalidRequest(
+            "You can only delete draft invoices that were not created by a subscription.",
+            code="invoice_not_editable",
+        )
+    emit(call.work, "invoice.deleted", invoice)
+    return call.work.delete(invoice)
+
+
+@handles("invoices.list")
+def list_invoices(call: Call) -> Json:
+    """Invoices, newest first."""
+    names = ("customer", "status", "collection_method")
+    where = {name: call.params.get(name) for name in names}
+    where["parent.subscription_details.subscription"] = call.params.get("subscription")
+    return page(call, "invoice", where)
+
+
+@handles("invoices.search")
+def search(call: Call) -> Json:
+    """Invoices by customer, number, status, currency, total or metadata."""
+    return searching.search(call, "invoice")
+
+
+@handles("invoices.line_items.list")
+def list_lines(call: Call) -> Json:
+    """The lines of an invoice."""
+    invoice = call.work.get("invoice", call.id)
+    return slice_page(call, invoice["lines"]["data"], "line item")
+
+
+@handles("invoices.finalize_invoice")
+def finalize(call: Call) -> Json:
+    """Finalise a draft; a zero invoice is paid at once."""
+    work = call.work
+    invoice = work.get("invoice", call.id)
+    if invoice["status"] != "draft":
+        raise InvalidRequest(
+            "This invoice is already finalized, you can't re-finalize a non-draft invoice.",
+            code="invoice_not_editable",
+        )
+    if "auto_advance" in call.params:
+        invoice["auto_advance"] = call.params["auto_advance"]
+    invoices.finalize(work, invoice)
+    if invoice["amount_due"] == 0:
+        collecting.paid(work, invoice, 0)
+    elif invoice["auto_advance"] and invoice["collection_method"] == "charge_automatically":
+        # Collected an hour later at the latest; a sandbox need not wait.
+        work.schedule(
+            invoice,
+            "invoice.retry",
+            work.now(invoice["test_clock"]) + 3600,
+            clock=invoice["test_clock"],
+        )
+    return invoice
+
+
+@handles("invoices.pay")
+def pay(call: Call) -> Json:
+    """Pay an open invoice now; a refusal leaves it open."""
+    work, params = call.work, call.params
+    invoice = work.get("invoice", call.id)
+    if invoice["status"] == "draft":
+        invoices.finalize(work, invoice)
+    if invoice["status"] in {"paid", "void"}:
+        raise InvalidRequest(
+            f"Invoice is already {'paid' if invoice['status'] == 'paid' else 'void'}",
+            code="invoice_already_paid" if invoice["status"] == "paid" else None,
+        )
+    if params.get("paid_out_of_band"):
+        return collecting.paid(work, invoice, 0, out_of_band=True)
+    if invoice["amount_due"] == 0:
+        return collecting.paid(work, invoice, 0)
+    method = _method_for(work, invoice, params.get("payment_method"))
+    off_session = bool(params.get("off_session", True))
+    collecting.pay(work, invoice, method, off_session=off_session)
+    return _paid_or_refused(work, invoice)
+
+
+def _method_for(work: Work, invoice: Json, named: str | None) -> Json:
+    if named:
+        customer = work.get("customer", invoice["customer"])
+        return methods.owned(work, named, customer, param="payment_method")
+    method = collecting.default_method(work, invoice)
+    if method is None:
+        raise InvalidRequest(collecting.NO_METHOD, code="resource_missing")
+    return method
+
+
+def _paid_or_refused(work: Work, invoice: Json) -> Json:
+    intent = invoices.intent_of(work, invoice)
+    if intent is None or intent["status"] == "succeeded":
+        return invoice
+    if intent["status"] == "requires_action":
+        raise starting.requires_action(work, intent, "invoice")
+    raise payments.declined(work, intent)
+
+
+@handles("invoices.void_invoice")
+def void(call: Call) -> Json:
+    """Make an open or uncollectible invoice count for nothing."""
+    invoice = call.work.get("invoice", call.id)
+    if invoice["status"] not in {"open", "uncollectible"}:
+        raise InvalidRequest(
+            f"You can only void invoices that are open or uncollectible; "
+            f"this one is {invoice['status']}.",
+            code="status_transition_invalid",
+        )
+    return invoices.void(call.work, invoice)
+
+
+@handles("invoices.mark_uncollectible")
+def mark_uncollectible(call: Call) -> Json:
+    """Write an open invoice off."""
+    invoice = call.work.get("invoice", call.id)
+    if invoice["status"] != "open":
+        raise InvalidRequest(
+            f"You can only mark open invoices as uncollectible; this one is {invoice['status']}.",
+            code="status_transition_invalid",
+        )
+    return cycle.mark_uncollectible(call.work, invoice)
+
+
+@handles("invoices.send_invoice")
+def send(call: Call) -> Json:
+    """Send an invoice; no mail leaves the sandbox, the event does."""
+    invoice = call.work.get("invoice", call.id)
+    if invoice["status"] == "draft":
+        invoices.finalize(call.work, invoice)
+    emit(call.work, "invoice.sent", invoice)
+    return invoice
+
+
+@handles("invoice_payments.list")
+def list_payments(call: Call) -> Json:
+    """Payments of invoices, newest first."""
+    payment = call.params.get("payment") or {}
+    where = {name: call.params.get(name) for name in ("invoice", "status")}
+    where["payment.payment_intent"] = payment.get("payment_intent")
+    return page(call, "invoice_payment", where)
+
+
+@handles("invoice_payments.retrieve")
+def retrieve_payment(call: Call) -> Json:
+    """One payment of an invoice."""
+    return call.work.get("invoice_payment", call.id)

@@ -1,0 +1,104 @@
+"""Payment methods: Stripe's test ids, never card numbers."""
+
+from typing import Any
+
+from stripe_sandbox import changes
+from stripe_sandbox.errors import InvalidRequest, NotCovered, RawCardRefused
+from stripe_sandbox.events import emit
+from stripe_sandbox.paging import page
+from stripe_sandbox.registry import Call, handles
+from stripe_sandbox.rules import methods
+from stripe_sandbox.rules.cards import by_test_id
+
+Json = dict[str, Any]
+
+_RAW = (
+    "Sending credit card numbers directly to the Stripe API is generally unsafe. We suggest you "
+    "use test tokens that map to the test card you are using, see "
+    "https://docs.stripe.com/testing."
+)
+
+
+@handles("payment_methods.create")
+def create(call: Call) -> Json:
+    """A payment method from a test token; a card number is refused as by most accounts."""
+    params = call.params
+    if params.get("type") != "card":
+        raise NotCovered("payment methods other than cards", param="type")
+    details = params.get("card") or {}
+    if "number" in details:
+        raise RawCardRefused(_RAW)
+    if "token" not in details:
+        raise InvalidRequest(
+            "Missing required param: card[token].", code="parameter_missing", param="card[token]"
+        )
+    card = by_test_id(details["token"]) if details["token"].startswith("tok_") else None
+    if card is None:
+        raise InvalidRequest(
+            f"No such token: '{details['token']}'", code="resource_missing", param="card[token]"
+        )
+    values = changes.given(params, "billing_details", "allow_redisplay")
+    values["metadata"] = changes.metadata({}, params)
+    return methods.from_test_card(call.work, card, values)
+
+
+@handles("payment_methods.retrieve")
+def retrieve(call: Call) -> Json:
+    """One payment method; a test id shows what it stands for."""
+    return methods.resolve(call.work, call.id, param="payment_method", status=404)
+
+
+@handles("payment_methods.update")
+def update(call: Call) -> Json:
+    """Change billing details, expiry or metadata."""
+    method = call.work.get("payment_method", call.id)
+    for name, value in (call.params.get("billing_details") or {}).items():
+        method["billing_details"][name] = None if value == "" else value
+    method["card"] |= changes.given(call.params.get("card") or {}, "exp_month", "exp_year")
+    method |= changes.given(call.params, "allow_redisplay")
+    method["metadata"] = changes.metadata(method["metadata"], call.params)
+    emit(call.work, "payment_method.updated", call.work.save(method))
+    return method
+
+
+@handles("payment_methods.attach")
+def attach(call: Call) -> Json:
+    """Attach to a customer; a declining test card is declined here."""
+    if not call.params.get("customer"):
+        raise InvalidRequest(
+            "Missing required param: customer.", code="parameter_missing", param="customer"
+        )
+    customer = call.work.referenced("customer", call.params["customer"], param="customer")
+    method = methods.resolve(call.work, call.id, param="payment_method", status=404)
+    return methods.attach(call.work, method, customer)
+
+
+@handles("payment_methods.detach")
+def detach(call: Call) -> Json:
+    """Take a payment method off its customer for good."""
+    return methods.detach(call.work, call.work.get("payment_method", call.id))
+
+
+@handles("payment_methods.list")
+def list_methods(call: Call) -> Json:
+    """Payment methods of a customer."""
+    return _of(call, call.params.get("customer"))
+
+
+@handles("customers.payment_methods.list")
+def list_of_customer(call: Call) -> Json:
+    """Payment methods of the customer in the path."""
+    return _of(call, call.work.get("customer", call.id)["id"])
+
+
+@handles("customers.payment_methods.retrieve")
+def retrieve_of_customer(call: Call) -> Json:
+    """One payment method of the customer in the path."""
+    customer = call.work.get("customer", call.id)
+    return methods.owned(call.work, call.ids[1], customer, param="payment_method")
+
+
+def _of(call: Call, customer: str | None) -> Json:
+    if customer:
+        call.work.referenced("customer", customer, param="customer")
+    return page(call, "payment_method", {"customer": customer, "type": call.params.get("type")})

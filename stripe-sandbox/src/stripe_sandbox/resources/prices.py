@@ -1,0 +1,173 @@
+"""Prices, and the plan that every subscription item still shows beside its price."""
+
+from typing import Any
+
+from stripe_sandbox import changes, shapes
+from stripe_sandbox.errors import InvalidRequest, NotCovered
+from stripe_sandbox.events import emit
+from stripe_sandbox.paging import page
+from stripe_sandbox.registry import Call, handles
+from stripe_sandbox.resources import searching
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+
+@handles("prices.create")
+def create(call: Call) -> Json:
+    """A price for a product that exists or is described."""
+    params = call.params
+    if "product_data" in params:
+        product = call.work.create("product", new_product(call.work, params["product_data"]))
+        emit(call.work, "product.created", product)
+        return make(call.work, params.replaced(product=product["id"]))
+    if "product" not in params:
+        raise InvalidRequest(
+            "You must specify either `product` or `product_data` when creating a price.",
+            code="parameter_missing",
+            param="product",
+        )
+    call.work.referenced("product", params["product"], param="product")
+    return make(call.work, params)
+
+
+def new_product(work: Work, data: Json) -> Json:
+    """What a product described inside a price starts with."""
+    return {"active": True, "type": "service", "updated": work.now(), **data}
+
+
+def make(work: Work, params: Any) -> Json:
+    """Store a price described by parameters whose product is known to exist."""
+    if params.get("tiers") or params.get("billing_scheme") == "tiered":
+        raise NotCovered("tiered prices", param="tiers")
+    if params.get("custom_unit_amount") or params.get("currency_options"):
+        raise NotCovered("custom amounts and currency options of prices")
+    key = params.get("lookup_key")
+    if key:
+        _claim_lookup_key(work, key, transfer=bool(params.get("transfer_lookup_key")))
+    amount, decimal = _amount(params)
+    recurring = params.get("recurring")
+    price = work.create(
+        "price",
+        {
+            "id": params.get("id") or work.ids.new("price_"),
+            "active": params.get("active", True),
+            "billing_scheme": "per_unit",
+            "currency": params["currency"].lower(),
+            "lookup_key": key,
+            "metadata": changes.metadata({}, params),
+            "nickname": params.get("nickname"),
+            "product": params["product"],
+            "recurring": _recurring(recurring) if recurring else None,
+            "tax_behavior": params.get("tax_behavior", "unspecified"),
+            "transform_quantity": params.get("transform_quantity"),
+            "type": "recurring" if recurring else "one_time",
+            "unit_amount": amount,
+            "unit_amount_decimal": decimal,
+        },
+    )
+    emit(work, "price.created", price)
+    return price
+
+
+def _amount(params: Any) -> tuple[int | None, str]:
+    amount, decimal = params.get("unit_amount"), params.get("unit_amount_decimal")
+    if (amount is None) == (decimal is None):
+        raise InvalidRequest(
+            "You must specify exactly one of `unit_amount` or `unit_amount_decimal`.",
+            param="unit_amount",
+        )
+    if decimal is None:
+        if amount < 0:
+            raise InvalidRequest(
+                "This value must be greater than or equal to 0.",
+                code="parameter_invalid_integer",
+                param="unit_amount",
+            )
+        return amount, str(amount)
+    return (int(float(decimal)) if float(decimal).is_integer() else None), decimal
+
+
+def _recurring(params: Json) -> Json:
+    if params.get("usage_type") == "metered" or params.get("meter"):
+        raise NotCovered("metered prices", param="recurring[usage_type]")
+    return {
+        "interval": params["interval"],
+        "interval_count": params.get("interval_count", 1),
+        "trial_period_days": params.get("trial_period_days"),
+        "usage_type": "licensed",
+    }
+
+
+def _claim_lookup_key(work: Work, key: str, *, transfer: bool) -> None:
+    for owner in work.all("price", lookup_key=key):
+        if not transfer:
+            raise InvalidRequest(
+                f"A price (`{owner['id']}`) already uses that lookup key.", param="lookup_key"
+            )
+        owner["lookup_key"] = None
+        emit(work, "price.updated", work.save(owner))
+
+
+@handles("prices.retrieve")
+def retrieve(call: Call) -> Json:
+    """One price."""
+    return call.work.get("price", call.id)
+
+
+@handles("prices.update")
+def update(call: Call) -> Json:
+    """Change what may change of a price; amounts may not."""
+    price = call.work.get("price", call.id)
+    key = call.params.get("lookup_key")
+    if key and key != price["lookup_key"]:
+        _claim_lookup_key(
+            call.work, key, transfer=bool(call.params.get("transfer_lookup_key", False))
+        )
+    price |= changes.given(call.params, "active", "lookup_key", "nickname", "tax_behavior")
+    price["metadata"] = changes.metadata(price["metadata"], call.params)
+    emit(call.work, "price.updated", call.work.save(price))
+    return price
+
+
+@handles("prices.list")
+def list_prices(call: Call) -> Json:
+    """Prices, newest first."""
+    recurring = call.params.get("recurring") or {}
+    where = {name: call.params.get(name) for name in ("active", "currency", "product", "type")}
+    where |= {
+        "lookup_key": call.params.get("lookup_keys"),
+        "recurring.interval": recurring.get("interval"),
+    }
+    return page(call, "price", where)
+
+
+@handles("prices.search")
+def search(call: Call) -> Json:
+    """Prices by product, currency, lookup key, activity, type or metadata."""
+    return searching.search(call, "price")
+
+
+def plan_of(price: Json) -> Json:
+    """The plan that Stripe still shows for a recurring price."""
+    recurring = price["recurring"]
+    return shapes.new(
+        "plan",
+        {
+            "id": price["id"],
+            "active": price["active"],
+            "amount": price["unit_amount"],
+            "amount_decimal": price["unit_amount_decimal"],
+            "billing_scheme": price["billing_scheme"],
+            "created": price["created"],
+            "currency": price["currency"],
+            "interval": recurring["interval"],
+            "interval_count": recurring["interval_count"],
+            "livemode": False,
+            "metadata": price["metadata"],
+            "nickname": price["nickname"],
+            "product": price["product"],
+            "trial_period_days": recurring["trial_period_days"],
+            "usage_type": recurring["usage_type"],
+        },
+    )

@@ -1,0 +1,101 @@
+"""Products."""
+
+from typing import Any
+
+from stripe_sandbox import changes
+from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.events import emit
+from stripe_sandbox.paging import page
+from stripe_sandbox.registry import Call, handles
+from stripe_sandbox.resources import prices, searching
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+_FIELDS = (
+    "active",
+    "description",
+    "images",
+    "marketing_features",
+    "name",
+    "package_dimensions",
+    "shippable",
+    "statement_descriptor",
+    "unit_label",
+    "url",
+)
+
+
+@handles("products.create")
+def create(call: Call) -> Json:
+    """A product, with its default price if one is described."""
+    product = make(call.work, call.params)
+    described = call.params.get("default_price_data")
+    if described:
+        price = prices.make(call.work, {**described, "product": product["id"]})
+        product["default_price"] = price["id"]
+    emit(call.work, "product.created", call.work.save(product))
+    return product
+
+
+def make(work: Work, params: Any) -> Json:
+    """Store a product described by parameters."""
+    identifier = params.get("id")
+    if identifier and work.find(identifier):
+        raise InvalidRequest("Product already exists.", code="resource_already_exists", param="id")
+    values = {"active": True, "type": params.get("type", "service"), "updated": work.now()}
+    values |= {"id": identifier} if identifier else {}
+    values |= changes.given(params, *_FIELDS, "tax_code")
+    return work.create("product", values | {"metadata": changes.metadata({}, params)})
+
+
+@handles("products.retrieve")
+def retrieve(call: Call) -> Json:
+    """One product."""
+    return call.work.get("product", call.id)
+
+
+@handles("products.update")
+def update(call: Call) -> Json:
+    """Change a product."""
+    product = call.work.get("product", call.id)
+    if call.params.get("default_price"):
+        price = call.work.referenced("price", call.params["default_price"], param="default_price")
+        if price["product"] != product["id"]:
+            raise InvalidRequest(
+                f"The price {price['id']} does not belong to this product.", param="default_price"
+            )
+    product |= changes.given(call.params, *_FIELDS, "default_price", "tax_code")
+    product |= {"metadata": changes.metadata(product["metadata"], call.params)}
+    product["updated"] = call.work.now()
+    emit(call.work, "product.updated", call.work.save(product))
+    return product
+
+
+@handles("products.delete")
+def delete(call: Call) -> Json:
+    """Delete a product that has no price."""
+    product = call.work.get("product", call.id)
+    if call.work.all("price", product=product["id"]):
+        raise InvalidRequest(
+            "This product cannot be deleted because it has one or more user-created prices."
+        )
+    emit(call.work, "product.deleted", product)
+    return call.work.delete(product)
+
+
+@handles("products.list")
+def list_products(call: Call) -> Json:
+    """Products, newest first."""
+    chosen = call.params.get("ids")
+    if chosen:
+        found = [thing for i in chosen if (thing := call.work.find(i))]
+        return {"object": "list", "data": found, "has_more": False, "url": call.path}
+    where = {name: call.params.get(name) for name in ("active", "shippable", "url")}
+    return page(call, "product", where)
+
+
+@handles("products.search")
+def search(call: Call) -> Json:
+    """Products by name, description, url, activity or metadata."""
+    return searching.search(call, "product")

@@ -1,0 +1,329 @@
+"""Subscriptions: created, read, listed, canceled, paused, resumed."""
+
+from typing import Any
+
+from stripe_sandbox import changes
+from stripe_sandbox.errors import InvalidRequest, ResourceMissing
+from stripe_sandbox.events import emit
+from stripe_sandbox.paging import page
+from stripe_sandbox.registry import Call, handles, presents
+from stripe_sandbox.rendering import present
+from stripe_sandbox.resources import searching
+from stripe_sandbox.resources.prices import plan_of
+from stripe_sandbox.rules import discounts, methods, starting, subscriptions
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+_MAX_ITEMS = 20
+
+
+@presents("subscription")
+def shown(work: Work, subscription: Json) -> Json:
+    """Items show their whole price and plan."""
+    items = list(subscription["items"]["data"])
+    items += (subscription["pending_update"] or {}).get("subscription_items") or []
+    for item in items:
+        shown_item(work, item)
+    return subscription
+
+
+@presents("subscription_item")
+def shown_item(work: Work, item: Json) -> Json:
+    """An item shows its whole price and plan."""
+    price = work.get("price", item["price"])
+    item |= {"price": present(work, price), "plan": plan_of(price)}
+    return item
+
+
+@handles("subscriptions.create")
+def create(call: Call) -> Json:
+    """Start a subscription and collect its first invoice."""
+    work, params = call.work, call.params
+    customer = _customer(work, params)
+    behavior = params.get("payment_behavior", "allow_incomplete")
+    if behavior == "pending_if_incomplete":
+        raise InvalidRequest(
+            "`pending_if_incomplete` can only be used when updating a subscription.",
+            param="payment_behavior",
+        )
+    subscription = _new(work, customer, params)
+    off_session = bool(params.get("off_session", False))
+    prorate = params.get("proration_behavior", "create_prorations") != "none"
+    extra = starting.extra_lines(work, params.get("add_invoice_items") or [], subscription)
+    invoice = starting.first_invoice(work, subscription, customer, extra, prorate=prorate)
+    starting.collect_first(work, subscription, invoice, behavior=behavior, off_session=off_session)
+    if invoice["amount_due"] == 0:
+        starting.authorise(work, subscription, customer, off_session=off_session)
+    starting.begin_schedule(work, subscription)
+    subscriptions.announce(work, subscription)
+    return subscription
+
+
+def _customer(work: Work, params: Any) -> Json:
+    identifier = params.get("customer")
+    if not identifier:
+        raise InvalidRequest(
+            "Missing required param: customer.", code="parameter_missing", param="customer"
+        )
+    return work.referenced("customer", identifier, param="customer")
+
+
+def _new(work: Work, customer: Json, params: Any) -> Json:
+    chosen = params.get("items") or []
+    if not chosen:
+        raise InvalidRequest(
+            "Missing required param: items.", code="parameter_missing", param="items"
+        )
+    if len(chosen) > _MAX_ITEMS:
+        raise InvalidRequest(f"A subscription has at most {_MAX_ITEMS} items.", param="items")
+    prices = [recurring_price(work, one, f"items[{i}]") for i, one in enumerate(chosen)]
+    now = work.now(customer["test_clock"])
+    trial_end = _trial_end(params, prices, now)
+    anchor = trial_end or params.get("billing_cycle_anchor") or now
+    if anchor < now:
+        raise InvalidRequest(
+            "billing_cycle_anchor must be in the future.", param="billing_cycle_anchor"
+        )
+    method = params.get("default_payment_method")
+    if method:
+        methods.owned(work, method, customer, param="default_payment_method")
+    collection = params.get("collection_method", "charge_automatically")
+    if collection == "send_invoice" and params.get("days_until_due") is None:
+        raise InvalidRequest(
+            "You must specify `days_until_due` if the collection method is `send_invoice`.",
+            code="parameter_missing",
+            param="days_until_due",
+        )
+    identifier = work.ids.new("sub_")
+    subscription = work.create(
+        "subscription",
+        {
+            "id": identifier,
+            "automatic_tax": {"enabled": False},
+            "billing_cycle_anchor": anchor,
+            "billing_mode": _billing_mode(params.get("billing_mode") or {}, now),
+            "billing_schedules": [],
+            "cancellation_details": {},
+            "collection_method": collection,
+            "created": now,
+            "currency": prices[0]["currency"],
+            "customer": customer["id"],
+            "days_until_due": params.get("days_until_due"),
+            "default_payment_method": method,
+            "default_tax_rates": [],
+            "description": params.get("description"),
+            "discounts": [],
+            "invoice_settings": {"issuer": {"type": "self"}},
+            "items": {
+                "object": "list",
+                "data": [],
+                "has_more": False,
+                "total_count": 0,
+                "url": f"/v1/subscription_items?subscription={identifier}",
+            },
+            "metadata": changes.metadata({}, params),
+            "payment_settings": {
+                "save_default_payment_method": "off",
+                **(params.get("payment_settings") or {}),
+            },
+            "start_date": now,
+            "status": "trialing" if trial_end else "active",
+            "test_clock": customer["test_clock"],
+            "trial_end": trial_end,
+            "trial_settings": params.get("trial_settings")
+            or {"end_behavior": {"missing_payment_method": "create_invoice"}},
+            "trial_start": now if trial_end else None,
+        },
+    )
+    _add_items(work, subscription, chosen, prices, now)
+    if customer["currency"] is None:
+        customer["currency"] = subscription["currency"]
+        work.save(customer)
+    owner = {"customer": customer["id"], "subscription": identifier}
+    owner |= {"_clock": customer["test_clock"]}
+    subscription["discounts"] = discounts.redeem(work, params.get("discounts") or [], owner)
+    cancel_at(work, subscription, params)
+    return subscriptions.keep(work, subscription)
+
+
+def _billing_mode(wanted: Json, now: int) -> Json:
+    kind = wanted.get("type", "flexible")
+    flexible = {"proration_discounts": "included", **(wanted.get("flexible") or {})}
+    return {
+        "type": kind,
+        "flexible": flexible if kind == "flexible" else None,
+        "updated_at": now if kind == "flexible" and wanted else None,
+    }
+
+
+def recurring_price(work: Work, wanted: Json, param: str) -> Json:
+    """The price of a wanted item, which must recur and be on sale.
+
+    Raises:
+        InvalidRequest: It is missing, inactive or a one-time price.
+    """
+    if wanted.get("price_data"):
+        return _inline_price(work, wanted["price_data"], param)
+    identifier = wanted.get("price") or wanted.get("plan")
+    if not identifier:
+        raise InvalidRequest(
+            f"Missing required param: {param}[price].",
+            code="parameter_missing",
+            param=f"{param}[price]",
+        )
+    price = work.find(identifier)
+    if price is None or price["object"] != "price":
+        raise ResourceMissing("price", identifier, param=f"{param}[price]", status=400)
+    if not price["active"]:
+        raise InvalidRequest(
+            "The price specified is inactive. This field only accepts active prices.",
+            param=f"{param}[price]",
+        )
+    if price["type"] != "recurring":
+        raise InvalidRequest(
+            f"The price specified is set to `type=one_time` but this field only accepts prices "
+            f"with `type=recurring`: {identifier}",
+            param=f"{param}[price]",
+        )
+    return price
+
+
+def _inline_price(work: Work, data: Json, param: str) -> Json:
+    from stripe_sandbox.resources import prices
+
+    work.referenced("product", data["product"], param=f"{param}[price_data][product]")
+    return prices.make(work, {**data, "active": False})
+
+
+def _add_items(
+    work: Work, subscription: Json, chosen: list[Json], prices: list[Json], now: int
+) -> None:
+    for wanted, price in zip(chosen, prices, strict=True):
+        if price["currency"] != subscription["currency"]:
+            raise InvalidRequest(
+                "All prices on a subscription must use the same currency.", param="items"
+            )
+        if subscription["trial_end"]:
+            period = {"start": now, "end": subscription["trial_end"]}
+        else:
+            period = starting.period_of(price, subscription["billing_cycle_anchor"], now)
+        item = starting.new_item(
+            work, subscription["id"], price, {**wanted, "_created": now}, period
+        )
+        subscription["items"]["data"].append(item)
+
+
+def _trial_end(params: Any, prices: list[Json], now: int) -> int | None:
+    """When a trial that the request asks for ends, if it asks for one."""
+    end, days = params.get("trial_end"), params.get("trial_period_days")
+    if params.get("trial_from_plan") and days is None:
+        days = max((p["recurring"]["trial_period_days"] or 0 for p in prices), default=0)
+    if end == "now" or (end is None and not days):
+        return None
+    if end is None:
+        return now + int(days) * 86400
+    if end <= now:
+        raise InvalidRequest(
+            "Invalid timestamp: must be an integer Unix timestamp in the future.", param="trial_end"
+        )
+    return int(end)
+
+
+def cancel_at(work: Work, subscription: Json, params: Any) -> None:
+    """Plan, or call off, the end of a subscription."""
+    now = subscriptions.now(work, subscription)
+    end = min(item["current_period_end"] for item in subscription["items"]["data"])
+    if "cancel_at_period_end" in params:
+        wanted = params["cancel_at_period_end"]
+        subscription |= {
+            "cancel_at_period_end": wanted,
+            "cancel_at": end if wanted else None,
+            "canceled_at": now if wanted else None,
+        }
+        reason = "cancellation_requested" if wanted else None
+        subscription["cancellation_details"]["reason"] = reason
+        work.unschedule(subscription, "subscription.cancel")
+    if "cancel_at" in params:
+        _cancel_at(work, subscription, params["cancel_at"], now, end)
+
+
+def _cancel_at(work: Work, subscription: Json, at: Any, now: int, end: int) -> None:
+    if isinstance(at, str) and at:
+        ends = [item["current_period_end"] for item in subscription["items"]["data"]]
+        at = min(ends) if at == "min_period_end" else max(ends)
+    if at != "" and at <= now:
+        raise InvalidRequest("`cancel_at` must be in the future.", param="cancel_at")
+    subscription |= {
+        "cancel_at": at or None,
+        "cancel_at_period_end": at == end,
+        "canceled_at": now if at else None,
+    }
+    subscription["cancellation_details"]["reason"] = "cancellation_requested" if at else None
+    if at and at != end:
+        clock = subscription["test_clock"]
+        work.schedule(subscription, "subscription.cancel", at, clock=clock)
+    else:
+        work.unschedule(subscription, "subscription.cancel")
+
+
+@handles("subscriptions.retrieve")
+def retrieve(call: Call) -> Json:
+    """One subscription; one that ended is still there."""
+    return call.work.get("subscription", call.id)
+
+
+@handles("subscriptions.cancel")
+def cancel(call: Call) -> Json:
+    """End a subscription now."""
+    work, params = call.work, call.params
+    subscription = work.find(call.id)
+    if (
+        subscription is None
+        or subscription["object"] != "subscription"
+        or subscription["status"] in subscriptions.ENDED
+    ):
+        raise ResourceMissing("subscription", call.id, param="id")
+    if params.get("prorate"):
+        starting.credit_unused(work, subscription)
+    details = changes.given(params.get("cancellation_details") or {}, "comment", "feedback")
+    invoice_now = params.get("invoice_now")
+    subscriptions.end(work, subscription, reason="cancellation_requested", details=details)
+    if invoice_now:
+        starting.bill_pending(work, subscription)
+    return subscription
+
+
+@handles("subscriptions.list")
+def list_subscriptions(call: Call) -> Json:
+    """Subscriptions, newest first; without a status those that are not canceled."""
+    params = call.params
+    where = {name: params.get(name) for name in ("customer", "collection_method", "test_clock")}
+    where["_prices"] = params.get("price") or params.get("plan")
+    status = params.get("status")
+    if status is None:
+        where["_ended"] = False
+    elif status == "ended":
+        where["status"] = sorted(subscriptions.ENDED)
+    elif status != "all":
+        where["status"] = status
+    return page(call, "subscription", where)
+
+
+@handles("subscriptions.search")
+def search(call: Call) -> Json:
+    """Subscriptions by status, creation or metadata."""
+    return searching.search(call, "subscription")
+
+
+@handles("subscriptions.delete_discount")
+def delete_discount(call: Call) -> Json:
+    """Take all discounts off a subscription."""
+    subscription = call.work.get("subscription", call.id)
+    if not subscription["discounts"]:
+        raise ResourceMissing("discount", call.id, param="id")
+    discount = call.work.get("discount", subscription["discounts"][-1])
+    subscription["discounts"] = []
+    emit(call.work, "customer.discount.deleted", discount)
+    subscriptions.changed(call.work, subscription)
+    return discount | {"deleted": True}

@@ -1,0 +1,1 @@
+"""What Stripe does to objects: payments, invoices, cycles. No request is seen here."""

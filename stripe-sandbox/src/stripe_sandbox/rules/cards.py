@@ -1,0 +1,130 @@
+"""Stripe's published test cards and what each of them does.
+
+Source: https://docs.stripe.com/testing.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Decline:
+    """How a card refuses, in the words of the error."""
+
+    code: str
+    decline_code: str
+    message: str
+    advice: str | None = "try_again_later"
+
+
+GENERIC = Decline("card_declined", "generic_decline", "Your card was declined.")
+FUNDS = Decline("card_declined", "insufficient_funds", "Your card has insufficient funds.")
+LOST = Decline("card_declined", "lost_card", "Your card was declined.", "do_not_try_again")
+STOLEN = Decline("card_declined", "stolen_card", "Your card was declined.", "do_not_try_again")
+FRAUD = Decline("card_declined", "fraudulent", "Your card was declined.", "do_not_try_again")
+EXPIRED = Decline("expired_card", "expired_card", "Your card has expired.", "confirm_card_data")
+CVC = Decline(
+    "incorrect_cvc", "incorrect_cvc", "Your card's security code is incorrect.", "confirm_card_data"
+)
+PROCESSING = Decline(
+    "processing_error",
+    "processing_error",
+    "An error occurred while processing your card. Try again in a little bit.",
+)
+
+
+@dataclass(frozen=True)
+class TestCard:
+    """One card of the published table.
+
+    Attributes:
+        number: The published number, of which only the last four digits are shown.
+        ids: Test payment method ids, the current one first.
+        challenge: When 3-D Secure is asked for: `never`, `always`, `on_session`
+            (but not off-session), or `unless_set_up`.
+        refuses: How it refuses to be charged.
+        attaches: Whether a refusing card can be attached to a customer at all.
+    """
+
+    # pytest would otherwise take the class for a test.
+    __test__ = False
+
+    number: str
+    ids: tuple[str, ...]
+    brand: str = "visa"
+    country: str = "US"
+    challenge: str = "never"
+    refuses: Decline | None = None
+    attaches: bool = True
+    funding: str = "credit"
+
+
+def _refusing(number: str, decline: Decline, *ids: str) -> TestCard:
+    return TestCard(number, ids, refuses=decline, attaches=False)
+
+
+CARDS: tuple[TestCard, ...] = (
+    TestCard("4242424242424242", ("pm_card_visa",)),
+    TestCard("4000056655665556", ("pm_card_visa_debit",), funding="debit"),
+    TestCard("5555555555554444", ("pm_card_mastercard",), brand="mastercard"),
+    TestCard("378282246310005", ("pm_card_amex",), brand="amex"),
+    TestCard("6011111111111117", ("pm_card_discover",), brand="discover"),
+    TestCard("3056930009020004", ("pm_card_diners",), brand="diners"),
+    TestCard("3566002020360505", ("pm_card_jcb",), brand="jcb"),
+    TestCard("6200000000000005", ("pm_card_unionpay",), brand="unionpay"),
+    TestCard(
+        "4000002500003155",
+        ("pm_card_authenticationRequiredOnSetup",),
+        challenge="unless_set_up",
+        country="IE",
+    ),
+    TestCard(
+        "4000002760003184", ("pm_card_authenticationRequired",), challenge="always", country="IE"
+    ),
+    TestCard(
+        "4000003800000446",
+        ("pm_card_authenticationRequiredSetupForOffSession",),
+        challenge="on_session",
+        country="IE",
+    ),
+    TestCard(
+        "4000008260003178",
+        ("pm_card_authenticationRequiredChargeDeclinedInsufficientFunds",),
+        challenge="always",
+        refuses=FUNDS,
+        country="IE",
+    ),
+    TestCard("4000000000003220", ("pm_card_threeDSecure2Required",), challenge="unless_set_up"),
+    TestCard(
+        "4000008400001629",
+        ("pm_card_threeDSecureRequiredChargeDeclined",),
+        challenge="always",
+        refuses=GENERIC,
+    ),
+    TestCard("4000000000000341", ("pm_card_chargeCustomerFail",), refuses=GENERIC),
+    _refusing("4000000000000002", GENERIC, "pm_card_visa_chargeDeclined", "pm_card_chargeDeclined"),
+    _refusing(
+        "4000000000009995",
+        FUNDS,
+        "pm_card_visa_chargeDeclinedInsufficientFunds",
+        "pm_card_chargeDeclinedInsufficientFunds",
+    ),
+    _refusing("4000000000009987", LOST, "pm_card_visa_chargeDeclinedLostCard"),
+    _refusing("4000000000009979", STOLEN, "pm_card_visa_chargeDeclinedStolenCard"),
+    _refusing("4100000000000019", FRAUD, "pm_card_radarBlock", "pm_card_chargeDeclinedFraudulent"),
+    _refusing("4000000000000069", EXPIRED, "pm_card_chargeDeclinedExpiredCard"),
+    _refusing("4000000000000127", CVC, "pm_card_chargeDeclinedIncorrectCvc"),
+    _refusing("4000000000000119", PROCESSING, "pm_card_chargeDeclinedProcessingError"),
+)
+
+_BY_ID = {identifier: card for card in CARDS for identifier in card.ids}
+_BY_NUMBER = {card.number: card for card in CARDS}
+
+
+def by_test_id(identifier: str) -> TestCard | None:
+    """The card behind a test payment method id or a legacy test token."""
+    return _BY_ID.get(identifier.replace("tok_", "pm_card_", 1))
+
+
+def by_number(number: str) -> TestCard:
+    """The card with this number, as the store keeps it with a payment method."""
+    return _BY_NUMBER[number]

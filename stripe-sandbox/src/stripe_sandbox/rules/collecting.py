@@ -1,0 +1,192 @@
+"""Collects invoices: pays them, retries them, and tells their subscriptions."""
+
+from typing import Any
+
+from stripe_sandbox import shapes
+from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.events import emit
+from stripe_sandbox.rules import invoices, payments, subscriptions
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+# Days from one failed payment to the next try; after the last the subscription
+# is canceled. Stripe's own schedule is a setting of the account.
+RETRY_DAYS = (3, 5, 7)
+_DAY = 86400
+
+NO_METHOD = (
+    "This customer has no attached payment source or default payment method. Please consider "
+    "adding a default payment method. For more information, visit "
+    "https://docs.stripe.com/billing/subscriptions/payment-methods-setting."
+)
+
+
+def default_method(work: Work, invoice: Json) -> Json | None:
+    """What an invoice is charged to when the caller names nothing."""
+    customer = work.get("customer", invoice["customer"])
+    chosen = work.find(invoice["default_payment_method"] or "")
+    if chosen and chosen["customer"] == customer["id"]:
+        return chosen
+    billed = invoices.subscription_of(invoice)
+    if billed:
+        return subscriptions.method_of(work, work.get("subscription", billed), customer)
+    default = customer["invoice_settings"]["default_payment_method"]
+    return work.find(default) if default else None
+
+
+def pay(work: Work, invoice: Json, method: Json | None, *, off_session: bool) -> Json:
+    """Try to pay an open invoice; the invoice and its subscription say how it went.
+
+    Raises:
+        InvalidRequest: The invoice has no payment intent to pay with.
+    """
+    intent = invoices.intent_of(work, invoice)
+    if intent is None or intent["status"] in {"succeeded", "canceled"}:
+        raise InvalidRequest(f"Invoice {invoice['id']} cannot be paid.")
+    if method is None:
+        _count_attempt(work, invoice)
+        _failed(work, invoice)
+        return invoice
+    payments.attempt(work, intent, method, off_session=off_session)
+    after_attempt(work, intent)
+    return invoice
+
+
+def after_attempt(work: Work, intent: Json) -> None:
+    """Carry the outcome of a payment intent over to the invoice it pays, if it pays one."""
+    invoice = work.find(intent.get("_invoice") or "")
+    if invoice is None or invoice["status"] not in {"open", "uncollectible"}:
+        return
+    if intent["status"] == "succeeded":
+        _count_attempt(work, invoice)
+        paid(work, invoice, intent["amount_received"])
+    elif intent["status"] == "requires_action":
+        _count_attempt(work, invoice)
+        emit(work, "invoice.payment_action_required", work.save(invoice))
+        _failed(work, invoice)
+    elif intent["status"] == "requires_payment_method":
+        if intent["latest_charge"]:
+            _count_attempt(work, invoice)
+        _failed(work, invoice)
+
+
+def _count_attempt(work: Work, invoice: Json) -> None:
+    invoice |= {"attempted": True, "attempt_count": invoice["attempt_count"] + 1}
+    work.save(invoice)
+
+
+def paid(work: Work, invoice: Json, amount: int, *, out_of_band: bool = False) -> Json:
+    """Mark an invoice as paid, and let its subscription go on."""
+    moment = work.now(invoice["test_clock"])
+    invoice |= {
+        "amount_paid": 0 if out_of_band else amount,
+        "amount_remaining": 0,
+        "attempted": True,
+        "auto_advance": False,
+        "next_payment_attempt": None,
+        "status": "paid",
+    }
+    invoice["status_transitions"]["paid_at"] = moment
+    work.unschedule(invoice, "invoice.retry")
+    _settle_payment(work, invoice, amount, moment, out_of_band=out_of_band)
+    emit(work, "invoice.paid", work.save(invoice))
+    emit(work, "invoice.payment_succeeded", invoice)
+    _advance_subscription(work, invoice)
+    return invoice
+
+
+def _settle_payment(
+    work: Work, invoice: Json, amount: int, moment: int, *, out_of_band: bool
+) -> None:
+    payment = invoices.payment_of(work, invoice)
+    if payment is None:
+        return
+    if out_of_band:
+        payment["status"] = "canceled"
+        payment["status_transitions"]["canceled_at"] = moment
+        intent = invoices.intent_of(work, invoice)
+        if intent and intent["status"] not in {"succeeded", "canceled"}:
+            payments.cancel(work, intent, reason="void_invoice")
+        work.save(payment)
+        return
+    payment |= {"status": "paid", "amount_paid": amount}
+    payment["status_transitions"]["paid_at"] = moment
+    emit(work, "invoice_payment.paid", work.save(payment))
+
+
+def _failed(work: Work, invoice: Json) -> None:
+    billed = invoices.subscription_of(invoice)
+    subscription = work.find(billed) if billed else None
+    if subscription and invoice["billing_reason"] == "subscription_cycle":
+        _plan_retry(work, invoice, subscription)
+    emit(work, "invoice.payment_failed", work.save(invoice))
+    if subscription is None or subscription["status"] in subscriptions.ENDED:
+        return
+    if subscription["status"] in {"active", "trialing"}:
+        subscription["status"] = "past_due"
+        subscriptions.changed(work, subscription)
+    if invoice["billing_reason"] == "subscription_cycle" and not invoice["next_payment_attempt"]:
+        subscriptions.end(work, subscription, reason="payment_failed")
+
+
+def _plan_retry(work: Work, invoice: Json, subscription: Json) -> None:
+    """Dunning. Source: https://docs.stripe.com/billing/revenue-recovery/smart-retries."""
+    tries = invoice["attempt_count"]
+    if tries > len(RETRY_DAYS) or subscription["status"] in subscriptions.ENDED:
+        invoice |= {"next_payment_attempt": None, "auto_advance": False}
+        return
+    at = work.now(invoice["test_clock"]) + RETRY_DAYS[tries - 1] * _DAY
+    invoice["next_payment_attempt"] = at
+    work.schedule(invoice, "invoice.retry", at, clock=invoice["test_clock"])
+
+
+def _advance_subscription(work: Work, invoice: Json) -> None:
+    billed = invoices.subscription_of(invoice)
+    subscription = work.find(billed) if billed else None
+    if subscription is None:
+        return
+    if subscription["pending_update"] and subscription.get("_pending_invoice") == invoice["id"]:
+        apply_pending_update(work, subscription)
+    if subscription["status"] == "paused" and subscription.get("_resuming") == invoice["id"]:
+        subscription |= {"status": "active", "status_details": None, "_resuming": None}
+    if subscription["latest_invoice"] != invoice["id"]:
+        return
+    if subscription["status"] in {"incomplete", "past_due", "unpaid"}:
+        subscription["status"] = "active"
+        work.unschedule(subscription, "subscription.expire")
+    _save_method(work, subscription, invoice)
+    subscriptions.changed(work, subscription)
+
+
+def _save_method(work: Work, subscription: Json, invoice: Json) -> None:
+    settings = subscription["payment_settings"] or {}
+    intent = invoices.intent_of(work, invoice)
+    wanted = settings.get("save_default_payment_method") == "on_subscription"
+    if wanted and intent and intent["payment_method"]:
+        subscription["default_payment_method"] = intent["payment_method"]
+
+
+def apply_pending_update(work: Work, subscription: Json) -> None:
+    """Do what an update asked for, now that its invoice is paid."""
+    update = subscription["pending_update"]
+    if update["subscription_items"]:
+        subscription["items"]["data"] = update["subscription_items"]
+    subscription |= {"pending_update": None, "_pending_invoice": None}
+    work.unschedule(subscription, "subscription.pending_update_expires")
+    subscriptions.schedule_cycle(work, subscription)
+    emit(
+        work, "customer.subscription.pending_update_applied", subscriptions.keep(work, subscription)
+    )
+
+
+def confirmation_secret(work: Work, invoice: Json) -> Json | None:
+    """What a client confirms an open invoice's payment with."""
+    intent = invoices.intent_of(work, invoice)
+    if intent is None:
+        return None
+    return shapes.nested(
+        "invoice",
+        "ConfirmationSecret",
+        {"client_secret": intent["client_secret"], "type": "payment_intent"},
+    )

@@ -1,0 +1,292 @@
+"""Invoices: drafted, totalled, finalised, voided."""
+
+from typing import Any
+
+from stripe_sandbox import shapes
+from stripe_sandbox.events import emit
+from stripe_sandbox.rules import discounts, lines, payments
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+# Stripe leaves a draft open for about an hour, so that webhooks can add to it.
+FINALIZES_AFTER = 3600
+
+
+def draft(work: Work, customer: Json, values: Json, drawn: list[Json]) -> Json:
+    """A draft invoice over lines, with its totals.
+
+    Args:
+        work: The unit of work.
+        customer: Who is to pay.
+        values: Fields of the invoice; `currency` and `billing_reason` at least.
+        drawn: Its line items.
+    """
+    invoice = work.create("invoice", blank(work, customer, values))
+    invoice["lines"] = {
+        "object": "list",
+        "data": drawn,
+        "has_more": False,
+        "url": f"/v1/invoices/{invoice['id']}/lines",
+    }
+    total(work, invoice)
+    emit(work, "invoice.created", work.save(invoice))
+    return invoice
+
+
+def blank(work: Work, customer: Json, values: Json) -> Json:
+    """The fields of an invoice that has no lines yet."""
+    now = work.now(customer["test_clock"])
+    zeros = ("amount_due", "amount_overpaid", "amount_paid", "amount_remaining", "amount_shipping")
+    zeros += ("post_payment_credit_notes_amount", "pre_payment_credit_notes_amount")
+    return {
+        **dict.fromkeys((*zeros, "subtotal", "total", "attempt_count"), 0),
+        "account_country": "US",
+        "account_name": "Stripe sandbox",
+        "attempted": False,
+        "auto_advance": True,
+        "automatic_tax": {"enabled": False},
+        "collection_method": "charge_automatically",
+        "created": now,
+        "customer": customer["id"],
+        "customer_address": customer["address"],
+        "customer_email": customer["email"],
+        "customer_name": customer["name"],
+        "customer_phone": customer["phone"],
+        "customer_shipping": customer["shipping"],
+        "customer_tax_exempt": customer["tax_exempt"],
+        "customer_tax_ids": [],
+        "issuer": {"type": "self"},
+        "lines": {},
+        "metadata": {},
+        "payment_settings": {},
+        "period_end": now,
+        "period_start": now,
+        "starting_balance": customer["balance"],
+        "status": "draft",
+        "status_transitions": {},
+        "test_clock": customer["test_clock"],
+        "total_discount_amounts": [],
+        "total_pretax_credit_amounts": [],
+        "total_taxes": [],
+        **values,
+    }
+
+
+def total(work: Work, invoice: Json) -> None:
+    """Add up a draft's lines, discounts and the customer's balance."""
+    drawn = invoice["lines"]["data"]
+    for line in drawn:
+        line |= {"invoice": invoice["id"], "discount_amounts": [], "pretax_credit_amounts": []}
+    taken = discounts.apply(work, drawn, invoice["discounts"])
+    subtotal = sum(line["amount"] for line in drawn)
+    due = subtotal - sum(one["amount"] for one in taken)
+    invoice |= {
+        "subtotal": subtotal,
+        "subtotal_excluding_tax": subtotal,
+        "total": due,
+        "total_discount_amounts": taken,
+        "total_pretax_credit_amounts": [
+            one | {"type": "discount", "credit_balance_transaction": None} for one in taken
+        ],
+        "total_excluding_tax": due,
+    }
+    invoice["amount_due"] = max(0, due + invoice["starting_balance"]) if due > 0 else 0
+    invoice["amount_remaining"] = invoice["amount_due"]
+
+
+def subscription_of(invoice: Json) -> str | None:
+    """The subscription an invoice bills, if it bills one."""
+    details = (invoice["parent"] or {}).get("subscription_details")
+    return str(details["subscription"]) if details else None
+
+
+def finalize(work: Work, invoice: Json) -> Json:
+    """Give an invoice its number, settle the customer's balance, open it for payment.
+
+    An invoice on which nothing is due is paid at once; a caller decides what
+    else that means.
+    """
+    customer = work.get("customer", invoice["customer"])
+    now = work.now(invoice["test_clock"])
+    sequence = customer["next_invoice_sequence"]
+    customer["next_invoice_sequence"] = sequence + 1
+    hosted = f"{work.public_url}/hosted/invoice/{invoice['id']}"
+    invoice |= {
+        "automatically_finalizes_at": None,
+        "effective_at": now,
+        "hosted_invoice_url": hosted,
+        "invoice_pdf": f"{hosted}/pdf",
+        "number": f"{customer['invoice_prefix']}-{sequence:04d}",
+        "status": "open",
+    }
+    invoice["status_transitions"]["finalized_at"] = now
+    _settle_balance(work, invoice, customer)
+    work.unschedule(invoice, "invoice.finalize")
+    work.save(customer)
+    if invoice["amount_due"] > 0:
+        open_payment(work, invoice, customer)
+    emit(work, "invoice.finalized", work.save(invoice))
+    return invoice
+
+
+def _settle_balance(work: Work, invoice: Json, customer: Json) -> None:
+    """Source: https://docs.stripe.com/billing/customer/balance."""
+    balance, due = customer["balance"] or 0, invoice["total"]
+    invoice["starting_balance"] = balance
+    if due > 0:
+        applied = -min(-balance, due) if balance < 0 else balance
+        invoice["amount_due"] = due + applied
+        invoice["ending_balance"] = balance - applied
+    else:
+        applied = -due
+        invoice |= {"amount_due": 0, "ending_balance": balance + due}
+    invoice["amount_remaining"] = invoice["amount_due"]
+    if applied:
+        change_balance(
+            work,
+            customer,
+            -applied,
+            "applied_to_invoice",
+            invoice=invoice["id"],
+            currency=invoice["currency"],
+        )
+
+
+def change_balance(
+    work: Work, customer: Json, amount: int, reason: str, *, currency: str, **values: Any
+) -> Json:
+    """Move a customer's balance and write down why."""
+    customer["balance"] = (customer["balance"] or 0) + amount
+    customer["currency"] = customer["currency"] or currency
+    work.save(customer)
+    return work.create(
+        "customer_balance_transaction",
+        {
+            "amount": amount,
+            "created": work.now(customer["test_clock"]),
+            "currency": currency,
+            "customer": customer["id"],
+            "ending_balance": customer["balance"],
+            "metadata": {},
+            "type": reason,
+            **values,
+        },
+    )
+
+
+def open_payment(work: Work, invoice: Json, customer: Json) -> Json:
+    """The payment intent that an open invoice is paid with."""
+    billed = subscription_of(invoice)
+    intent = payments.new_intent(
+        work,
+        {
+            "amount": invoice["amount_due"],
+            "currency": invoice["currency"],
+            "customer": customer["id"],
+            "description": _purpose(invoice),
+            "setup_future_usage": "off_session" if billed else None,
+            "_invoice": invoice["id"],
+            "_clock": invoice["test_clock"],
+        },
+    )
+    work.create(
+        "invoice_payment",
+        {
+            "amount_requested": invoice["amount_due"],
+            "created": work.now(invoice["test_clock"]),
+            "currency": invoice["currency"],
+            "invoice": invoice["id"],
+            "is_default": True,
+            "payment": {"type": "payment_intent", "payment_intent": intent["id"]},
+            "status": "open",
+            "status_transitions": {},
+        },
+    )
+    return intent
+
+
+def _purpose(invoice: Json) -> str:
+    return {
+        "subscription_create": "Subscription creation",
+        "subscription_update": "Subscription update",
+        "subscription_cycle": "Subscription update",
+    }.get(invoice["billing_reason"], f"Payment for Invoice {invoice['number']}")
+
+
+def payment_of(work: Work, invoice: Json) -> Json | None:
+    """The invoice payment through which an invoice is, or was, to be paid."""
+    found = work.all("invoice_payment", invoice=invoice["id"])
+    return next((one for one in found if one["is_default"]), None)
+
+
+def intent_of(work: Work, invoice: Json) -> Json | None:
+    """The payment intent of an open or paid invoice."""
+    payment = payment_of(work, invoice)
+    return work.find(payment["payment"]["payment_intent"]) if payment else None
+
+
+def void(work: Work, invoice: Json) -> Json:
+    """Make an invoice count for nothing, and cancel its payment."""
+    now = work.now(invoice["test_clock"])
+    invoice |= {"status": "void", "next_payment_attempt": None, "auto_advance": False}
+    invoice["status_transitions"]["voided_at"] = now
+    _cancel_payment(work, invoice, reason="void_invoice")
+    work.unschedule(invoice, "invoice.finalize", "invoice.retry")
+    emit(work, "invoice.voided", work.save(invoice))
+    return invoice
+
+
+def _cancel_payment(work: Work, invoice: Json, *, reason: str) -> None:
+    payment, intent = payment_of(work, invoice), intent_of(work, invoice)
+    if payment is None or intent is None or intent["status"] in {"succeeded", "canceled"}:
+        return
+    payments.cancel(work, intent, reason=reason)
+    payment["status"] = "canceled"
+    payment["status_transitions"]["canceled_at"] = work.now(invoice["test_clock"])
+    work.save(payment)
+
+
+def schedule_finalization(work: Work, invoice: Json) -> None:
+    """Have a draft finalised in about an hour, as Stripe does."""
+    at = invoice["created"] + FINALIZES_AFTER
+    invoice["automatically_finalizes_at"] = at
+    work.schedule(work.save(invoice), "invoice.finalize", at, clock=invoice["test_clock"])
+
+
+def subscription_parent(subscription: Json, proration_date: int | None = None) -> Json:
+    """The `parent` of an invoice that bills a subscription."""
+    return shapes.nested(
+        "invoice",
+        "Parent",
+        {
+            "type": "subscription_details",
+            "subscription_details": {
+                "metadata": dict(subscription["metadata"]),
+                "subscription": subscription["id"],
+                "subscription_proration_date": proration_date,
+            },
+        },
+    )
+
+
+def pending_items(work: Work, customer: Json, subscription: str | None) -> list[Json]:
+    """Invoice items that wait for the next invoice of a customer or subscription."""
+    found = work.all("invoiceitem", customer=customer["id"], _pending=True)
+    return [item for item in found if _waits_for(item) in {None, subscription}]
+
+
+def _waits_for(item: Json) -> str | None:
+    details = (item["parent"] or {}).get("subscription_details")
+    return details["subscription"] if details else None
+
+
+def take_pending(work: Work, invoice: Json, items: list[Json]) -> None:
+    """Put pending invoice items on a draft."""
+    for item in items:
+        invoice["lines"]["data"].append(lines.pending_line(work, item))
+        item |= {"invoice": invoice["id"], "_pending": False}
+        work.save(item)
+    if items:
+        total(work, invoice)
+        work.save(invoice)

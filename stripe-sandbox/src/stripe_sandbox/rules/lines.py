@@ -1,0 +1,148 @@
+"""Invoice lines: a period of a subscription item, a pending item, a proration."""
+
+from decimal import Decimal
+from typing import Any
+
+from stripe_sandbox import shapes
+from stripe_sandbox.rules.discounts import rounded
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+
+def amount_of(price: Json, quantity: int, share: Decimal = Decimal(1)) -> int:
+    """What a quantity costs, for the whole period or a share of it."""
+    grouped = Decimal(quantity)
+    transform = price["transform_quantity"]
+    if transform:
+        groups, rest = divmod(quantity, transform["divide_by"])
+        grouped = Decimal(groups + (1 if rest and transform["round"] == "up" else 0))
+    return rounded(Decimal(price["unit_amount_decimal"]) * grouped * share)
+
+
+def subscription_line(
+    work: Work, subscription: Json, item: Json, *, start: int, end: int, share: Decimal, free: bool
+) -> Json:
+    """The line for an item's period.
+
+    Args:
+        work: The unit of work.
+        subscription: Owner of the item.
+        item: The subscription item.
+        start: Begin of the period.
+        end: End of the period.
+        share: Part of a whole period that this is.
+        free: Whether the period is a trial.
+    """
+    price = work.get("price", item["price"])
+    product = work.find(price["product"])
+    name = product["name"] if product else price["product"]
+    quantity = item["quantity"]
+    text = f"{quantity} × {name} (at {_rate(price)})"  # noqa: RUF001 -- the sign Stripe prints
+    return new_line(
+        work,
+        price,
+        amount=0 if free else amount_of(price, quantity, share),
+        quantity=quantity,
+        period={"start": start, "end": end},
+        description=f"Trial period for {name}" if free else text,
+        parent={
+            "type": "subscription_item_details",
+            "subscription_item_details": {
+                "proration": False,
+                "proration_details": {},
+                "subscription": subscription["id"],
+                "subscription_item": item["id"],
+            },
+        },
+        free=free,
+    )
+
+
+def _rate(price: Json) -> str:
+    recurring = price["recurring"]
+    count = recurring["interval_count"]
+    every = recurring["interval"] if count == 1 else f"every {count} {recurring['interval']}s"
+    return f"{money(price['unit_amount'] or 0, price['currency'])} / {every}"
+
+
+def money(amount: int, currency: str) -> str:
+    """An amount as it is printed, for currencies of two decimals."""
+    sign = {"usd": "$", "eur": "€", "gbp": "£"}.get(currency, f"{currency.upper()} ")
+    return f"{'-' if amount < 0 else ''}{sign}{abs(amount) / 100:.2f}"
+
+
+def new_line(
+    work: Work,
+    price: Json | None,
+    *,
+    amount: int,
+    quantity: int,
+    period: Json,
+    description: str | None,
+    parent: Json,
+    currency: str | None = None,
+    metadata: Json | None = None,
+    discountable: bool = True,
+    free: bool = False,
+) -> Json:
+    """A whole line item that belongs to no invoice yet."""
+    details = parent.get("subscription_item_details") or parent.get("invoice_item_details") or {}
+    unit = "0" if free else price["unit_amount_decimal"] if price else str(amount)
+    pricing: Json = {"type": "price_details", "unit_amount_decimal": unit}
+    if price:
+        pricing["price_details"] = {"price": price["id"], "product": price["product"]}
+    return shapes.new(
+        "line_item",
+        {
+            "id": work.ids.new("il_"),
+            "amount": amount,
+            "currency": currency or (price or {})["currency"],
+            "description": description,
+            "discount_amounts": [],
+            "discountable": discountable,
+            "livemode": False,
+            "metadata": metadata or {},
+            "parent": parent,
+            "period": period,
+            "pretax_credit_amounts": [],
+            "pricing": pricing if price else None,
+            "quantity": quantity,
+            "quantity_decimal": str(quantity),
+            "subscription": details.get("subscription"),
+            "subtotal": amount,
+            "taxes": [],
+        },
+    )
+
+
+def pending_line(work: Work, item: Json) -> Json:
+    """The line that takes a pending invoice item onto an invoice."""
+    details = (item["parent"] or {}).get("subscription_details") or {}
+    shared = {
+        "invoice_item": item["id"],
+        "proration": item["proration"],
+        "proration_details": {},
+        "subscription": details.get("subscription"),
+    }
+    if details.get("subscription_item"):
+        parent = {
+            "type": "subscription_item_details",
+            "subscription_item_details": shared
+            | {"subscription_item": details["subscription_item"]},
+        }
+    else:
+        parent = {"type": "invoice_item_details", "invoice_item_details": shared}
+    pricing = (item["pricing"] or {}).get("price_details") or {}
+    return new_line(
+        work,
+        work.find(pricing["price"]) if pricing else None,
+        amount=item["amount"],
+        quantity=item["quantity"],
+        period=item["period"],
+        description=item["description"],
+        parent=parent,
+        currency=item["currency"],
+        metadata=item["metadata"],
+        discountable=item["discountable"],
+    )

@@ -1,0 +1,128 @@
+"""Setup intents: cards saved for later, with 3-D Secure where the card asks for it."""
+
+from typing import Any
+
+from stripe_sandbox.errors import CardError
+from stripe_sandbox.events import emit
+from stripe_sandbox.rendering import present
+from stripe_sandbox.rules import methods, payments
+from stripe_sandbox.rules.cards import Decline
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+
+def new_intent(work: Work, values: Json) -> Json:
+    """A setup intent that has not been attempted."""
+    identifier = work.ids.new("seti_")
+    intent = work.create(
+        "setup_intent",
+        {
+            "id": identifier,
+            "created": work.now(values.get("_clock")),
+            "client_secret": f"{identifier}_secret_{work.ids.text(25)}",
+            "metadata": {},
+            "payment_method_options": {"card": {"request_three_d_secure": "automatic"}},
+            "payment_method_types": ["card"],
+            "status": "requires_payment_method",
+            "usage": "off_session",
+            **values,
+        },
+    )
+    emit(work, "setup_intent.created", intent)
+    return intent
+
+
+def attempt(work: Work, intent: Json, method: Json, *, return_url: str | None = None) -> Json:
+    """Try to save a payment method; the intent's status says how it went."""
+    intent |= {"payment_method": method["id"], "last_setup_error": None, "next_action": None}
+    if methods.card_of(method).challenge == "never" or method.get("_set_up"):
+        return settle(work, intent)
+    url = f"{work.public_url}/hosted/authenticate/{intent['id']}"
+    intent |= {
+        "status": "requires_action",
+        "next_action": payments.next_action(work, url, return_url),
+    }
+    emit(work, "setup_intent.requires_action", work.save(intent))
+    return intent
+
+
+def authenticate(work: Work, intent: Json, *, succeed: bool) -> Json:
+    """Finish 3-D Secure as the customer did."""
+    intent["next_action"] = None
+    if succeed:
+        return settle(work, intent)
+    error = {"code": "setup_intent_authentication_failure", "type": "invalid_request_error"}
+    return _refused(work, intent, payments.AUTHENTICATION_FAILED, error)
+
+
+def settle(work: Work, intent: Json) -> Json:
+    """Check the card and keep it with the customer."""
+    method = work.get("payment_method", intent["payment_method"])
+    card = methods.card_of(method)
+    if card.refuses and not card.attaches:
+        return _refused(work, intent, card.refuses.message, _decline(card.refuses))
+    method["_set_up"] = True
+    customer = work.find(intent["customer"] or "")
+    if customer:
+        methods.attach(work, method, customer)
+    intent["status"] = "succeeded"
+    work.save(method)
+    emit(work, "setup_intent.succeeded", work.save(intent))
+    return intent
+
+
+def _decline(decline: Decline) -> Json:
+    return methods.decline_fields(decline) | {"type": "card_error"}
+
+
+def _refused(work: Work, intent: Json, message: str, error: Json) -> Json:
+    method = work.get("payment_method", intent["payment_method"])
+    code = str(error["code"]).replace("_", "-")
+    intent |= {
+        "status": "requires_payment_method",
+        "payment_method": None,
+        "last_setup_error": {
+            **error,
+            "doc_url": f"https://docs.stripe.com/error-codes/{code}",
+            "message": message,
+            "payment_method": present(work, method),
+        },
+    }
+    emit(work, "setup_intent.setup_failed", work.save(intent))
+    return intent
+
+
+def declined(work: Work, intent: Json) -> CardError:
+    """The refusal a caller gets when a confirmation did not save the card."""
+    error = dict(intent["last_setup_error"])
+    error.pop("type")
+    error.pop("doc_url")
+    return CardError(
+        error.pop("message"),
+        code=error.pop("code"),
+        param=error.pop("param", None),
+        **error,
+        setup_intent=present(work, intent),
+    )
+
+
+def for_subscription(work: Work, customer: Json, method: Json | None, *, off_session: bool) -> Json:
+    """The setup intent of a subscription on which nothing is due yet."""
+    intent = new_intent(
+        work,
+        {"customer": customer["id"], "usage": "off_session", "_clock": customer["test_clock"]},
+    )
+    if method is None:
+        return intent
+    if off_session:
+        intent["payment_method"] = method["id"]
+        return settle(work, intent)
+    return attempt(work, intent, method)
+
+
+def cancel(work: Work, intent: Json, *, reason: str | None) -> Json:
+    """Cancel a setup intent that has not succeeded."""
+    intent |= {"status": "canceled", "cancellation_reason": reason, "next_action": None}
+    emit(work, "setup_intent.canceled", work.save(intent))
+    return intent

@@ -1,0 +1,227 @@
+"""Starts subscriptions: items, first period, first invoice, first payment."""
+
+from decimal import Decimal
+from typing import Any
+
+from stripe_sandbox import shapes
+from stripe_sandbox.errors import CardError, InvalidRequest, NotCovered
+from stripe_sandbox.rendering import present
+from stripe_sandbox.rules import (
+    collecting,
+    discounts,
+    invoices,
+    lines,
+    payments,
+    periods,
+    setups,
+    subscriptions,
+)
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+
+def new_item(work: Work, subscription: str, price: Json, wanted: Json, period: Json) -> Json:
+    """A subscription item over a period; price and plan are stored by id."""
+    return shapes.new(
+        "subscription_item",
+        {
+            "id": work.ids.new("si_"),
+            "created": wanted.get("_created", work.now()),
+            "current_period_start": period["start"],
+            "current_period_end": period["end"],
+            "metadata": wanted.get("metadata") or {},
+            "plan": price["id"],
+            "price": price["id"],
+            "quantity": wanted.get("quantity", 1),
+            "subscription": subscription,
+            "tax_rates": [],
+        },
+    )
+
+
+def period_of(price: Json, anchor: int, moment: int) -> Json:
+    """The period of a price that contains a moment; before the anchor it ends there."""
+    recurring = price["recurring"]
+    interval, count = recurring["interval"], recurring["interval_count"]
+    start, end = periods.around(anchor, interval, count, moment)
+    return {"start": max(start, moment) if moment < anchor else start, "end": end}
+
+
+def share_of(price: Json, item: Json) -> Decimal:
+    """How much of a whole period an item's period is."""
+    recurring = price["recurring"]
+    end, start = item["current_period_end"], item["current_period_start"]
+    whole = end - periods.add(end, recurring["interval"], -recurring["interval_count"])
+    part = Decimal(end - start) / Decimal(whole)
+    # February's month and March's month differ in length; both are one month.
+    return Decimal(1) if part > Decimal("0.99") else part
+
+
+def first_invoice(
+    work: Work, subscription: Json, customer: Json, extra: list[Json], *, prorate: bool
+) -> Json:
+    """The invoice that begins a subscription, finalised."""
+    trial = subscription["status"] == "trialing"
+    drawn = []
+    for item in subscription["items"]["data"]:
+        price = work.get("price", item["price"])
+        share = share_of(price, item)
+        if share < 1 and not trial and not prorate:
+            continue
+        drawn.append(
+            lines.subscription_line(
+                work,
+                subscription,
+                item,
+                start=item["current_period_start"],
+                end=item["current_period_end"],
+                share=share,
+                free=trial,
+            )
+        )
+    now = subscriptions.now(work, subscription)
+    values = invoice_values(work, subscription, "subscription_create")
+    values |= {"period_start": now, "period_end": now}
+    invoice = invoices.draft(work, customer, values, drawn + extra)
+    waiting = invoices.pending_items(work, customer, subscription["id"])
+    invoices.take_pending(work, invoice, waiting)
+    subscription["latest_invoice"] = invoice["id"]
+    subscriptions.keep(work, subscription)
+    return invoices.finalize(work, invoice)
+
+
+def invoice_values(work: Work, subscription: Json, reason: str) -> Json:
+    """What an invoice takes over from the subscription it bills."""
+    moment = subscriptions.now(work, subscription)
+    days = subscription["days_until_due"]
+    return {
+        "billing_reason": reason,
+        "collection_method": subscription["collection_method"],
+        "currency": subscription["currency"],
+        "default_payment_method": subscription["default_payment_method"],
+        "discounts": discounts.take(work, subscription["discounts"], moment),
+        "due_date": moment + days * 86400 if days is not None else None,
+        "metadata": {},
+        "parent": invoices.subscription_parent(subscription),
+    }
+
+
+def collect_first(
+    work: Work, subscription: Json, invoice: Json, *, behavior: str, off_session: bool
+) -> None:
+    """Pay the first invoice as `payment_behavior` says, and set the status.
+
+    Raises:
+        CardError: `error_if_incomplete`, and the payment failed or needs 3-D Secure.
+        InvalidRequest: There is nothing to charge.
+    """
+    if invoice["amount_due"] == 0:
+        collecting.paid(work, invoice, 0)
+        return
+    if subscription["collection_method"] == "send_invoice" or subscription["status"] == "trialing":
+        return
+    subscription["status"] = "incomplete"
+    subscriptions.keep(work, subscription)
+    method = collecting.default_method(work, invoice)
+    if behavior == "default_incomplete":
+        offer(work, invoice, method)
+        return
+    if method is None:
+        raise InvalidRequest(collecting.NO_METHOD, code="resource_missing")
+    collecting.pay(work, invoice, method, off_session=off_session)
+    if behavior == "error_if_incomplete":
+        insist(work, invoice)
+
+
+def offer(work: Work, invoice: Json, method: Json | None) -> None:
+    """Leave an invoice's payment intent for the client to confirm."""
+    intent = invoices.intent_of(work, invoice)
+    if intent and method:
+        intent |= {"payment_method": method["id"], "status": "requires_confirmation"}
+        work.save(intent)
+
+
+def insist(work: Work, invoice: Json) -> None:
+    """Refuse a request whose payment did not succeed; nothing of it is kept.
+
+    Raises:
+        CardError: The payment failed or needs 3-D Secure.
+    """
+    intent = invoices.intent_of(work, invoice)
+    if intent is None or intent["status"] == "succeeded":
+        return
+    waits = intent["status"] == "requires_action"
+    refusal = (
+        requires_action(work, intent, "subscription") if waits else payments.declined(work, intent)
+    )
+    refusal.keeps_work = False
+    raise refusal
+
+
+def requires_action(work: Work, intent: Json, owner: str) -> CardError:
+    """The refusal that tells a caller that 3-D Secure stands between it and the money."""
+    through = "subscription.latest_invoice" if owner == "subscription" else "invoice"
+    return CardError(
+        f"Payment for this {owner} requires additional user action before it can be completed "
+        "successfully. Payment can be completed using the PaymentIntent associated with "
+        f"`{through}`.",
+        code=f"{owner}_payment_intent_requires_action",
+        payment_intent=present(work, intent),
+    )
+
+
+def begin_schedule(work: Work, subscription: Json) -> None:
+    """Put a new subscription's future into the calendar."""
+    clock = subscription["test_clock"]
+    subscriptions.schedule_cycle(work, subscription)
+    if subscription["status"] == "incomplete":
+        at = subscription["created"] + subscriptions.INCOMPLETE_FOR
+        work.schedule(subscription, "subscription.expire", at, clock=clock)
+    if subscription["trial_end"]:
+        warning = subscription["trial_end"] - subscriptions.TRIAL_WARNING
+        at = max(warning, subscription["created"])
+        work.schedule(subscription, "subscription.trial_will_end", at, clock=clock)
+    if subscription["cancel_at"]:
+        work.schedule(subscription, "subscription.cancel", subscription["cancel_at"], clock=clock)
+
+
+def authorise(work: Work, subscription: Json, customer: Json, *, off_session: bool) -> None:
+    """Save the card of a subscription on which nothing is due yet."""
+    if subscription["collection_method"] == "send_invoice":
+        return
+    method = subscriptions.method_of(work, subscription, customer)
+    intent = setups.for_subscription(work, customer, method, off_session=off_session)
+    if intent["status"] != "succeeded":
+        subscription["pending_setup_intent"] = intent["id"]
+        subscriptions.keep(work, subscription)
+
+
+def extra_lines(work: Work, wanted: list[Json], subscription: Json) -> list[Json]:
+    """Lines for `add_invoice_items`: one-time prices on the first invoice."""
+    return [_extra_line(work, one, subscription, index) for index, one in enumerate(wanted)]
+
+
+def _extra_line(work: Work, wanted: Json, subscription: Json, index: int) -> Json:
+    path = f"add_invoice_items[{index}]"
+    if not wanted.get("price"):
+        raise NotCovered("invoice items without a stored price", param=f"{path}[price_data]")
+    price = work.referenced("price", wanted["price"], param=f"{path}[price]")
+    product = work.find(price["product"])
+    quantity = wanted.get("quantity", 1)
+    moment = subscriptions.now(work, subscription)
+    details = {
+        "invoice_item": work.ids.new("ii_"),
+        "proration": False,
+        "proration_details": {},
+        "subscription": subscription["id"],
+    }
+    return lines.new_line(
+        work,
+        price,
+        amount=lines.amount_of(price, quantity),
+        quantity=quantity,
+        period={"start": moment, "end": moment},
+        description=product["name"] if product else None,
+        parent={"type": "invoice_item_details", "invoice_item_details": details},
+    )

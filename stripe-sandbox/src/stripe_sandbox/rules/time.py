@@ -1,0 +1,63 @@
+"""Does what has fallen due, on the sandbox's clock or on a test clock."""
+
+from stripe_sandbox.events import emit
+from stripe_sandbox.registry import DUE
+from stripe_sandbox.store import Store
+
+
+def next_step(store: Store, *, clock: str, until: int) -> bool:
+    """Do the earliest due action of a clock in a unit of work of its own.
+
+    Args:
+        store: The data.
+        clock: A test clock's id, or an empty string for the sandbox's clock.
+        until: Actions due after this are left alone.
+
+    Returns:
+        Whether there was one.
+    """
+    with store.work() as work:
+        rows = work.query(
+            "SELECT object, action, at FROM due WHERE clock = ? AND at <= ?"
+            " ORDER BY at, object, action LIMIT 1",
+            (clock, until),
+        )
+        if not rows:
+            return False
+        identifier, action, at = rows[0]
+        work.execute("DELETE FROM due WHERE object = ? AND action = ?", (identifier, action))
+        if clock:
+            hand = work.get("test_helpers.test_clock", clock)
+            hand["_now"] = max(hand["_now"], at)
+            work.save(hand)
+        thing = work.find(identifier)
+        if thing:
+            DUE[action](work, thing)
+    return True
+
+
+def arrive(store: Store, clock: str) -> None:
+    """Mark an advancing test clock as ready, everything due having been done."""
+    with store.work() as work:
+        hand = work.get("test_helpers.test_clock", clock)
+        target = hand["status_details"]["advancing"]["target_frozen_time"]
+        hand |= {"frozen_time": target, "_now": target, "status": "ready", "status_details": {}}
+        emit(work, "test_helpers.test_clock.ready", work.save(hand))
+
+
+def fail(store: Store, clock: str) -> None:
+    """Mark a test clock as broken, because an action that fell due could not be done."""
+    with store.work() as work:
+        hand = work.get("test_helpers.test_clock", clock)
+        hand |= {"status": "internal_failure", "status_details": {}}
+        emit(work, "test_helpers.test_clock.internal_failure", work.save(hand))
+
+
+def advancing(store: Store) -> list[tuple[str, int]]:
+    """Test clocks on their way, with the time they are to arrive at."""
+    with store.work() as work:
+        return [
+            (hand["id"], hand["status_details"]["advancing"]["target_frozen_time"])
+            for hand in work.all("test_helpers.test_clock")
+            if hand["status"] == "advancing"
+        ]

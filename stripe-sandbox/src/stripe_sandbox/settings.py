@@ -1,0 +1,27 @@
+"""The sandbox's settings, read once at start."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line and the environment decide.
+
+    Attributes:
+        public_url: Base of hosted pages, without a trailing slash.
+        data: SQLite file, or None to keep everything in memory.
+        seed_file: JSON file whose objects are made at start if they are missing.
+        deterministic: Whether equal requests get equal ids.
+        fixed_time: Instant at which the clock stands, in seconds since the epoch.
+        strict: Whether a response that does not fit the SDK's classes is a 500.
+        retry_speed: How many times faster than Stripe webhooks are retried.
+    """
+
+    public_url: str = "http://localhost:12111"
+    data: Path | None = None
+    seed_file: Path | None = None
+    deterministic: bool = False
+    fixed_time: int | None = None
+    strict: bool = False
+    retry_speed: float = 60.0

@@ -1,0 +1,206 @@
+"""Fills and checks response objects by the SDK's generated resource classes."""
+
+import ast
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from stripe_sandbox.absent import may_be_missing
+from stripe_sandbox.sdk import source
+from stripe_sandbox.sdk.types import (
+    Choice,
+    Expandable,
+    Field,
+    ListOf,
+    MapOf,
+    OneOf,
+    PageOf,
+    Record,
+    Scalar,
+    Type,
+    record,
+)
+
+Json = dict[str, Any]
+
+
+class ShapeError(Exception):
+    """An object does not fit the class that the pinned SDK declares for it."""
+
+
+@cache
+def resource(object_name: str) -> Record:
+    """The SDK's class for an `object` name such as `subscription_item`.
+
+    Raises:
+        ShapeError: The pinned SDK has no such resource.
+    """
+    listed = ast.literal_eval(source.load("stripe._object_classes").assignments["OBJECT_CLASSES"])
+    try:
+        return record(*listed[object_name])
+    except KeyError:
+        raise ShapeError(f"the pinned SDK has no resource {object_name}") from None
+
+
+def new(object_name: str, values: Json) -> Json:
+    """A whole object: the given values, and nulls and defaults for the rest.
+
+    Args:
+        object_name: The value of the object's `object` field.
+        values: Fields by name; those that begin with `_` are the sandbox's own.
+
+    Raises:
+        ShapeError: A value has no field, or a required field has no value.
+    """
+    return _fill(resource(object_name), object_name, values)
+
+
+def nested(object_name: str, path: str, values: Json) -> Json:
+    """A whole nested object, such as `invoice`, `Parent.SubscriptionDetails`."""
+    owner = resource(object_name)
+    return _fill(record(owner.module, *owner.path, *path.split(".")), object_name, values)
+
+
+def _fill(shape: Record, root: str, values: Json) -> Json:
+    unknown = [n for n in values if n not in shape.fields and not n.startswith("_")]
+    if unknown:
+        raise ShapeError(f"{shape.name} has no field {', '.join(unknown)}")
+    filled: Json = {}
+    for name, field in shape.fields.items():
+        if name in values:
+            filled[name] = _fill_value(field.type, root, values[name])
+        elif not (field.optional and may_be_missing(shape, root, name)):
+            filled[name] = None if field.optional else _default(field.type, root, shape, name)
+    return filled | {name: value for name, value in values.items() if name.startswith("_")}
+
+
+def _fill_value(kind: Type, root: str, value: Any) -> Any:
+    if isinstance(kind, OneOf):
+        kind = next((o for o in kind.options if isinstance(o, Record)), kind)
+    if isinstance(kind, Record) and isinstance(value, dict):
+        return value if kind.object_name else _fill(kind, root, value)
+    if isinstance(kind, ListOf) and isinstance(value, list):
+        return [_fill_value(kind.item, root, item) for item in value]
+    if isinstance(kind, MapOf) and isinstance(value, dict):
+        return {name: _fill_value(kind.value, root, item) for name, item in value.items()}
+    return value
+
+
+def _default(kind: Type, root: str, shape: Record, name: str) -> Any:
+    if isinstance(kind, Choice) and len(kind.values) == 1:
+        return kind.values[0]
+    if kind == Scalar("bool"):
+        return False
+    if isinstance(kind, MapOf):
+        return {}
+    if isinstance(kind, ListOf):
+        return []
+    if isinstance(kind, Record) and not kind.object_name:
+        return _fill(kind, root, {})
+    raise ShapeError(f"{shape.name} needs a value for {name}")
+
+
+def problems(kind: Type, value: Any, path: str = "") -> list[str]:
+    """Everything in which a response differs from what the SDK declares.
+
+    Args:
+        kind: The declared type.
+        value: The decoded JSON.
+        path: Where in the response `value` stands.
+    """
+    if isinstance(kind, Record):
+        root = record(kind.module, kind.path[0]).object_name or ""
+        return _record_problems(kind, root, value, path)
+    return _value_problems(kind, "", value, path)
+
+
+def _record_problems(shape: Record, root: str, value: Any, path: str) -> list[str]:
+    if not isinstance(value, dict):
+        return [f"{path}: expected an object, got {value!r}"]
+    if value.get("deleted") is True and "deleted" in shape.fields:
+        return [f"{path}: a deleted object has only id, object"] * (len(value) != 3)
+    found = [
+        f"{path}.{name}: not a field of {shape.name}" for name in set(value) - set(shape.fields)
+    ]
+    for name, field in shape.fields.items():
+        found += _field_problems(shape, root, name, field, value, f"{path}.{name}")
+    return found
+
+
+def _field_problems(
+    shape: Record, root: str, name: str, field: Field, value: Json, path: str
+) -> list[str]:
+    if name not in value:
+        if field.optional and may_be_missing(shape, root, name):
+            return []
+        return [f"{path}: missing, {shape.name} declares it"]
+    if value[name] is None and field.optional:
+        return []
+    return _value_problems(field.type, root, value[name], path)
+
+
+def _value_problems(kind: Type, root: str, value: Any, path: str) -> list[str]:
+    if isinstance(kind, Scalar):
+        return [] if _is_scalar(kind.name, value) else [f"{path}: {value!r} is no {kind.name}"]
+    if isinstance(kind, Choice):
+        return [] if value in kind.values else [f"{path}: {value!r} is not declared"]
+    if isinstance(kind, Record):
+        return problems(kind, value, path) if kind.object_name else _nested(kind, root, value, path)
+    if isinstance(kind, Expandable):
+        return [] if isinstance(value, str) else _value_problems(kind.target, root, value, path)
+    if isinstance(kind, OneOf):
+        tried = [_value_problems(option, root, value, path) for option in kind.options]
+        return min(tried, key=len)
+    return _container_problems(kind, root, value, path)
+
+
+def _nested(kind: Record, root: str, value: Any, path: str) -> list[str]:
+    return _record_problems(kind, root, value, path)
+
+
+def _container_problems(
+    kind: ListOf | MapOf | PageOf, root: str, value: Any, path: str
+) -> list[str]:
+    if isinstance(kind, ListOf):
+        if not isinstance(value, list):
+            return [f"{path}: expected an array, got {value!r}"]
+        return [
+            p
+            for i, v in enumerate(value)
+            for p in _value_problems(kind.item, root, v, f"{path}[{i}]")
+        ]
+    if not isinstance(value, dict):
+        return [f"{path}: expected an object, got {value!r}"]
+    if isinstance(kind, MapOf):
+        return [
+            p for n, v in value.items() for p in _value_problems(kind.value, root, v, f"{path}.{n}")
+        ]
+    return _page_problems(kind, root, value, path)
+
+
+# The SDK's list class declares three of these; Stripe sends `total_count` with
+# a subscription's items, and search results carry their own three.
+_PAGES = (
+    {"object", "data", "has_more", "url"},
+    {"object", "data", "has_more", "url", "total_count"},
+    {"object", "data", "has_more", "url", "next_page"},
+)
+
+
+def _page_problems(kind: PageOf, root: str, value: Json, path: str) -> list[str]:
+    found = [] if set(value) in _PAGES else [f"{path}: not a list object: {sorted(value)}"]
+    for index, item in enumerate(value.get("data", [])):
+        found += _value_problems(kind.item, root, item, f"{path}.data[{index}]")
+    return found
+
+
+def _is_scalar(name: str, value: Any) -> bool:
+    if name in {"Any", "bytes"}:
+        return True
+    if name == "Decimal":
+        return isinstance(value, str) and Decimal(value).is_finite()
+    if name == "float":
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if name == "int":
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, {"str": str, "bool": bool}[name])

@@ -1,0 +1,337 @@
+"""Keeps every object in one SQLite file, and hands out units of work on it."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from stripe_sandbox import shapes
+from stripe_sandbox.clock import Clock
+from stripe_sandbox.errors import ResourceMissing, StripeError
+from stripe_sandbox.ids import Identifiers
+from stripe_sandbox.kinds import KINDS
+
+Json = dict[str, Any]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS objects (
+  seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
+  created INTEGER NOT NULL, deleted INTEGER NOT NULL DEFAULT 0, data TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS objects_by_kind ON objects (kind, deleted, seq);
+CREATE TABLE IF NOT EXISTS links (
+  kind TEXT NOT NULL, field TEXT NOT NULL, value TEXT NOT NULL, seq INTEGER NOT NULL,
+  PRIMARY KEY (kind, field, value, seq)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS links_by_object ON links (seq);
+CREATE TABLE IF NOT EXISTS due (
+  object TEXT NOT NULL, action TEXT NOT NULL, clock TEXT NOT NULL, at INTEGER NOT NULL,
+  PRIMARY KEY (object, action)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS due_by_time ON due (clock, at);
+CREATE TABLE IF NOT EXISTS idempotent_results (
+  key TEXT PRIMARY KEY, route TEXT NOT NULL, fingerprint TEXT NOT NULL, status INTEGER NOT NULL,
+  body TEXT NOT NULL, request_id TEXT NOT NULL, created INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS deliveries (
+  id INTEGER PRIMARY KEY, event TEXT NOT NULL, endpoint TEXT NOT NULL, state TEXT NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0, next_attempt REAL, created REAL NOT NULL);
+CREATE INDEX IF NOT EXISTS deliveries_waiting ON deliveries (state, next_attempt);
+CREATE INDEX IF NOT EXISTS deliveries_by_event ON deliveries (event);
+CREATE TABLE IF NOT EXISTS delivery_attempts (
+  id INTEGER PRIMARY KEY, delivery INTEGER NOT NULL, at REAL NOT NULL, status INTEGER,
+  outcome TEXT NOT NULL, milliseconds INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS delivery_attempts_by_delivery ON delivery_attempts (delivery);
+CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+class Store:
+    """The data file. One process writes it, from one thread."""
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        clock: Clock,
+        deterministic: bool = False,
+        public_url: str = "http://localhost:12111",
+    ) -> None:
+        self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        # A killed process loses nothing: the operating system still holds what was
+        # written. Only a power cut could, and a sandbox need not fsync for that.
+        self.connection.execute("PRAGMA journal_mode=WAL")
+        self.connection.execute("PRAGMA synchronous=NORMAL")
+        self.connection.executescript(_SCHEMA)
+        self.clock = clock
+        self.public_url = public_url
+        self.ids = Identifiers(deterministic=deterministic, counter=self._counter())
+        self.on_commit: list[Callable[[list[Json]], None]] = []
+
+    def _counter(self) -> int:
+        row = self.connection.execute("SELECT value FROM counters WHERE name = 'ids'").fetchone()
+        return int(row[0]) if row else 0
+
+    @contextmanager
+    def work(self) -> Iterator["Work"]:
+        """A unit of work: all of it is stored, or nothing.
+
+        A refusal that `keeps_work` commits before it goes on its way.
+        """
+        work = Work(self)
+        try:
+            yield work
+        except StripeError as refusal:
+            if refusal.keeps_work:
+                work.commit()
+            else:
+                work.rollback()
+            raise
+        except BaseException:
+            work.rollback()
+            raise
+        work.commit()
+
+    def close(self) -> None:
+        """Close the file; nothing is pending between units of work."""
+        self.connection.close()
+
+
+class Work:
+    """Objects read and changed by one request, one due action or one click."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.ids = store.ids
+        self.public_url = store.public_url
+        self.request: Json = {"id": None, "idempotency_key": None}
+        self.events: list[Json] = []
+        self.baselines: dict[str, Json] = {}
+        self._loaded: dict[str, Json] = {}
+        self._dirty: dict[str, Json] = {}
+        self._open = False
+
+    def execute(self, sql: str, values: tuple[Any, ...] | Json = ()) -> sqlite3.Cursor:
+        """Run a writing statement inside this unit of work."""
+        if not self._open:
+            self.store.connection.execute("BEGIN IMMEDIATE")
+            self._open = True
+        return self.store.connection.execute(sql, values)
+
+    def query(self, sql: str, values: tuple[Any, ...] | list[Any] = ()) -> list[Any]:
+        """Rows as they are with this unit's own changes."""
+        self.flush()
+        return self.store.connection.execute(sql, values).fetchall()
+
+    def now(self, clock: str | None = None) -> int:
+        """Seconds since the epoch on a test clock, or on the sandbox's own clock."""
+        if clock:
+            found = self.get("test_helpers.test_clock", clock)
+            return int(found["_now"])
+        return self.store.clock.now()
+
+    def create(self, kind: str, values: Json) -> Json:
+        """Store a new object of the SDK's shape, with an id and a creation time."""
+        fields = shapes.resource(kind).fields
+        values.setdefault("id", self.ids.new(KINDS[kind].prefix))
+        if "created" in fields:
+            values.setdefault("created", self.now())
+        if "livemode" in fields:
+            values.setdefault("livemode", False)
+        return self.add(shapes.new(kind, values))
+
+    def add(self, thing: Json) -> Json:
+        """Store an object that is already whole."""
+        created = int(thing.get("created") or self.now())
+        self.execute(
+            "INSERT INTO objects (id, kind, created, data) VALUES (?, ?, ?, '{}')",
+            (thing["id"], thing["object"], created),
+        )
+        self._loaded[thing["id"]] = thing
+        return self.save(thing)
+
+    def save(self, thing: Json) -> Json:
+        """Keep the changes made to an object of this unit of work."""
+        self._dirty[thing["id"]] = thing
+        return thing
+
+    def find(self, identifier: str) -> Json | None:
+        """The object with this id, or None."""
+        if identifier not in self._loaded:
+            row = self.store.connection.execute(
+                "SELECT data FROM objects WHERE id = ?", (identifier,)
+            ).fetchone()
+            if row is None:
+                return None
+            self._keep(identifier, row[0])
+        return self._loaded[identifier]
+
+    def get(self, kind: str, identifier: str, *, param: str = "id", status: int = 404) -> Json:
+        """The object with this id.
+
+        Raises:
+            ResourceMissing: There is none of this kind.
+        """
+        found = self.find(identifier)
+        if found is None or found["object"] != kind or found.get("deleted"):
+            raise ResourceMissing(KINDS[kind].noun, identifier, param=param, status=status)
+        return found
+
+    def referenced(self, kind: str, identifier: str, *, param: str) -> Json:
+        """An object that a parameter names; a wrong id is the caller's mistake, a 400."""
+        return self.get(kind, identifier, param=param, status=400)
+
+    def delete(self, thing: Json) -> Json:
+        """Take an object away, and answer what Stripe answers for it."""
+        gone = {"id": thing["id"], "object": thing["object"], "deleted": True}
+        self.flush()
+        self.execute("DELETE FROM due WHERE object = ?", (thing["id"],))
+        self._unlink(thing["id"])
+        if KINDS[thing["object"]].tombstone:
+            self.execute(
+                "UPDATE objects SET deleted = 1, data = ? WHERE id = ?",
+                (json.dumps(gone), thing["id"]),
+            )
+        else:
+            self.execute("DELETE FROM objects WHERE id = ?", (thing["id"],))
+        self._loaded.pop(thing["id"], None)
+        return gone
+
+    def all(self, kind: str, **where: Any) -> list[Json]:
+        """Every object of a kind whose linked fields have these values, oldest first."""
+        return list(reversed(self.newest(kind, where)))
+
+    def newest(
+        self,
+        kind: str,
+        where: Json,
+        *,
+        limit: int = -1,
+        before: int | None = None,
+        after: int | None = None,
+        created: Json | None = None,
+    ) -> list[Json]:
+        """Objects of a kind, newest first.
+
+        Args:
+            kind: The `object` name.
+            where: Linked fields and their values; a list means any of them.
+            limit: How many at most; -1 for all.
+            before: Only those stored before this position.
+            after: Only those stored after this position, the nearest first taken.
+            created: `gt`, `gte`, `lt`, `lte` bounds.
+        """
+        sql, values = _selection(kind, where, created or {})
+        if before is not None:
+            sql, values = f"{sql} AND o.seq < ?", [*values, before]
+        if after is not None:
+            sql, values = f"{sql} AND o.seq > ?", [*values, after]
+        order = "ASC" if after is not None else "DESC"
+        rows = self.query(f"{sql} ORDER BY o.seq {order} LIMIT ?", [*values, limit])  # noqa: S608 -- built from constants, values are bound
+        found = [self._loaded.get(i) or self._keep(i, data) for i, data in rows]
+        return found[::-1] if after is not None else found
+
+    def position(self, identifier: str) -> int | None:
+        """Where an object stands in the order of creation, for cursors."""
+        rows = self.query("SELECT seq FROM objects WHERE id = ?", (identifier,))
+        return int(rows[0][0]) if rows else None
+
+    def _keep(self, identifier: str, data: str) -> Json:
+        thing: Json = json.loads(data)
+        self._loaded[identifier] = thing
+        self.baselines[identifier] = json.loads(data)
+        return thing
+
+    def flush(self) -> None:
+        """Write changed objects, so that queries see them."""
+        for thing in self._dirty.values():
+            self.execute(
+                "UPDATE objects SET data = ? WHERE id = ?",
+                (json.dumps(thing, separators=(",", ":")), thing["id"]),
+            )
+            self._link(thing)
+        self._dirty.clear()
+
+    def _link(self, thing: Json) -> None:
+        fields = KINDS[thing["object"]].links
+        if not fields:
+            return
+        kind = thing["object"]
+        seq = self.store.connection.execute(
+            "SELECT seq FROM objects WHERE id = ?", (thing["id"],)
+        ).fetchone()[0]
+        wanted = {(field, value) for field in fields for value in _values(thing, field)}
+        stored = set(
+            self.store.connection.execute("SELECT field, value FROM links WHERE seq = ?", (seq,))
+        )
+        for field, value in stored - wanted:
+            self.execute(
+                "DELETE FROM links WHERE kind = ? AND field = ? AND value = ? AND seq = ?",
+                (kind, field, value, seq),
+            )
+        for field, value in wanted - stored:
+            self.execute("INSERT INTO links VALUES (?, ?, ?, ?)", (kind, field, value, seq))
+
+    def _unlink(self, identifier: str) -> None:
+        self.execute(
+            "DELETE FROM links WHERE seq = (SELECT seq FROM objects WHERE id = ?)", (identifier,)
+        )
+
+    def schedule(self, thing: Json, action: str, at: int, *, clock: str | None) -> None:
+        """Have an action done to an object at a time on its clock, once."""
+        self.execute(
+            "INSERT OR REPLACE INTO due VALUES (?, ?, ?, ?)", (thing["id"], action, clock or "", at)
+        )
+
+    def unschedule(self, thing: Json, *actions: str) -> None:
+        """Forget due actions of an object."""
+        for action in actions:
+            self.execute("DELETE FROM due WHERE object = ? AND action = ?", (thing["id"], action))
+
+    def commit(self) -> None:
+        """Store everything, then tell the listeners which events happened."""
+        self.flush()
+        if self._open:
+            if self.ids.deterministic:
+                self.execute(
+                    "INSERT OR REPLACE INTO counters VALUES ('ids', ?)", (self.ids.counter,)
+                )
+            self.store.connection.execute("COMMIT")
+            self._open = False
+        events, self.events = self.events, []
+        if events:
+            for listener in self.store.on_commit:
+                listener(events)
+
+    def rollback(self) -> None:
+        """Forget everything this unit of work did."""
+        if self._open:
+            self.store.connection.execute("ROLLBACK")
+            self._open = False
+        self._dirty.clear()
+        self._loaded.clear()
+        self.events.clear()
+
+
+def _selection(kind: str, where: Json, created: Json) -> tuple[str, list[Any]]:
+    sql, values = "SELECT o.id, o.data FROM objects o WHERE o.kind = ? AND o.deleted = 0", [kind]
+    for field, wanted in where.items():
+        options = wanted if isinstance(wanted, list) else [wanted]
+        marks = ", ".join("?" for _ in options)
+        sql += f" AND o.seq IN (SELECT seq FROM links WHERE kind = ? AND field = ? AND value IN ({marks}))"  # noqa: S608 -- only question marks are put in
+        values += [kind, field, *(_text(option) for option in options)]
+    for bound, operator in {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}.items():
+        if bound in created:
+            sql, values = f"{sql} AND o.created {operator} ?", [*values, created[bound]]
+    return sql, values
+
+
+def _values(thing: Json, field: str) -> list[str]:
+    value: Any = thing
+    for step in field.split("."):
+        value = value.get(step) if isinstance(value, dict) else None
+    if value is None:
+        return []
+    return [_text(v) for v in value] if isinstance(value, list) else [_text(value)]
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
