@@ -189,6 +189,8 @@ def stop(record: Record, *, run_dir: Path, stop_signal: int, seconds: float) -> 
         # Every process leads its own group: what it left behind is in there.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(record.pid, signal.SIGKILL)
+        with suppress(psutil.Error):
+            process.wait(5)
     (run_dir / f"{record.name}.json").unlink(missing_ok=True)
 
 

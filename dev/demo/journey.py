@@ -135,8 +135,8 @@ def decline_then_verify(user: Visitor, show: Show) -> None:
     exchange = user.get("/api/subscriptions/status")
     show.expect(exchange, 200)
     _require(exchange, status="failed", payment_gateway_status="incomplete")
-    page = _verification_page(exchange)
-    seconds = _complete_verification(user, page, show)
+    address = verification_address(exchange.json)
+    seconds = _complete_verification(user, address, show)
     show.step("… and is then successful, with no further call by the user")
     exchange = _settled(user, seconds, show)
     show.expect(exchange, 200, "Stripe's webhook went through the inbox and the worker.")
@@ -171,8 +171,16 @@ def _settled(user: Visitor, seconds: float, show: Show) -> Exchange:
             time.sleep(0.2)
 
 
-def _verification_page(exchange: Exchange) -> str:
-    addresses = list(_addresses(exchange.json.get("next_action")))
+def verification_address(status: dict[str, Any]) -> str:
+    """Where the verification of a 3-D Secure card is completed.
+
+    Args:
+        status: The body of a status, whose `next_action` holds the address.
+
+    Raises:
+        DemoFailed: There is none.
+    """
+    addresses = list(_addresses(status.get("next_action")))
     if not addresses:
         raise DemoFailed("The status has no next_action with the address of a verification page.")
     return next((address for address in addresses if "/authenticate/" in address), addresses[0])

