@@ -97,6 +97,7 @@ class Subscription(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="subscriptions"
     )
     stripe_subscription_id = models.CharField(max_length=255, unique=True)
+    stripe_item_id = models.CharField(max_length=255, blank=True)
     product = models.ForeignKey(
         SubscriptionProduct, on_delete=models.SET_NULL, null=True, blank=True
     )

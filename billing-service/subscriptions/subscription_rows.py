@@ -94,6 +94,7 @@ def _columns(found: StripeSubscription, *, grace: timedelta) -> dict[str, Any]:
     price_id = price.id if price else ""
     return {
         "stripe_status": found.status,
+        "stripe_item_id": found.item_id,
         "product": SubscriptionProduct.objects.filter(price_reference=price_id).first(),
         "price_reference": price_id,
         "unit_amount": price.unit_amount if price else None,

@@ -11,6 +11,7 @@ class Fetch(Enum):
 
     SUBSCRIPTIONS = "the customer's subscriptions"
     CUSTOMER = "the customer, its payment methods and its subscriptions"
+    SETUP = "the same, after the card of the setup became the default"
     CATALOGUE = "a product or a price"
 
 
@@ -37,7 +38,7 @@ HANDLED = MappingProxyType(
         "invoice.payment_failed": Fetch.SUBSCRIPTIONS,
         "invoice.voided": Fetch.SUBSCRIPTIONS,
         "checkout.session.completed": Fetch.CUSTOMER,
-        "setup_intent.succeeded": Fetch.CUSTOMER,
+        "setup_intent.succeeded": Fetch.SETUP,
         "product.created": Fetch.CATALOGUE,
         "product.updated": Fetch.CATALOGUE,
         "product.deleted": Fetch.CATALOGUE,

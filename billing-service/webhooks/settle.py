@@ -1,13 +1,14 @@
 """Handles the pending events of one subject: fetch what is true now, write it, tick them off."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import connection
 from django.utils import timezone
 
 from errors import BillingError
-from subscriptions import catalogue, subscribe, sync
+from subscriptions import cards, catalogue, subscribe, sync
 from webhooks.event_table import HANDLED, Fetch
 from webhooks.inbox import enqueue_later
 from webhooks.models import WebhookEvent
@@ -21,8 +22,18 @@ _BEGIN = """
 UPDATE webhooks_webhookevent
 SET failures = failures + 1, state = CASE WHEN failures >= %s THEN 'dead' ELSE state END
 WHERE subject = %s AND state = 'pending'
-RETURNING id, type, failures, state
+RETURNING id, type, object_id, failures, state
 """
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Pending:
+    """An event that waits to be handled."""
+
+    id: str
+    type: str
+    object_id: str
+    tries: int
 
 
 def settle(subject: str) -> None:
@@ -35,44 +46,51 @@ def settle(subject: str) -> None:
     if not events:
         return
     try:
-        _fetch(subject, types=[event_type for _, event_type, _ in events])
+        _fetch(subject, events=events)
     except BillingError as refusal:
         _retry_later(subject, events=events, reason=f"{refusal.code}: {refusal.detail}")
     else:
-        _tick_off([event_id for event_id, _, _ in events])
+        _tick_off(events)
 
 
-def _begin(subject: str) -> list[tuple[str, str, int]]:
+def _begin(subject: str) -> list[_Pending]:
     with connection.cursor() as cursor:
         cursor.execute(_BEGIN, (MAX_TRIES, subject))
         rows = cursor.fetchall()
-    return [(event_id, kind, tries) for event_id, kind, tries, state in rows if state == "pending"]
+    return [
+        _Pending(id=event_id, type=event_type, object_id=object_id, tries=tries)
+        for event_id, event_type, object_id, tries, state in rows
+        if state == WebhookEvent.State.PENDING
+    ]
 
 
-def _fetch(subject: str, *, types: Iterable[str]) -> None:
-    wanted = {HANDLED[event_type] for event_type in types}
+def _fetch(subject: str, *, events: Sequence[_Pending]) -> None:
+    wanted = {HANDLED[event.type] for event in events}
     if Fetch.CATALOGUE in wanted:
         catalogue.refresh(subject)
         return
+    for event in events:
+        if HANDLED[event.type] is Fetch.SETUP:
+            cards.adopt_setup(event.object_id)
     customer = sync.refresh_customer(
         subject,
-        cause=", ".join(sorted(set(types)))[:64],
-        with_payment_methods=Fetch.CUSTOMER in wanted,
+        cause=", ".join(sorted({event.type for event in events}))[:64],
+        with_payment_methods=wanted != {Fetch.SUBSCRIPTIONS},
     )
     if customer is not None:
         subscribe.finish_stale(user_id=customer.user_id)
 
 
-def _tick_off(event_ids: list[str]) -> None:
-    WebhookEvent.objects.filter(id__in=event_ids).update(
+def _tick_off(events: Sequence[_Pending]) -> None:
+    WebhookEvent.objects.filter(id__in=[event.id for event in events]).update(
         state=WebhookEvent.State.HANDLED, handled_at=timezone.now(), last_error=""
     )
 
 
-def _retry_later(subject: str, *, events: list[tuple[str, str, int]], reason: str) -> None:
-    WebhookEvent.objects.filter(id__in=[event_id for event_id, _, _ in events]).update(
+def _retry_later(subject: str, *, events: Sequence[_Pending], reason: str) -> None:
+    WebhookEvent.objects.filter(id__in=[event.id for event in events]).update(
         last_error=reason[:500]
     )
-    fewest_tries = min(tries for _, _, tries in events)
+    fewest_tries = min(event.tries for event in events)
     seconds = min(_FIRST_DELAY_SECONDS * 2 ** (fewest_tries - 1), _LONGEST_DELAY_SECONDS)
     enqueue_later(subject, delay=timedelta(seconds=seconds))

@@ -4,11 +4,11 @@ import ipaddress
 from typing import cast
 from uuid import UUID
 
-from django.http import HttpRequest
 from rest_framework.request import Request
 
 from errors import ValidationFailed
 from identity.bearer import VerifiedUser
+from identity.source import client_address
 
 _LONGEST_KEY = 255
 
@@ -19,14 +19,10 @@ def user_id_of(request: Request) -> UUID:
     return cast(VerifiedUser, request.user).id
 
 
-def source_of(request: Request | HttpRequest) -> str | None:
-    """Return the address the gateway saw the caller at, if there is a valid one.
-
-    The last entry of X-Forwarded-For is the gateway's own; those before it are the caller's word.
-    """
-    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
+def source_of(request: Request) -> str | None:
+    """Return the address the gateway saw the caller at, if it is one."""
     try:
-        return str(ipaddress.ip_address(forwarded or request.META.get("REMOTE_ADDR", "")))
+        return str(ipaddress.ip_address(client_address(request._request)))  # noqa: SLF001 - DRF's only way to Django's request
     except ValueError:
         return None
 

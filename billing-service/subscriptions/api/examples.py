@@ -133,6 +133,78 @@ PRODUCTS = [
     )
 ]
 
+CANCEL = [
+    OpenApiExample("With the paid period", value={"at_period_end": True}, request_only=True),
+    _answer("Ends with the period", {**_STATUS, "cancel_at_period_end": True}),
+]
+CHANGE = [
+    OpenApiExample(
+        "To the dearer one", value={"subscription_product": "pro_subscription"}, request_only=True
+    ),
+    _answer("Changed", {**_STATUS, "price_reference": "price_sandbox_pro"}),
+]
+PREVIEW = [
+    CHANGE[0],
+    _answer(
+        "To the dearer one",
+        {
+            "subscription_product": "pro_subscription",
+            "due_now": {"amount": 750, "currency": "usd"},
+            "next_invoice": {"amount": 2500, "currency": "usd"},
+            "next_invoice_at": "2026-11-04T14:31:51Z",
+            "lines": [
+                {"description": "Unused time on Basic after 19 Oct 2026", "amount": -500},
+                {"description": "Remaining time on Pro after 19 Oct 2026", "amount": 1250},
+            ],
+        },
+    ),
+]
+_SETUP = {
+    "status": "succeeded",
+    "setup_intent": "seti_1S9x2aKBAHswNGjY",
+    "client_secret": "seti_1S9x2aKBAHswNGjY_secret_T7p",
+    "publishable_key": "pk_test_sandbox",
+}
+PAYMENT_METHOD = [
+    OpenApiExample(
+        "A payment method", value={"payment_method": "pm_card_mastercard"}, request_only=True
+    ),
+    _answer("Done", _SETUP),
+    _answer("The bank wants the card's owner", {**_SETUP, "status": "requires_action"}),
+]
+SETUP_INTENT = [_answer("Ready", {**_SETUP, "status": "requires_payment_method"})]
+INVOICES = [
+    _answer(
+        "One paid invoice",
+        {
+            "results": [
+                {
+                    "id_reference": "in_1S9x2aKBAHswNGjY",
+                    "number": "BILL-0001",
+                    "status": "paid",
+                    "created": "2026-10-04T14:31:51Z",
+                    "currency": "usd",
+                    "amount_due": 1000,
+                    "amount_paid": 1000,
+                    "hosted_invoice_url": "https://invoice.stripe.com/i/acct_1/test_YWNjdF8x",
+                    "invoice_pdf": "https://pay.stripe.com/invoice/acct_1/test_YWNjdF8x/pdf",
+                }
+            ],
+            "next": None,
+        },
+    )
+]
+CHECKOUT = [
+    OpenApiExample(
+        "Basic", value={"subscription_product": "basic_subscription"}, request_only=True
+    ),
+    _answer("Ready", {"url": "https://checkout.stripe.com/c/pay/cs_test_a1"}),
+]
+PORTAL = [
+    OpenApiExample("Back to the documentation", value={}, request_only=True),
+    _answer("Ready", {"url": "https://billing.stripe.com/p/session/test_a1"}),
+]
+
 
 def refusals(*statuses: int) -> dict[int, OpenApiResponse]:
     """Describe the refusals an operation can answer with, each with an example.

@@ -131,3 +131,86 @@ class EntitlementsBody(serializers.Serializer[Any]):
 
     products = serializers.ListField(child=serializers.CharField())
     access_until = serializers.DateTimeField(allow_null=True)
+
+
+class Money(serializers.Serializer[Any]):
+    """An amount in a currency's smallest unit."""
+
+    amount = serializers.IntegerField()
+    currency = serializers.CharField()
+
+
+class PreviewLine(serializers.Serializer[Any]):
+    """One line of the invoice a change would lead to."""
+
+    description = serializers.CharField()
+    amount = serializers.IntegerField()
+
+
+class PreviewBody(serializers.Serializer[Any]):
+    """What a change would cost: now, and on the next invoice (negative: a credit)."""
+
+    subscription_product = serializers.CharField()
+    due_now = Money()
+    next_invoice = Money()
+    next_invoice_at = serializers.DateTimeField(allow_null=True)
+    lines = PreviewLine(many=True)
+
+
+class SetupBody(serializers.Serializer[Any]):
+    """How far the setting-up of a card is."""
+
+    status = serializers.CharField()
+    setup_intent = serializers.CharField()
+    client_secret = serializers.CharField(
+        help_text="For Stripe.js in the user's own browser; do not log it."
+    )
+    publishable_key = serializers.CharField(help_text="Which account Stripe.js should talk to.")
+
+
+class InvoiceBody(serializers.Serializer[Any]):
+    """One invoice, with Stripe's pages for looking and paying."""
+
+    id_reference = serializers.CharField()
+    number = serializers.CharField()
+    status = serializers.CharField()
+    created = serializers.DateTimeField()
+    currency = serializers.CharField()
+    amount_due = serializers.IntegerField()
+    amount_paid = serializers.IntegerField()
+    hosted_invoice_url = serializers.CharField()
+    invoice_pdf = serializers.CharField()
+
+
+class InvoicesBody(serializers.Serializer[Any]):
+    """A page of invoices, newest first; `next` goes into `after` of the next call."""
+
+    results = InvoiceBody(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class InvoicesQuery(serializers.Serializer[Any]):
+    """Which page of invoices."""
+
+    limit = serializers.IntegerField(default=10, min_value=1, max_value=100)
+    after = serializers.RegexField(r"^in_[A-Za-z0-9_]{1,250}$", required=False)
+
+
+class HostedPageBody(serializers.Serializer[Any]):
+    """The address of one of Stripe's own pages; send the user's browser there."""
+
+    url = serializers.CharField()
+
+
+class CheckoutRequest(serializers.Serializer[Any]):
+    """What to subscribe to on Stripe's page, and where it leads afterwards."""
+
+    subscription_product = serializers.SlugField(max_length=64)
+    success_path = serializers.RegexField(r"^/[^/\\\s]\S{0,500}$", required=False)
+    cancel_path = serializers.RegexField(r"^/[^/\\\s]\S{0,500}$", required=False)
+
+
+class PortalRequest(serializers.Serializer[Any]):
+    """Where Stripe's page leads back to."""
+
+    return_path = serializers.RegexField(r"^/[^/\\\s]\S{0,500}$", required=False)

@@ -5,12 +5,34 @@ from collections.abc import Iterator
 from django.urls import URLPattern, path
 from rest_framework.views import APIView
 
+from subscriptions.api.lifecycle_views import (
+    CancelView,
+    ChangePreviewView,
+    ChangeView,
+    ResumeView,
+)
+from subscriptions.api.payment_views import (
+    CheckoutSessionView,
+    InvoicesView,
+    PaymentMethodView,
+    PortalSessionView,
+    SetupIntentView,
+)
 from subscriptions.api.views import EntitlementsView, ProductsView, StatusView, SubscribeView
 
 _VIEWS: dict[str, type[APIView]] = {
     "subscribe": SubscribeView,
     "status": StatusView,
     "products": ProductsView,
+    "cancel": CancelView,
+    "resume": ResumeView,
+    "change": ChangeView,
+    "change/preview": ChangePreviewView,
+    "payment-method": PaymentMethodView,
+    "setup-intent": SetupIntentView,
+    "invoices": InvoicesView,
+    "checkout-session": CheckoutSessionView,
+    "portal-session": PortalSessionView,
     "entitlements": EntitlementsView,
 }
 

@@ -182,6 +182,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("stripe_subscription_id", models.CharField(max_length=255, unique=True)),
+                ("stripe_item_id", models.CharField(blank=True, max_length=255)),
                 ("price_reference", models.CharField(blank=True, max_length=255)),
                 ("unit_amount", models.PositiveBigIntegerField(blank=True, null=True)),
                 ("currency", models.CharField(blank=True, max_length=3)),

@@ -1,0 +1,139 @@
+"""Cards, invoices and Stripe's own pages."""
+
+from dataclasses import asdict
+
+from django.conf import settings
+from django.views.decorators.debug import sensitive_variables
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from subscriptions import cards, hosted_pages
+from subscriptions.api import examples
+from subscriptions.api.caller import source_of, user_id_of
+from subscriptions.api.serializers import (
+    CheckoutRequest,
+    HostedPageBody,
+    InvoiceBody,
+    InvoicesBody,
+    InvoicesQuery,
+    PaymentMethodRequest,
+    PortalRequest,
+    SetupBody,
+)
+from subscriptions.cards import Setup
+from subscriptions.invoices import page_of_invoices
+
+
+def _setup_body(setup: Setup) -> dict[str, str]:
+    return {**asdict(setup), "publishable_key": settings.BILLING.stripe_publishable_key}
+
+
+class PaymentMethodView(APIView):
+    """Changes the card."""
+
+    @extend_schema(
+        operation_id="changePaymentMethod",
+        summary="Pay with another card",
+        request=PaymentMethodRequest,
+        responses={200: SetupBody, **examples.refusals(400, 401, 409, 429, 503)},
+        examples=examples.PAYMENT_METHOD,
+    )
+    @sensitive_variables("body")
+    def post(self, request: Request) -> Response:
+        """Pay with another card from now on; an overdue invoice is tried at once.
+
+        `requires_action` means that the card's bank wants its owner: complete it in the browser
+        with the `client_secret`, and the card becomes the default when Stripe reports success.
+        """
+        body = PaymentMethodRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        setup = cards.change_card(
+            user_id_of(request),
+            payment_method=body.validated_data["payment_method"],
+            source=source_of(request),
+        )
+        return Response(_setup_body(setup))
+
+
+class SetupIntentView(APIView):
+    """Lets the browser collect a card."""
+
+    @extend_schema(
+        operation_id="setupIntent",
+        summary="Collect a card in the browser",
+        request=None,
+        responses={200: SetupBody, **examples.refusals(401, 409, 503)},
+        examples=examples.SETUP_INTENT,
+    )
+    def post(self, request: Request) -> Response:
+        """Make a setup intent for Stripe.js: the card never comes near this server."""
+        return Response(_setup_body(cards.prepare_setup(user_id_of(request))))
+
+
+class InvoicesView(APIView):
+    """Lists invoices."""
+
+    @extend_schema(
+        operation_id="invoices",
+        summary="The caller's invoices",
+        parameters=[InvoicesQuery],
+        responses={200: InvoicesBody, **examples.refusals(400, 401, 503)},
+        examples=examples.INVOICES,
+    )
+    def get(self, request: Request) -> Response:
+        """List invoices, newest first, with links to Stripe's page and PDF of each."""
+        query = InvoicesQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        found, following = page_of_invoices(
+            user_id_of(request),
+            limit=query.validated_data["limit"],
+            after=query.validated_data.get("after"),
+        )
+        results = [{**asdict(invoice), "id_reference": invoice.id} for invoice in found]
+        return Response({"results": InvoiceBody(results, many=True).data, "next": following})
+
+
+class CheckoutSessionView(APIView):
+    """Opens Stripe's page for subscribing."""
+
+    @extend_schema(
+        operation_id="checkoutSession",
+        summary="Subscribe on Stripe's page",
+        request=CheckoutRequest,
+        responses={200: HostedPageBody, **examples.refusals(400, 401, 409, 503)},
+        examples=examples.CHECKOUT,
+    )
+    def post(self, request: Request) -> Response:
+        """Return the page's address; the subscription appears when Stripe reports it."""
+        body = CheckoutRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        wanted = body.validated_data
+        url = hosted_pages.open_checkout(
+            user_id_of(request),
+            product_name=wanted["subscription_product"],
+            success_path=wanted.get("success_path"),
+            cancel_path=wanted.get("cancel_path"),
+        )
+        return Response({"url": url})
+
+
+class PortalSessionView(APIView):
+    """Opens Stripe's page for managing a subscription."""
+
+    @extend_schema(
+        operation_id="portalSession",
+        summary="Manage cards and invoices on Stripe's page",
+        request=PortalRequest,
+        responses={200: HostedPageBody, **examples.refusals(400, 401, 404, 503)},
+        examples=examples.PORTAL,
+    )
+    def post(self, request: Request) -> Response:
+        """Return the page's address."""
+        body = PortalRequest(data=request.data)
+        body.is_valid(raise_exception=True)
+        url = hosted_pages.open_portal(
+            user_id_of(request), return_path=body.validated_data.get("return_path")
+        )
+        return Response({"url": url})

@@ -1,0 +1,55 @@
+"""Stripe's own pages, so that no card data comes near this server."""
+
+from subscriptions.stripe_gateway.client import call, client
+
+
+def create_checkout_session(
+    *,
+    stripe_customer_id: str,
+    price: str,
+    user_id: str,
+    success_url: str,
+    cancel_url: str,
+    key: str,
+) -> tuple[str, str]:
+    """Open a page on which a customer subscribes; return its session's id and its address.
+
+    Args:
+        stripe_customer_id: Who subscribes.
+        price: `price_…`.
+        user_id: Kept in the metadata of what the page makes.
+        success_url: Where the page leads when all is done.
+        cancel_url: Where it leads when the customer gives up.
+        key: Idempotency key.
+    """
+    data = call(
+        client().v1.checkout.sessions.create,
+        params={
+            "mode": "subscription",
+            "ui_mode": "hosted_page",
+            "customer": stripe_customer_id,
+            "client_reference_id": user_id,
+            "line_items": [{"price": price, "quantity": 1}],
+            "subscription_data": {"metadata": {"user_id": user_id}},
+            "success_url": success_url,
+            "cancel_url": cancel_url,
+        },
+        key=key,
+    )
+    return data["id"], data["url"]
+
+
+def create_portal_session(*, stripe_customer_id: str, return_url: str, key: str) -> str:
+    """Open a page on which a customer manages cards and invoices; return its address.
+
+    Args:
+        stripe_customer_id: Whose.
+        return_url: Where the page leads back to.
+        key: Idempotency key.
+    """
+    data = call(
+        client().v1.billing_portal.sessions.create,
+        params={"customer": stripe_customer_id, "return_url": return_url},
+        key=key,
+    )
+    return str(data["url"])

@@ -1,0 +1,77 @@
+"""Invoices at Stripe: listed, previewed, paid."""
+
+from subscriptions.stripe_gateway.client import call, client
+from subscriptions.stripe_gateway.objects import StripeInvoice, read_invoice
+
+
+def fetch_invoices(
+    stripe_customer_id: str, *, limit: int, after: str | None
+) -> tuple[list[StripeInvoice], bool]:
+    """Fetch one page of a customer's invoices, newest first, and whether there are more.
+
+    Args:
+        stripe_customer_id: Whose.
+        limit: At most so many.
+        after: The id of the last invoice of the page before.
+
+    Raises:
+        MissingAtStripe: There is no such customer, or no such invoice to go on after.
+    """
+    page = call(
+        client().v1.invoices.list,
+        params={
+            "customer": stripe_customer_id,
+            "limit": limit,
+            **({"starting_after": after} if after else {}),
+        },
+    )
+    return [read_invoice(each) for each in page["data"]], bool(page["has_more"])
+
+
+def preview_change(
+    *,
+    stripe_customer_id: str,
+    stripe_subscription_id: str,
+    item_id: str,
+    price: str,
+    charge_now: bool,
+) -> StripeInvoice:
+    """Compute the invoice that moving a subscription to another price would lead to.
+
+    Args:
+        stripe_customer_id: Whose.
+        stripe_subscription_id: `sub_…`.
+        item_id: The item that carries the old price.
+        price: The new price.
+        charge_now: As it would be passed to `change_price`.
+    """
+    data = call(
+        client().v1.invoices.create_preview,
+        params={
+            "customer": stripe_customer_id,
+            "subscription": stripe_subscription_id,
+            "subscription_details": {
+                "items": [{"id": item_id, "price": price}],
+                "proration_behavior": "always_invoice" if charge_now else "create_prorations",
+            },
+        },
+    )
+    return read_invoice(data)
+
+
+def pay_invoice(invoice: str, *, payment_method: str, key: str) -> StripeInvoice:
+    """Try once more to collect an open invoice.
+
+    Args:
+        invoice: `in_…`.
+        payment_method: `pm_…`, attached to the customer.
+        key: Idempotency key.
+
+    Raises:
+        CardDeclined: It was refused again.
+        PaymentGatewayRefused: The invoice is no longer open.
+    """
+    data = call(
+        client().v1.invoices.pay, invoice, params={"payment_method": payment_method}, key=key
+    )
+    return read_invoice(data)

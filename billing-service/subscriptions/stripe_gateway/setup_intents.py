@@ -1,0 +1,96 @@
+"""Setup intents at Stripe: cards made ready for payments without their owner present."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from subscriptions.stripe_gateway.client import call, client
+from subscriptions.stripe_gateway.objects import id_of
+
+# Marks the intents whose card shall pay from now on, so that the webhook knows.
+_MAKES_DEFAULT = {"purpose": "default_payment_method"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StripeSetupIntent:
+    """How far the setting-up of a card is."""
+
+    id: str
+    status: str
+    stripe_customer_id: str
+    payment_method_id: str
+    client_secret: str
+    makes_default: bool
+
+
+def create_setup_intent(*, stripe_customer_id: str, user_id: str, key: str) -> StripeSetupIntent:
+    """Prepare to collect a card in the browser.
+
+    Args:
+        stripe_customer_id: Whose card it will be.
+        user_id: Kept in the metadata.
+        key: Idempotency key.
+    """
+    data = call(
+        client().v1.setup_intents.create,
+        params={
+            "customer": stripe_customer_id,
+            "usage": "off_session",
+            "metadata": {"user_id": user_id, **_MAKES_DEFAULT},
+        },
+        key=key,
+    )
+    return _read(data)
+
+
+def confirm_card(
+    payment_method: str, *, stripe_customer_id: str, user_id: str, return_url: str, key: str
+) -> StripeSetupIntent:
+    """Set a card up that is attached already.
+
+    Args:
+        payment_method: `pm_…`.
+        stripe_customer_id: Whose card it is.
+        user_id: Kept in the metadata.
+        return_url: Where a bank's page leads back to.
+        key: Idempotency key.
+
+    Raises:
+        CardDeclined: The bank refuses.
+    """
+    data = call(
+        client().v1.setup_intents.create,
+        params={
+            "customer": stripe_customer_id,
+            "payment_method": payment_method,
+            "usage": "off_session",
+            "confirm": True,
+            "return_url": return_url,
+            "metadata": {"user_id": user_id, **_MAKES_DEFAULT},
+        },
+        key=key,
+    )
+    return _read(data)
+
+
+def fetch_setup_intent(setup_intent: str) -> StripeSetupIntent:
+    """Fetch how far a setup is.
+
+    Args:
+        setup_intent: `seti_…`.
+
+    Raises:
+        MissingAtStripe: There is none.
+    """
+    return _read(call(client().v1.setup_intents.retrieve, setup_intent))
+
+
+def _read(data: dict[str, Any]) -> StripeSetupIntent:
+    metadata = data.get("metadata") or {}
+    return StripeSetupIntent(
+        id=data["id"],
+        status=data["status"],
+        stripe_customer_id=id_of(data.get("customer")),
+        payment_method_id=id_of(data.get("payment_method")),
+        client_secret=data.get("client_secret") or "",
+        makes_default=metadata.get("purpose") == _MAKES_DEFAULT["purpose"],
+    )
