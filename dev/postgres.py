@@ -157,6 +157,21 @@ class Cluster:
         argv = [*self._client("psql", database, port=port), "-X", "-A", "-t", "-c", sql]
         return subprocess.check_output(argv, env={"PGPASSWORD": password}, text=True).strip()
 
+    def has_worker(self, url: str) -> bool:
+        """Whether a worker of the job queue has given a sign of life in this database.
+
+        Args:
+            url: The database of the queue, ours or another one.
+        """
+        alive = "SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - '30 s'"
+        result = subprocess.run(
+            [str(self.bin_dir / "psql"), "-X", "-A", "-t", "-c", f"{alive}::interval", url],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return result.stdout.strip() not in {"", "0"}
+
     def dump(self, database: str, *, port: int, password: str) -> str:
         """Everything that a database holds, as SQL.
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from dev import gateway, postgres
 from dev.errors import PartFailed, ToolMissing
-from dev.parts import Answers, Logged, Part, Process, Step
+from dev.parts import Answers, Part, Process, Step
 from dev.settings import Settings
 
 # What any program needs from the machine it runs on.
@@ -83,7 +83,7 @@ def system(settings: Settings) -> System:
         ),
         cwd=sandbox_dir,
         env=_environment(values, SANDBOX, venv=sandbox_dir),
-        ready=Answers(f"http://127.0.0.1:{ports.sandbox}/"),
+        ready=Answers(f"http://127.0.0.1:{ports.sandbox}/healthz"),
         ports={"SANDBOX_PORT": ports.sandbox},
         stop_signal=signal.SIGTERM,
     )
@@ -170,7 +170,7 @@ def system(settings: Settings) -> System:
             argv=(*manage, "run_worker"),
             cwd=billing_dir,
             env=billing_env,
-            ready=Logged(logs / "billing-worker.log", "Starting worker"),
+            ready=lambda: cluster.has_worker(values["BILLING_DATABASE_URL"]),
             ports={},
             after=("billing-products",),
             stop_signal=signal.SIGTERM,
