@@ -2,16 +2,22 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from django.conf import settings
+from django.test import Client
 
 from config.environment import LOCAL_ONLY_CLIENT_SECRET
 from identity import bearer
 from identity.revocation import REVOCATIONS
+from subscriptions import catalogue
+from subscriptions.stripe_gateway import client as stripe_client
 from tests.auth_stand_in import AuthStandIn, serve
 from tests.environment import AUTH_PORT
+from tests.sandbox import Sandbox, running_sandbox
 from tests.signing import signing_key
+from users.auth_client import auth_client
 
 _STATE = AuthStandIn(client_secret=LOCAL_ONLY_CLIENT_SECRET)
 
@@ -29,6 +35,7 @@ def auth_service(_auth_service: None) -> Iterator[AuthStandIn]:
     """A server in auth-service's place that answers every test anew."""
     _STATE.reset()
     bearer.key_cache.cache_clear()
+    auth_client.cache_clear()
     REVOCATIONS.replace({})
     settings.BILLING.jwks_cache_file.unlink(missing_ok=True)
     yield _STATE
@@ -43,3 +50,48 @@ def authorization() -> Callable[..., dict[str, str]]:
         return {"Authorization": f"JWT {signing_key().access_token(user_id, **claims)}"}
 
     return make
+
+
+STAFF_PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def sign_in(
+    auth_service: AuthStandIn, transactional_db: None
+) -> Callable[..., tuple[Client, uuid.UUID]]:
+    """Make a member of staff at auth-service and sign them into the admin with a real form."""
+
+    def make(username: str = "boss", *, is_superuser: bool = True) -> tuple[Client, uuid.UUID]:
+        user_id = auth_service.add_user(
+            username, password=STAFF_PASSWORD, is_staff=True, is_superuser=is_superuser
+        )
+        client = Client()
+        credentials = {"username": username, "password": STAFF_PASSWORD}
+        answer = client.post("/admin/login/?next=/admin/", credentials)
+        assert answer.status_code == 302, answer.content.decode()
+        return client, user_id
+
+    return make
+
+
+@pytest.fixture
+def staff_client(sign_in: Callable[..., tuple[Client, uuid.UUID]]) -> Client:
+    """A browser in which a superuser is logged in."""
+    return sign_in()[0]
+
+
+@pytest.fixture(scope="session")
+def _sandbox() -> Iterator[Sandbox]:
+    with running_sandbox() as sandbox:
+        settings.BILLING = replace(settings.BILLING, stripe_api_base=sandbox.base)
+        stripe_client.client.cache_clear()
+        yield sandbox
+
+
+@pytest.fixture
+def stripe(_sandbox: Sandbox, transactional_db: None) -> Sandbox:
+    """The offline Stripe, with the two products on sale and no news from earlier tests."""
+    _sandbox.new_events()
+    for product in catalogue.seed():
+        catalogue.mirror_price(product)
+    return _sandbox

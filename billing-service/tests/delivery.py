@@ -1,0 +1,48 @@
+"""Signed webhook deliveries, and a worker that runs until nothing is left to do."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import time
+from typing import Any
+
+from django.test import Client
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.django_connector import DjangoConnector
+
+SECRET = "whsec_sandbox_demo_secret"
+PATH = "/api/stripe-webhook/"
+
+
+def signature(body: bytes, *, secret: str = SECRET, at: float | None = None) -> str:
+    """Return the header Stripe would send."""
+    timestamp = int(time.time() if at is None else at)
+    digest = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256)
+    return f"t={timestamp},v1={digest.hexdigest()}"
+
+
+def deliver(event: dict[str, Any], *, client: Client | None = None) -> Any:
+    """Deliver an event as Stripe does."""
+    body = json.dumps(event).encode()
+    return (client or Client()).post(
+        PATH,
+        data=body,
+        content_type="application/json",
+        headers={"Stripe-Signature": signature(body)},
+    )
+
+
+def run_jobs() -> None:
+    """Let a worker do everything that is due."""
+    connector = app.connector
+    assert isinstance(connector, DjangoConnector)
+
+    async def work() -> None:
+        async with app.open_async():
+            await app.run_worker_async(
+                wait=False, listen_notify=False, install_signal_handlers=False, concurrency=2
+            )
+
+    with app.replace_connector(connector.get_worker_connector()):
+        asyncio.run(work())

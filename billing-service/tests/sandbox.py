@@ -1,0 +1,143 @@
+"""The offline Stripe as tests see it: one process, real HTTP, and what Stripe believes."""
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.environment import free_port
+
+_FOLDER = Path(__file__).resolve().parents[2] / "stripe-sandbox"
+_WEBHOOK_SECRET = "whsec_sandbox_demo_secret"
+
+
+class Sandbox:
+    """Asks and tells the sandbox, beside the service under test."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+        self._http = httpx.Client(base_url=base, auth=("sk_test_sandbox", ""), timeout=20)
+        self._seen: set[str] = set()
+
+    def get(self, path: str, **params: Any) -> dict[str, Any]:
+        """Return an object, or fail the test."""
+        return self._json(self._http.get(path, params=params))
+
+    def post(self, path: str, **form: Any) -> dict[str, Any]:
+        """Change something as somebody else would, such as through Stripe's dashboard."""
+        return self._json(self._http.post(path, data=form))
+
+    def delete(self, path: str) -> dict[str, Any]:
+        """Delete an object as somebody else would."""
+        return self._json(self._http.delete(path))
+
+    def all(self, path: str, **params: Any) -> list[dict[str, Any]]:
+        """Return a whole list, page after page, newest first."""
+        found: list[dict[str, Any]] = []
+        while True:
+            after = {"starting_after": found[-1]["id"]} if found else {}
+            page = self.get(path, limit=100, **params, **after)
+            found += page["data"]
+            if not page["has_more"]:
+                return found
+
+    def customers_of(self, user_id: object) -> list[dict[str, Any]]:
+        """Return the customers that were made for a user."""
+        return [
+            customer
+            for customer in self.all("/v1/customers")
+            if customer["metadata"].get("user_id") == str(user_id)
+        ]
+
+    def subscriptions_of(self, user_id: object) -> list[dict[str, Any]]:
+        """Return all subscriptions of a user's customers, ended ones included."""
+        return [
+            subscription
+            for customer in self.customers_of(user_id)
+            for subscription in self.all("/v1/subscriptions", customer=customer["id"], status="all")
+        ]
+
+    def charges_of(self, user_id: object) -> list[dict[str, Any]]:
+        """Return the charges that moved money from a user."""
+        return [
+            charge
+            for customer in self.customers_of(user_id)
+            for charge in self.all("/v1/charges", customer=customer["id"])
+            if charge["status"] == "succeeded"
+        ]
+
+    def authenticate(self, intent: str, *, outcome: str = "complete") -> None:
+        """Press the button on the page of the customer's bank."""
+        answer = self._http.post(f"/hosted/authenticate/{intent}/{outcome}")
+        assert answer.status_code < 400, answer.text
+
+    def new_events(self) -> list[dict[str, Any]]:
+        """Return the events since the last call, oldest first."""
+        fresh = [each for each in self.all("/v1/events") if each["id"] not in self._seen]
+        self._seen |= {each["id"] for each in fresh}
+        return fresh[::-1]
+
+    @contextlib.contextmanager
+    def fault(self, **fault: Any) -> Iterator[None]:
+        """Let something go wrong inside the block."""
+        self._json(self._http.post("/sandbox/faults", json=fault))
+        try:
+            yield
+        finally:
+            self._http.delete("/sandbox/faults")
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
+
+    def _json(self, answer: httpx.Response) -> dict[str, Any]:
+        assert answer.status_code < 400, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+
+@contextlib.contextmanager
+def running_sandbox() -> Iterator[Sandbox]:
+    """Use the sandbox TEST_STRIPE_API_BASE names, or start one for this run."""
+    base = os.environ.get("TEST_STRIPE_API_BASE")
+    if base:
+        sandbox = Sandbox(base)
+        yield sandbox
+        sandbox.close()
+        return
+    port = free_port()
+    command = [
+        str(_FOLDER / ".venv/bin/stripe-sandbox"),
+        "serve",
+        "--port",
+        str(port),
+        "--deterministic",
+        "--seed-file",
+        str(_FOLDER / "seeds/demo.json"),
+    ]
+    environment = {**os.environ, "LOG_LEVEL": "WARNING", "STRIPE_WEBHOOK_SECRET": _WEBHOOK_SECRET}
+    # Deliveries are the tests' own doing; this one leads nowhere.
+    environment["SANDBOX_WEBHOOK_URL"] = f"http://127.0.0.1:{free_port()}/"
+    with subprocess.Popen(command, env=environment) as process:
+        sandbox = Sandbox(f"http://127.0.0.1:{port}")
+        try:
+            _wait_for(sandbox, process)
+            yield sandbox
+        finally:
+            sandbox.close()
+            process.terminate()
+
+
+def _wait_for(sandbox: Sandbox, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(200):
+        with contextlib.suppress(httpx.TransportError):
+            sandbox.get("/v1/prices")
+            return
+        assert process.poll() is None, "the sandbox did not start"
+        time.sleep(0.05)
+    raise AssertionError("the sandbox does not answer")

@@ -1,0 +1,1 @@
+"""Subscribing, the life cycle, and what staff see of it."""
