@@ -192,6 +192,7 @@ def stop(record: Record, *, run_dir: Path, stop_signal: int, seconds: float) -> 
         with suppress(psutil.Error):
             process.wait(5)
     (run_dir / f"{record.name}.json").unlink(missing_ok=True)
+    _handles[:] = [handle for handle in _handles if handle.poll() is None]
 
 
 def stop_leftovers(state_dir: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from dev import commands, supervise
+from dev.errors import PartFailed
 from dev.parts import Process
 from dev.settings import PORT_VARIABLES, Settings
 from dev.startup import READY_SECONDS, State
@@ -240,5 +241,10 @@ def silent(_name: str, _state: State, *, seconds: float) -> None:
 
 
 def bring_up(system: System) -> None:
-    """Start the system without showing anything."""
-    commands.bring_up(system, watcher=silent)
+    """Start the system; what fails shows the end of its log."""
+    try:
+        commands.bring_up(system, watcher=silent)
+    except PartFailed as error:
+        if error.log is not None:
+            error.add_note("\n".join(error.log.read_text().splitlines()[-30:]))
+        raise

@@ -78,7 +78,7 @@ def log_in(admin: Visitor, show: Show) -> None:
 
 def add_user(admin: Visitor, name: str, *, password: str, show: Show) -> None:
     """Add a user through the admin's form at /admin/users/."""
-    show.step(f"… and adds the user {name}")
+    show.step(f"… and adds {name}")
     section = admin.page("/admin/users/")
     add = section.link(ending="/add/")
     if add is None:
@@ -105,10 +105,10 @@ def subscribe_without_token(stranger: Visitor, show: Show) -> None:
 
 def subscribe_and_cancel(user: Visitor, show: Show) -> None:
     """Subscribe with a card that pays, try again, look, cancel."""
-    show.step("Subscribing with a card that pays")
+    show.step("A card that pays")
     exchange = user.post("/api/subscriptions/subscribe", card(CARD_PAYS))
     show.expect(exchange, 200)
-    show.step("Subscribing again while subscribed")
+    show.step("Subscribing a second time")
     show.expect(user.post("/api/subscriptions/subscribe", card(CARD_PAYS)), 409)
     show.step("The status of the subscription")
     exchange = user.get("/api/subscriptions/status")
@@ -128,16 +128,16 @@ def decline_then_verify(user: Visitor, show: Show) -> None:
     show.step("A declined card")
     exchange = user.post("/api/subscriptions/subscribe", card(CARD_DECLINED))
     show.expect(exchange, 400, "One sentence says why; the user may try another card.")
-    show.step("A card that asks for 3-D Secure")
+    show.step("A card with 3-D Secure")
     exchange = user.post("/api/subscriptions/subscribe", card(CARD_3D_SECURE))
     show.expect(exchange, 200)
-    show.step("… stays failed until the verification is completed")
+    show.step("… failed until it is verified")
     exchange = user.get("/api/subscriptions/status")
     show.expect(exchange, 200)
     _require(exchange, status="failed", payment_gateway_status="incomplete")
     address = verification_address(exchange.json)
     seconds = _complete_verification(user, address, show)
-    show.step("… and is then successful, with no further call by the user")
+    show.step("… and successful with no further call")
     exchange = _settled(user, seconds, show)
     show.expect(exchange, 200, "Stripe's webhook went through the inbox and the worker.")
     _require(exchange, status="successful", payment_gateway_status="active")
@@ -145,7 +145,7 @@ def decline_then_verify(user: Visitor, show: Show) -> None:
 
 def _complete_verification(user: Visitor, address: str, show: Show) -> float:
     """Press the button where we may; at real Stripe only a person can."""
-    show.step("The bank's page: Complete authentication")
+    show.step("The bank's page: verified")
     button = "Complete authentication"
     page = user.page(address)
     if page.form(button=button) is None and (link := page.link(holding="/hosted/authenticate/")):

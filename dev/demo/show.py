@@ -106,18 +106,18 @@ class Show:
         """
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
         table.add_column("", justify="right", style="dim")
-        table.add_column("step", no_wrap=True)
-        table.add_column("request", style="cyan", no_wrap=True)
-        table.add_column("answer")
-        table.add_column("ms", justify="right", style="dim")
+        table.add_column("step", no_wrap=True, min_width=40)
+        table.add_column("answer", no_wrap=True)
+        table.add_column("ms", justify="right", style="dim", no_wrap=True)
+        table.add_column("request", style="cyan", no_wrap=True, overflow="ellipsis")
         for number, line in enumerate(self.lines, start=1):
             exchange = line.exchange
             table.add_row(
                 str(number),
                 line.title,
-                f"{exchange.method} {_short_path(exchange.path)}",
-                _status(exchange),
+                Text(str(exchange.status), style=_status(exchange).style),
                 f"{exchange.milliseconds:.0f}",
+                f"{exchange.method} {_short_path(exchange.path)}",
             )
         seconds = time.monotonic() - self._began
         end = Text.assemble(

@@ -50,9 +50,8 @@ def test_a_name_that_is_taken_is_said_at_its_field(running: Running) -> None:
     """The admin shows the refusal of auth-service where the name was typed."""
     with Visitor(running.url) as admin:
         _log_in(admin)
-        page = admin.page("/admin/users/user/add/")
-        _add_user(admin, page, "taken-name")
-        again = _add_user(admin, page, "taken-name")
+        _add_user(admin, admin.page("/admin/users/user/add/"), "taken-name")
+        again = _add_user(admin, admin.page("/admin/users/user/add/"), "taken-name")
 
     assert again.status == 200
     assert "taken" in str(again.answer).lower() or "exists" in str(again.answer).lower()
@@ -199,6 +198,7 @@ def test_cancelling_at_the_period_end_can_be_taken_back(person: Person) -> None:
     cancelled = person.post("/api/subscriptions/cancel", {"at_period_end": True}).json()
     resumed = person.post("/api/subscriptions/resume").json()
 
+    assert "status" in cancelled, (cancelled, resumed)
     assert (cancelled["status"], cancelled["cancel_at_period_end"]) == ("successful", True)
     assert (resumed["status"], resumed["cancel_at_period_end"]) == ("successful", False)
 
@@ -218,7 +218,7 @@ def test_a_number_that_is_no_test_number_is_refused(person: Person) -> None:
         ({"card_expiration_month": 13}, "card_expiration_month"),
         ({"card_expiration_year": 2001}, "card_expiration_year"),
         ({"card_cvc": "x"}, "card_cvc"),
-        ({"subscription_product": "gold"}, "subscription_product"),
+        ({"subscription_product": "gold"}, "product"),
     ],
 )
 def test_a_wrong_field_is_named(person: Person, changes: dict[str, Any], field: str) -> None:
