@@ -5,26 +5,36 @@ import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
-from stripe_sandbox import idempotency, pages, resources, seeds
+from stripe_sandbox import idempotency, resources, seeds
 from stripe_sandbox.clock import Clock
 from stripe_sandbox.delivery import Delivery
+from stripe_sandbox.faults.middleware import FaultInjection, delivery_delays
+from stripe_sandbox.faults.routes import routes as fault_routes
+from stripe_sandbox.faults.rules import Faults
 from stripe_sandbox.http import Api
+from stripe_sandbox.pages.routes import routes as page_routes
+from stripe_sandbox.pages.site import Site
 from stripe_sandbox.rules import time as due_time
 from stripe_sandbox.settings import Settings
 from stripe_sandbox.store import Store
+from stripe_sandbox.stripe_cli.older_parameters import OlderParameters
+from stripe_sandbox.stripe_cli.routes import routes as cli_routes
+from stripe_sandbox.stripe_cli.sessions import Sessions
 
 log = logging.getLogger(__name__)
 
 _VERBS = ["GET", "POST", "DELETE", "PUT", "PATCH"]
 
 
-def create_app(settings: Settings) -> Starlette:
+def create_app(settings: Settings) -> ASGIApp:
     """The ASGI application over a store that is opened here."""
     resources.load()
     store = Store(
@@ -37,18 +47,22 @@ def create_app(settings: Settings) -> Starlette:
         with store.work() as work:
             seeds.plant(work, seeds.read(settings.seed_file, os.environ))
     delivery = Delivery(store, retry_speed=settings.retry_speed)
+    in_force, sessions = Faults(), Sessions()
+    store.delivery_delays = partial(delivery_delays, in_force)
+    store.on_commit.append(sessions.push)
     app = Starlette(
         routes=[
             Route("/healthz", _healthz),
-            *pages.routes(store),
+            *cli_routes(store, sessions, listen_secret=settings.listen_secret),
+            *fault_routes(in_force),
+            *page_routes(Site(store, settings, in_force, sessions)),
             Route("/{path:path}", _endpoint(Api(store, settings)), methods=_VERBS),
         ],
         lifespan=_lifespan(store, delivery),
         exception_handlers={Exception: _defect},
     )
-    app.state.store = store
-    app.state.delivery = delivery
-    return app
+    # Outermost, because it breaks connections.
+    return FaultInjection(OlderParameters(app), faults=in_force)
 
 
 async def _healthz(_request: Request) -> Response:

@@ -64,11 +64,14 @@ def _serve(options: argparse.Namespace) -> int:
         access_log=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=3,
+        ws="websockets-sansio",
     )
     return 0
 
 
 def _settings(options: argparse.Namespace, public_url: str) -> Settings:
+    # A receiver that trusts the endpoint's secret trusts `stripe listen` as well.
+    secrets = os.environ.get("STRIPE_WEBHOOK_SECRET", "")
     return Settings(
         public_url=public_url.rstrip("/"),
         data=options.data,
@@ -77,6 +80,7 @@ def _settings(options: argparse.Namespace, public_url: str) -> Settings:
         fixed_time=options.clock,
         strict=options.strict or os.environ.get("SANDBOX_STRICT") == "1",
         retry_speed=options.retry_speed,
+        listen_secret=secrets.split(",")[0].strip() or None,
     )
 
 

@@ -4,23 +4,19 @@ Source: https://docs.stripe.com/webhooks (signatures, retries).
 """
 
 import asyncio
-import hashlib
-import hmac
 import json
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
 from stripe_sandbox.rendering import present
+from stripe_sandbox.signing import signature_header
 from stripe_sandbox.store import Store
 
 Json = dict[str, Any]
-# What to do with one delivery: seconds to wait before each copy that is sent.
-Disturbance = Callable[[str], list[float]]
 
 log = logging.getLogger(__name__)
 
@@ -40,22 +36,12 @@ class Waiting:
     attempts: int
 
 
-def signature(payload: str, secret: str, timestamp: int) -> str:
-    """The `Stripe-Signature` header for a payload.
-
-    Source: https://docs.stripe.com/webhooks#verify-manually.
-    """
-    signed = hmac.new(secret.encode(), f"{timestamp}.{payload}".encode(), hashlib.sha256)
-    return f"t={timestamp},v1={signed.hexdigest()}"
-
-
 class Delivery:
     """The loop that empties the queue of deliveries."""
 
     def __init__(self, store: Store, *, retry_speed: float) -> None:
         self.store = store
         self.retry_speed = retry_speed
-        self.disturb: Disturbance = lambda _type: [0.0]
         self._wake = asyncio.Event()
         self._sending: set[int] = set()
         store.on_commit.append(lambda _events: self._wake.set())
@@ -107,10 +93,7 @@ class Delivery:
             if body is None or endpoint is None or endpoint["status"] != "enabled":
                 self._record(waiting, status=None, outcome="endpoint gone", milliseconds=0)
                 return
-            for pause in self.disturb(body["type"]):
-                if pause:
-                    await asyncio.sleep(pause)
-                await self._send(client, waiting, endpoint, body)
+            await self._send(client, waiting, endpoint, body)
         finally:
             self._sending.discard(waiting.id)
             limit.release()
@@ -119,10 +102,9 @@ class Delivery:
         self, client: httpx.AsyncClient, waiting: Waiting, endpoint: Json, event: Json
     ) -> None:
         payload = json.dumps(event, indent=2, ensure_ascii=False)
-        stamp = int(time.time())
         headers = {
             "Content-Type": "application/json; charset=utf-8",
-            "Stripe-Signature": signature(payload, endpoint["_secret"], stamp),
+            "Stripe-Signature": signature_header(payload, secret=endpoint["_secret"]),
             "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
         }
         begun = time.monotonic()

@@ -42,18 +42,23 @@ def emit(work: Work, type: str, thing: Json) -> None:  # noqa: A002 -- Stripe's 
         },
     )
     for endpoint in endpoints:
-        queue(work, event["id"], endpoint["id"])
+        queue(work, event, endpoint["id"])
     work.events.append(rendering.present(work, event))
 
 
-def queue(work: Work, event: str, endpoint: str) -> None:
-    """Have an event sent to an endpoint as soon as this unit of work is stored."""
+def queue(work: Work, event: Json, endpoint: str) -> None:
+    """Have an event sent to an endpoint as soon as this unit of work is stored.
+
+    A fault in force may delay it, send it more than once, or drop it.
+    """
     now = work.store.clock.wall()
-    work.execute(
-        "INSERT INTO deliveries (event, endpoint, state, next_attempt, created)"
-        " VALUES (?, ?, 'waiting', ?, ?)",
-        (event, endpoint, now, now),
-    )
+    delays = work.store.delivery_delays(event["type"])
+    for state, at in [("waiting", now + delay) for delay in delays] or [("dropped", None)]:
+        work.execute(
+            "INSERT INTO deliveries (event, endpoint, state, next_attempt, created)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (event["id"], endpoint, state, at, now),
+        )
 
 
 def listening(work: Work, type: str) -> list[Json]:  # noqa: A002 -- as above

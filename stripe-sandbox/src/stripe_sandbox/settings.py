@@ -16,6 +16,7 @@ class Settings:
         fixed_time: Instant at which the clock stands, in seconds since the epoch.
         strict: Whether a response that does not fit the SDK's classes is a 500.
         retry_speed: How many times faster than Stripe webhooks are retried.
+        listen_secret: What `stripe listen` signs with; None for one per API key and device.
     """
 
     public_url: str = "http://localhost:12111"
@@ -25,3 +26,4 @@ class Settings:
     fixed_time: int | None = None
     strict: bool = False
     retry_speed: float = 60.0
+    listen_secret: str | None = None

@@ -65,6 +65,8 @@ class Store:
         self.public_url = public_url
         self.ids = Identifiers(deterministic=deterministic, counter=self._counter())
         self.on_commit: list[Callable[[list[Json]], None]] = []
+        # When to deliver an event of a type: one delay in seconds per copy.
+        self.delivery_delays: Callable[[str], list[float]] = lambda _type: [0.0]
 
     def _counter(self) -> int:
         row = self.connection.execute("SELECT value FROM counters WHERE name = 'ids'").fetchone()
@@ -225,7 +227,7 @@ class Work:
         if after is not None:
             sql, values = f"{sql} AND o.seq > ?", [*values, after]
         order = "ASC" if after is not None else "DESC"
-        rows = self.query(f"{sql} ORDER BY o.seq {order} LIMIT ?", [*values, limit])  # noqa: S608 -- built from constants, values are bound
+        rows = self.query(f"{sql} ORDER BY o.seq {order} LIMIT ?", [*values, limit])
         found = [self._loaded.get(i) or self._keep(i, data) for i, data in rows]
         return found[::-1] if after is not None else found
 
@@ -300,6 +302,22 @@ class Work:
         if events:
             for listener in self.store.on_commit:
                 listener(events)
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Take back everything done inside, to learn what would happen."""
+        self.flush()
+        self.execute("SAVEPOINT undone")
+        events = list(self.events)
+        try:
+            yield
+        finally:
+            self.execute("ROLLBACK TO undone")
+            self.execute("RELEASE undone")
+            self.events = events
+            self._dirty.clear()
+            self._loaded.clear()
+            self.baselines.clear()
 
     def rollback(self) -> None:
         """Forget everything this unit of work did."""

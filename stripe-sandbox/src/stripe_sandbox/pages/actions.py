@@ -7,17 +7,17 @@ from starlette.responses import Response
 from stripe_sandbox.errors import InvalidParameter
 from stripe_sandbox.faults.parsing import fault_from
 from stripe_sandbox.faults.rules import EFFECTS
-from stripe_sandbox.pages import authentication
 from stripe_sandbox.pages.api import perform
 from stripe_sandbox.pages.site import Visit
-from stripe_sandbox.stripe_cli.resending import resend as send_again
+from stripe_sandbox.rendering import present
+from stripe_sandbox.resources import events
+from stripe_sandbox.rules import authentication
 
 
 def authenticate(visit: Visit) -> Response:
     """Complete or fail 3-D Secure in the customer's place."""
     succeed = visit.form.get("outcome") == "complete"
-    intent = authentication.intent_with(visit.work, visit.id)
-    authentication.finish(visit.work, intent, succeed=succeed)
+    authentication.finish(visit.work, visit.id, succeed=succeed)
     note = "authenticated" if succeed else "authentication_failed"
     return visit.back(_local(visit, f"/objects/{visit.id}"), note=note)
 
@@ -42,9 +42,13 @@ def _until(visit: Visit, now: int) -> int:
 
 
 def resend(visit: Visit) -> Response:
-    """Deliver an event once more, to one endpoint or to all that listen."""
+    """Deliver an event once more: to one endpoint, or to all that listen and the CLI."""
+    endpoint, sessions = visit.form.get("endpoint"), visit.site.sessions
     event = visit.work.get("event", visit.id)
-    send_again(visit.work, visit.site.sessions, event, endpoint=visit.form.get("endpoint"))
+    if endpoint or not sessions or events.listeners(visit.work, event):
+        events.resend(visit.work, visit.id, endpoint)
+    if not endpoint:
+        sessions.push([present(visit.work, event)])
     return visit.back(_local(visit, f"/events/{visit.id}"), note="resent")
 
 

@@ -1,9 +1,9 @@
-"""3-D Secure: who is waiting for it, and what follows from its outcome."""
+"""3-D Secure: which intents wait for it, and before which objects can go on."""
 
 from typing import Any
 
-from stripe_sandbox.errors import InvalidRequest, ResourceMissing
-from stripe_sandbox.rules import collecting, invoices, payments, setups
+from stripe_sandbox.errors import ResourceMissing
+from stripe_sandbox.rules import invoices
 from stripe_sandbox.store import Work
 
 Json = dict[str, Any]
@@ -19,23 +19,8 @@ def intent_with(work: Work, identifier: str) -> Json:
     """
     found = work.find(identifier)
     if found is None or found["object"] not in _KINDS:
-        raise ResourceMissing("payment_intent", identifier, param="intent")
+        raise ResourceMissing("payment", identifier, param="intent")
     return found
-
-
-def finish(work: Work, intent: Json, *, succeed: bool) -> Json:
-    """Do what the customer's bank would have told Stripe.
-
-    Raises:
-        InvalidRequest: The intent does not wait for authentication.
-    """
-    if intent["status"] != "requires_action":
-        raise InvalidRequest("This payment does not wait for authentication any more.")
-    if intent["object"] == "setup_intent":
-        return setups.authenticate(work, intent, succeed=succeed)
-    payments.authenticate(work, intent, succeed=succeed)
-    collecting.after_attempt(work, intent)
-    return intent
 
 
 def waiting(work: Work) -> list[Json]:
@@ -43,7 +28,7 @@ def waiting(work: Work) -> list[Json]:
     found = [
         intent for kind in _KINDS for intent in work.newest(kind, {"status": "requires_action"})
     ]
-    return sorted(found, key=lambda intent: -intent["created"])
+    return sorted(found, key=lambda intent: -int(intent["created"]))
 
 
 def waiting_for(work: Work, thing: Json) -> list[Json]:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from stripe_sandbox.pages.show import badge, card_of, money, price_of, when
 from stripe_sandbox.pages.sections import BY_KIND, Column
+from stripe_sandbox.pages.show import badge, card_of, money, price_of, when
 from stripe_sandbox.store import Work
 
 Json = dict[str, Any]

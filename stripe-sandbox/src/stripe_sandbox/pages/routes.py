@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from starlette.responses import RedirectResponse
 from starlette.requests import Request
+from starlette.responses import RedirectResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -40,8 +40,7 @@ def routes(site: Site) -> list[BaseRoute]:
         *lists,
         *details,
         get("/hosted/authenticate/{id}", threeds.show),
-        post("/hosted/authenticate/{id}/complete", threeds.complete),
-        post("/hosted/authenticate/{id}/fail", threeds.fail),
+        post("/hosted/authenticate/{id}", threeds.finish),
         get("/hosted/invoice/{id}", invoice.show),
         post("/hosted/invoice/{id}/pay", invoice.pay),
         get("/hosted/invoice/{id}/pdf", invoice.pdf),

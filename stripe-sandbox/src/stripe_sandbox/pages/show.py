@@ -12,7 +12,7 @@ Json = dict[str, Any]
 _SYMBOLS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥", "inr": "₹", "cad": "CA$", "aud": "A$"}
 
 # Source: https://docs.stripe.com/currencies#zero-decimal
-_ZERO_DECIMAL = set("bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf".split())
+_ZERO_DECIMAL = set(["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"])
 
 _TONES = {
     "good": {"active", "paid", "succeeded", "complete", "ready", "enabled", "delivered"},

@@ -71,6 +71,10 @@ class Visit:
         joint = "&" if "?" in to else "?"
         return RedirectResponse(f"{to}{joint}note={note}", 303)
 
+    def to(self, address: str) -> Response:
+        """Answer a form: go on at another page."""
+        return RedirectResponse(address, 303)
+
     @property
     def note(self) -> str | None:
         """What the form that led here did."""

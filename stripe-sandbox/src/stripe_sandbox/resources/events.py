@@ -43,14 +43,15 @@ def resend(work: Work, identifier: str, endpoint: str | None) -> Json:
         InvalidRequest: No endpoint listens to it.
     """
     event = work.get("event", identifier)
-    targets = [work.get("webhook_endpoint", endpoint)] if endpoint else _listeners(work, event)
+    targets = [work.get("webhook_endpoint", endpoint)] if endpoint else listeners(work, event)
     if not targets:
         raise InvalidRequest("No webhook endpoint listens to this event.")
     for target in targets:
-        events.queue(work, event["id"], target["id"])
+        events.queue(work, event, target["id"])
     event["pending_webhooks"] += len(targets)
     return work.save(event)
 
 
-def _listeners(work: Work, event: Json) -> list[Json]:
+def listeners(work: Work, event: Json) -> list[Json]:
+    """The endpoints that an event would be sent to now."""
     return events.listening(work, event["type"])

@@ -1,6 +1,7 @@
 """The CLI's private endpoints."""
 
 import hmac
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from typing import Any
 
@@ -10,10 +11,16 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from stripe_sandbox import forms
-from stripe_sandbox.errors import NotCovered
+from stripe_sandbox.errors import NotCovered, StripeError
+from stripe_sandbox.http import check_key
+from stripe_sandbox.rendering import present
+from stripe_sandbox.resources import events
 from stripe_sandbox.sdk.source import api_version
+from stripe_sandbox.store import Store
 from stripe_sandbox.stripe_cli import socket
 from stripe_sandbox.stripe_cli.sessions import Session, Sessions
+
+Answer = Callable[[Request], Awaitable[Response]]
 
 SOCKET_PATH = "/stripecli/subscribe"
 
@@ -21,30 +28,55 @@ SOCKET_PATH = "/stripecli/subscribe"
 _RECONNECT_SECONDS = 60
 
 
-def routes(sessions: Sessions, *, listen_secret: str | None) -> list[BaseRoute]:
-    """The session endpoint and the socket it names.
+def routes(store: Store, sessions: Sessions, *, listen_secret: str | None) -> list[BaseRoute]:
+    """The session endpoint, the socket it names, and `events resend`.
 
     Args:
+        store: The data.
         sessions: The running `stripe listen` processes.
         listen_secret: What `listen` signs with; None for one per API key and device.
     """
 
     async def create(request: Request) -> Response:
+        check_key(request.headers.get("authorization"))
         sent = forms.decode((await request.body()).decode())
         wanted = set(sent.get("websocket_features", {}).values())
         if wanted != {"webhooks"}:
-            refusal = NotCovered(f"The sandbox has no CLI feature {', '.join(sorted(wanted))}.")
-            return JSONResponse(refusal.body(), refusal.status)
+            raise NotCovered(f"the CLI feature {', '.join(sorted(wanted))}")
         secret = listen_secret or _secret(request, str(sent.get("device_name", "")))
         return JSONResponse(_session(sessions.start(secret=secret), request))
 
     async def subscribe(websocket: WebSocket) -> None:
         await socket.serve(websocket, sessions)
 
+    async def retry(request: Request) -> Response:
+        check_key(request.headers.get("authorization"))
+        sent = forms.decode((await request.body()).decode())
+        with store.work() as work:
+            event = work.get("event", request.path_params["id"])
+            if sent.get("for_stripecli") == "true":
+                sessions.push([present(work, event)])
+            else:
+                events.resend(work, event["id"], sent.get("webhook_endpoint"))
+            return JSONResponse(present(work, event))
+
     return [
-        Route("/v1/stripecli/sessions", create, methods=["POST"]),
+        Route("/v1/stripecli/sessions", _refusing(create), methods=["POST"]),
+        Route("/v1/events/{id}/retry", _refusing(retry), methods=["POST"]),
         WebSocketRoute(SOCKET_PATH, subscribe),
     ]
+
+
+def _refusing(answer: Answer) -> Answer:
+    """Refusals as Stripe words them."""
+
+    async def answered(request: Request) -> Response:
+        try:
+            return await answer(request)
+        except StripeError as refusal:
+            return JSONResponse(refusal.body(), refusal.status)
+
+    return answered
 
 
 def _secret(request: Request, device: str) -> str:

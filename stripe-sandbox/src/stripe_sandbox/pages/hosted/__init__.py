@@ -1,0 +1,1 @@
+"""The pages that Stripe would host: what a paying customer sees."""

@@ -1,0 +1,59 @@
+"""The card form of the hosted pages: published test numbers and nothing else."""
+
+from typing import Any
+
+from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.rules import methods
+from stripe_sandbox.rules.cards import CARDS, TestCard
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+_CHALLENGES = {
+    "always": "asks for 3-D Secure every time",
+    "unless_set_up": "asks for 3-D Secure unless it was set up",
+    "on_session": "asks for 3-D Secure while the customer is there",
+}
+
+
+def from_form(work: Work, form: dict[str, str]) -> Json:
+    """A new payment method for the number in a form.
+
+    Raises:
+        InvalidRequest: It is no test number. The number is neither kept nor repeated.
+    """
+    typed = "".join(form.get("number", "").split())
+    card = next((card for card in CARDS if card.number == typed), None)
+    if card is None:
+        raise InvalidRequest("Only test card numbers work here. Never enter a real one.")
+    return methods.from_test_card(work, card)
+
+
+def choices() -> list[tuple[str, str]]:
+    """Every test number as it is printed on a card, and what it does."""
+    return [(_printed(card.number), _does(card)) for card in CARDS]
+
+
+def _printed(number: str) -> str:
+    return " ".join(number[i : i + 4] for i in range(0, len(number), 4))
+
+
+def _does(card: TestCard) -> str:
+    said = [_CHALLENGES[card.challenge]] if card.challenge in _CHALLENGES else []
+    if card.refuses:
+        reason = card.refuses.decline_code.replace("_", " ")
+        said.append(f"{'then declined' if said else 'declined'}: {reason}")
+        if card.attaches and card.challenge == "never":
+            said.append("but can be saved")
+    return ", ".join(said) or f"pays ({card.brand})"
+
+
+def attached(work: Work, customer: str, form: dict[str, str]) -> Json:
+    """A new payment method for the number in a form, saved with a customer.
+
+    Raises:
+        InvalidRequest: It is no test number.
+        AttachRefused: The card is one that cannot be saved.
+    """
+    owner = work.get("customer", customer)
+    return methods.attach(work, from_form(work, form), owner)

@@ -1,0 +1,69 @@
+"""The page of an invoice: see it, pay it, keep it as PDF."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from stripe_sandbox.errors import CardError, InvalidRequest
+from stripe_sandbox.pages import authentication
+from stripe_sandbox.pages.api import perform
+from stripe_sandbox.pages.hosted import cards
+from stripe_sandbox.pages.hosted.pdf import document
+from stripe_sandbox.pages.sections import name_of
+from stripe_sandbox.pages.show import money
+from stripe_sandbox.pages.site import Visit
+from stripe_sandbox.rendering import present
+
+Json = dict[str, Any]
+
+
+def show(visit: Visit, *, refusal: str = "") -> Response:
+    """The invoice, with a card form while it is open."""
+    stored = visit.work.get("invoice", visit.id)
+    return visit.show(
+        "hosted/invoice.html",
+        status=402 if refusal else 200,
+        invoice=present(visit.work, stored),
+        customer=name_of(visit.work, stored["customer"]),
+        waiting=authentication.waiting_for(visit.work, stored),
+        choices=cards.choices(),
+        refusal=refusal,
+    )
+
+
+def pay(visit: Visit) -> Response:
+    """Pay with the card in the form; a refusal is shown, 3-D Secure is next."""
+    try:
+        customer = visit.work.get("invoice", visit.id)["customer"]
+        method = cards.attached(visit.work, customer, visit.form)
+        perform(visit, "invoices.pay", visit.id, payment_method=method["id"], off_session="false")
+    except (CardError, InvalidRequest) as refused:
+        waiting = authentication.waiting_for(visit.work, visit.work.get("invoice", visit.id))
+        if waiting:
+            return visit.to(f"/hosted/authenticate/{waiting[0]['id']}")
+        return show(visit, refusal=refused.message)
+    return visit.back(f"/hosted/invoice/{visit.id}", note="paid")
+
+
+def pdf(visit: Visit) -> Response:
+    """The invoice on paper."""
+    invoice = present(visit.work, visit.work.get("invoice", visit.id))
+    currency = invoice["currency"]
+    lines = [
+        "Stripe sandbox - nothing here is real",
+        "",
+        f"Invoice {invoice['number'] or '(draft)'}",
+        f"To {name_of(visit.work, invoice['customer'])}",
+        f"Status {invoice['status']}",
+        "",
+        *(
+            f"{line['description'] or 'Item'}: {money(line['amount'], currency)}"
+            for line in invoice["lines"]["data"]
+        ),
+        "",
+        f"Total {money(invoice['total'], currency)}",
+        f"Still due {money(invoice['amount_remaining'], currency)}",
+    ]
+    name = f"invoice-{invoice['number'] or invoice['id']}.pdf"
+    headers = {"Content-Disposition": f'inline; filename="{name}"'}
+    return Response(document(lines), media_type="application/pdf", headers=headers)
