@@ -10,7 +10,16 @@ from stripe_sandbox.registry import Call, handles, presents
 from stripe_sandbox.rendering import present
 from stripe_sandbox.resources import searching
 from stripe_sandbox.resources.prices import plan_of
-from stripe_sandbox.rules import discounts, methods, starting, subscriptions
+from stripe_sandbox.rules import (
+    amending,
+    cycle,
+    discounts,
+    invoices,
+    methods,
+    prorating,
+    starting,
+    subscriptions,
+)
 from stripe_sandbox.store import Work
 
 Json = dict[str, Any]
@@ -47,7 +56,7 @@ def create(call: Call) -> Json:
             "`pending_if_incomplete` can only be used when updating a subscription.",
             param="payment_behavior",
         )
-    subscription = _new(work, customer, params)
+    subscription = new_subscription(work, customer, params)
     off_session = bool(params.get("off_session", False))
     prorate = params.get("proration_behavior", "create_prorations") != "none"
     extra = starting.extra_lines(work, params.get("add_invoice_items") or [], subscription)
@@ -69,7 +78,12 @@ def _customer(work: Work, params: Any) -> Json:
     return work.referenced("customer", identifier, param="customer")
 
 
-def _new(work: Work, customer: Json, params: Any) -> Json:
+def new_subscription(work: Work, customer: Json, params: Any) -> Json:
+    """Store a subscription as parameters describe it; nothing is billed yet.
+
+    Raises:
+        InvalidRequest: The parameters describe nothing that can be started.
+    """
     chosen = params.get("items") or []
     if not chosen:
         raise InvalidRequest(
@@ -285,13 +299,22 @@ def cancel(call: Call) -> Json:
     ):
         raise ResourceMissing("subscription", call.id, param="id")
     if params.get("prorate"):
-        starting.credit_unused(work, subscription)
+        moment = subscriptions.now(work, subscription)
+        for item in subscription["items"]["data"]:
+            prorating.credit(work, subscription, item, moment)
     details = changes.given(params.get("cancellation_details") or {}, "comment", "feedback")
     invoice_now = params.get("invoice_now")
     subscriptions.end(work, subscription, reason="cancellation_requested", details=details)
     if invoice_now:
-        starting.bill_pending(work, subscription)
+        _bill_pending(work, subscription)
     return subscription
+
+
+def _bill_pending(work: Work, subscription: Json) -> None:
+    customer = work.get("customer", subscription["customer"])
+    if invoices.pending_items(work, customer, subscription["id"]):
+        invoice = amending.update_invoice(work, subscription, customer, [])
+        cycle.collect(work, invoice)
 
 
 @handles("subscriptions.list")

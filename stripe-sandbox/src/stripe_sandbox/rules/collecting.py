@@ -118,15 +118,18 @@ def _settle_payment(
 def _failed(work: Work, invoice: Json) -> None:
     billed = invoices.subscription_of(invoice)
     subscription = work.find(billed) if billed else None
-    if subscription and invoice["billing_reason"] == "subscription_cycle":
+    later = subscription is not None and invoice["billing_reason"] != "subscription_create"
+    if subscription and later:
         _plan_retry(work, invoice, subscription)
     emit(work, "invoice.payment_failed", work.save(invoice))
     if subscription is None or subscription["status"] in subscriptions.ENDED:
         return
-    if subscription["status"] in {"active", "trialing"}:
+    if subscription.get("_pending_invoice") == invoice["id"] or subscription.get("_resuming"):
+        return
+    if subscription["status"] == "active" and later:
         subscription["status"] = "past_due"
         subscriptions.changed(work, subscription)
-    if invoice["billing_reason"] == "subscription_cycle" and not invoice["next_payment_attempt"]:
+    if later and not invoice["next_payment_attempt"]:
         subscriptions.end(work, subscription, reason="payment_failed")
 
 
@@ -170,8 +173,8 @@ def _save_method(work: Work, subscription: Json, invoice: Json) -> None:
 def apply_pending_update(work: Work, subscription: Json) -> None:
     """Do what an update asked for, now that its invoice is paid."""
     update = subscription["pending_update"]
-    if update["subscription_items"]:
-        subscription["items"]["data"] = update["subscription_items"]
+    subscription["items"]["data"] = update["subscription_items"]
+    subscription["billing_cycle_anchor"] = update["billing_cycle_anchor"]
     subscription |= {"pending_update": None, "_pending_invoice": None}
     work.unschedule(subscription, "subscription.pending_update_expires")
     subscriptions.schedule_cycle(work, subscription)

@@ -23,22 +23,23 @@ def renew(work: Work, subscription: Json) -> None:
         return
     if subscription["status"] == "trialing" and not _end_trial(work, subscription):
         return
-    drawn = [_roll(work, subscription, item) for item in _ended_items(work, subscription)]
+    now = subscriptions.now(work, subscription)
+    drawn = roll(work, subscription, now)
     if drawn:
         _bill(work, subscription, drawn)
     subscriptions.schedule_cycle(work, subscription)
     subscriptions.changed(work, subscription)
 
 
-def _ended_items(work: Work, subscription: Json) -> list[Json]:
-    now = subscriptions.now(work, subscription)
-    return [i for i in subscription["items"]["data"] if i["current_period_end"] <= now]
+def roll(work: Work, subscription: Json, moment: int) -> list[Json]:
+    """Take items whose period is over into the period of a moment; returns its lines."""
+    ended = [i for i in subscription["items"]["data"] if i["current_period_end"] <= moment]
+    return [_roll_item(work, subscription, item, moment) for item in ended]
 
 
-def _roll(work: Work, subscription: Json, item: Json) -> Json:
+def _roll_item(work: Work, subscription: Json, item: Json, moment: int) -> Json:
     price = work.get("price", item["price"])
-    now = subscriptions.now(work, subscription)
-    period = starting.period_of(price, subscription["billing_cycle_anchor"], now)
+    period = starting.period_of(price, subscription["billing_cycle_anchor"], moment)
     item |= {"current_period_start": period["start"], "current_period_end": period["end"]}
     return lines.subscription_line(work, subscription, item, **period, share=Decimal(1), free=False)
 

@@ -38,7 +38,7 @@ def subscription_line(
     product = work.find(price["product"])
     name = product["name"] if product else price["product"]
     quantity = item["quantity"]
-    text = f"{quantity} × {name} (at {_rate(price)})"  # noqa: RUF001 -- the sign Stripe prints
+    text = f"{quantity} × {name} (at {_rate(price)})"
     return new_line(
         work,
         price,
@@ -88,10 +88,9 @@ def new_line(
 ) -> Json:
     """A whole line item that belongs to no invoice yet."""
     details = parent.get("subscription_item_details") or parent.get("invoice_item_details") or {}
-    unit = "0" if free else price["unit_amount_decimal"] if price else str(amount)
-    pricing: Json = {"type": "price_details", "unit_amount_decimal": unit}
-    if price:
-        pricing["price_details"] = {"price": price["id"], "product": price["product"]}
+    pricing = pricing_of(price) if price else None
+    if pricing and free:
+        pricing["unit_amount_decimal"] = "0"
     return shapes.new(
         "line_item",
         {
@@ -106,7 +105,7 @@ def new_line(
             "parent": parent,
             "period": period,
             "pretax_credit_amounts": [],
-            "pricing": pricing if price else None,
+            "pricing": pricing,
             "quantity": quantity,
             "quantity_decimal": str(quantity),
             "subscription": details.get("subscription"),
@@ -114,6 +113,15 @@ def new_line(
             "taxes": [],
         },
     )
+
+
+def pricing_of(price: Json) -> Json:
+    """The `pricing` of a line or an invoice item that a price decides."""
+    return {
+        "type": "price_details",
+        "price_details": {"price": price["id"], "product": price["product"]},
+        "unit_amount_decimal": price["unit_amount_decimal"],
+    }
 
 
 def pending_line(work: Work, item: Json) -> Json:

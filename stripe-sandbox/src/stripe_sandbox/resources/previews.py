@@ -1,0 +1,102 @@
+"""Invoice previews: what would be billed, without billing it."""
+
+from typing import Any
+
+from stripe_sandbox import changes
+from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.registry import Call, handles
+from stripe_sandbox.resources import subscriptions as starting_room
+from stripe_sandbox.resources.subscription_updates import changes_of, terms_of, update_live
+from stripe_sandbox.rules import cycle, invoices, starting, subscriptions
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+_NOTHING = "No upcoming invoices for customer"
+
+
+@handles("invoices.create_preview")
+def create_preview(call: Call) -> Json:
+    """The invoice that a subscription, a change to it, or a customer would get next."""
+    work, params = call.work, call.params
+    names = ("subscription", "customer", "subscription_details", "discounts", "invoice_items")
+    asked = {name: params.get(name) for name in names}
+    params.get("currency")
+    params.get("preview_mode")
+    with work.undone():
+        invoice = _preview(work, asked)
+    return invoice | {
+        "id": f"upcoming_in_{work.ids.text(24)}",
+        "automatically_finalizes_at": None,
+        "status": "draft",
+    }
+
+
+def _preview(work: Work, asked: Json) -> Json:
+    details = asked["subscription_details"] or {}
+    if asked["subscription"]:
+        subscription = work.referenced("subscription", asked["subscription"], param="subscription")
+        return _of_subscription(work, subscription, details)
+    if not asked["customer"]:
+        raise InvalidRequest(
+            "You must specify `customer` or `subscription`.",
+            code="parameter_missing",
+            param="customer",
+        )
+    customer = work.referenced("customer", asked["customer"], param="customer")
+    if details.get("items"):
+        return _of_new(work, customer, details, asked)
+    return _of_customer(work, customer)
+
+
+def _of_new(work: Work, customer: Json, details: Json, asked: Json) -> Json:
+    params = {**details, "customer": customer["id"], "discounts": asked["discounts"]}
+    subscription = starting_room.new_subscription(work, customer, params)
+    return starting.first_invoice(work, subscription, customer, [], prorate=True)
+
+
+def _of_customer(work: Work, customer: Json) -> Json:
+    pending = invoices.pending_items(work, customer, None)
+    if not pending:
+        raise InvalidRequest(_NOTHING, code="invoice_upcoming_none")
+    values = {"billing_reason": "upcoming", "currency": pending[0]["currency"], "discounts": []}
+    invoice = invoices.draft(work, customer, values, [])
+    invoices.take_pending(work, invoice, pending)
+    return invoice
+
+
+def _of_subscription(work: Work, subscription: Json, details: Json) -> Json:
+    if subscription["status"] in subscriptions.ENDED or details.get("cancel_now"):
+        raise InvalidRequest(_NOTHING, code="invoice_upcoming_none")
+    before = subscription["latest_invoice"]
+    if details:
+        _change(work, subscription, details)
+    if subscription["latest_invoice"] != before:
+        # The change would be invoiced at once; that invoice is the preview.
+        return work.get("invoice", subscription["latest_invoice"])
+    if subscription["cancel_at_period_end"]:
+        raise InvalidRequest(_NOTHING, code="invoice_upcoming_none")
+    return _next(work, subscription)
+
+
+def _change(work: Work, subscription: Json, details: Json) -> None:
+    """Make the change without charging anybody: the invoice is left for the client."""
+    wanted = {"payment_behavior": "default_incomplete", **details}
+    if "metadata" in wanted:
+        wanted["metadata"] = changes.metadata({}, wanted)
+    terms_of(work, subscription, wanted)
+    changes_of(work, subscription, wanted.get("items") or [])
+    update_live(work, subscription, wanted)
+
+
+def _next(work: Work, subscription: Json) -> Json:
+    """The invoice of the next renewal, with the prorations that wait for it."""
+    customer = work.get("customer", subscription["customer"])
+    at = min(item["current_period_end"] for item in subscription["items"]["data"])
+    drawn = cycle.roll(work, subscription, at)
+    values = starting.invoice_values(work, subscription, "upcoming")
+    values |= {"created": at, "period_end": at, "next_payment_attempt": at + 3600}
+    invoice = invoices.draft(work, customer, values, drawn)
+    pending = invoices.pending_items(work, customer, subscription["id"])
+    invoices.take_pending(work, invoice, pending)
+    return invoice

@@ -1,0 +1,292 @@
+"""Changes to subscriptions: fields, items, trials, pauses."""
+
+from typing import Any
+
+from stripe_sandbox import changes
+from stripe_sandbox.errors import InvalidRequest, ResourceMissing
+from stripe_sandbox.events import emit
+from stripe_sandbox.registry import Call, handles
+from stripe_sandbox.resources.subscriptions import cancel_at, recurring_price
+from stripe_sandbox.rules import (
+    amending,
+    collecting,
+    cycle,
+    discounts,
+    invoices,
+    methods,
+    prorating,
+    starting,
+    subscriptions,
+)
+from stripe_sandbox.rules.amending import Change, Terms
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+_FINISHED = "A canceled subscription can only update its cancellation_details and metadata."
+
+
+@handles("subscriptions.update")
+def update(call: Call) -> Json:
+    """Change a subscription."""
+    work = call.work
+    subscription = work.get("subscription", call.id)
+    if subscription["status"] in subscriptions.ENDED:
+        _update_ended(subscription, call.params)
+    else:
+        update_live(work, subscription, call.params)
+    subscriptions.changed(work, subscription)
+    return subscription
+
+
+def _update_ended(subscription: Json, params: Any) -> None:
+    if set(params) - {"metadata", "cancellation_details", "expand"}:
+        raise InvalidRequest(_FINISHED, code="invalid_canceled_subscription_fields")
+    _details(subscription, params)
+    subscription["metadata"] = changes.metadata(subscription["metadata"], params)
+
+
+def update_live(work: Work, subscription: Json, params: Any) -> None:
+    """Apply update parameters to a subscription that has not ended."""
+    terms = terms_of(work, subscription, params)
+    wanted = changes_of(work, subscription, params.get("items") or [])
+    _fields(work, subscription, params)
+    trial_end = params.get("trial_end")
+    if trial_end == "now" and subscription["status"] == "trialing":
+        amending.amend(work, subscription, wanted, terms)
+        amending.end_trial(work, subscription, terms)
+    elif isinstance(trial_end, int):
+        _extend(work, subscription, trial_end)
+        amending.amend(work, subscription, wanted, terms)
+    elif wanted or terms.reset:
+        amending.amend(work, subscription, wanted, terms)
+    cancel_at(work, subscription, params)
+
+
+def _extend(work: Work, subscription: Json, until: int) -> None:
+    if until <= subscriptions.now(work, subscription):
+        raise InvalidRequest(
+            "Invalid timestamp: must be an integer Unix timestamp in the future.",
+            param="trial_end",
+        )
+    amending.extend_trial(work, subscription, until)
+
+
+def terms_of(work: Work, subscription: Json, params: Any) -> Terms:
+    """How the request wants its change billed."""
+    moment = params.get("proration_date") or subscriptions.now(work, subscription)
+    anchor = params.get("billing_cycle_anchor") or {}
+    return Terms(
+        proration=params.get("proration_behavior", "create_prorations"),
+        payment=params.get("payment_behavior", "allow_incomplete"),
+        moment=moment,
+        reset=anchor.get("type") == "now",
+        off_session=bool(params.get("off_session", False)),
+    )
+
+
+def changes_of(work: Work, subscription: Json, wanted: list[Json]) -> list[Change]:
+    """The changes a request's `items` ask for.
+
+    Raises:
+        ResourceMissing: An item is not one of the subscription's.
+    """
+    return [_change(work, subscription, one, index) for index, one in enumerate(wanted)]
+
+
+def _change(work: Work, subscription: Json, wanted: Json, index: int) -> Change:
+    path = f"items[{index}]"
+    old = None
+    if wanted.get("id"):
+        items = subscription["items"]["data"]
+        old = next((item for item in items if item["id"] == wanted["id"]), None)
+        if old is None:
+            raise ResourceMissing(
+                "subscription item", wanted["id"], param=f"{path}[id]", status=400
+            )
+    if wanted.get("deleted"):
+        return Change(old, None, 0, None)
+    named = wanted.get("price") or wanted.get("price_data") or wanted.get("plan")
+    if named or old is None:
+        price = recurring_price(work, wanted, path)
+    else:
+        price = work.get("price", old["price"])
+    if price["currency"] != subscription["currency"]:
+        raise InvalidRequest(
+            "All prices on a subscription must use the same currency.", param=f"{path}[price]"
+        )
+    quantity = wanted.get("quantity", old["quantity"] if old else 1)
+    kept = changes.metadata(old["metadata"] if old else {}, wanted)
+    return Change(old, price, quantity, kept)
+
+
+def _fields(work: Work, subscription: Json, params: Any) -> None:
+    customer = work.get("customer", subscription["customer"])
+    method = params.get("default_payment_method")
+    if method:
+        methods.owned(work, method, customer, param="default_payment_method")
+    names = ("collection_method", "days_until_due", "default_payment_method", "description")
+    subscription |= changes.given(params, *names)
+    for name in ("payment_settings", "trial_settings"):
+        if params.get(name):
+            subscription[name] = (subscription[name] or {}) | params[name]
+    subscription["metadata"] = changes.metadata(subscription["metadata"], params)
+    _details(subscription, params)
+    _discounts(work, subscription, params)
+    _pause_collection(work, subscription, params)
+
+
+def _details(subscription: Json, params: Any) -> None:
+    details = params.get("cancellation_details") or {}
+    subscription["cancellation_details"] |= changes.given(details, "comment", "feedback")
+
+
+def _discounts(work: Work, subscription: Json, params: Any) -> None:
+    if "discounts" not in params:
+        return
+    owner = {"customer": subscription["customer"], "subscription": subscription["id"]}
+    owner |= {"_clock": subscription["test_clock"]}
+    kept = {one.get("discount") for one in params["discounts"] or []}
+    for identifier in subscription["discounts"]:
+        if identifier not in kept:
+            emit(work, "customer.discount.deleted", work.get("discount", identifier))
+    subscription["discounts"] = discounts.redeem(work, params["discounts"] or [], owner)
+
+
+def _pause_collection(work: Work, subscription: Json, params: Any) -> None:
+    if "pause_collection" not in params:
+        return
+    wanted = params["pause_collection"]
+    if wanted == "":
+        subscription["pause_collection"] = None
+        work.unschedule(subscription, "subscription.resume_collection")
+        return
+    resumes = wanted.get("resumes_at")
+    subscription["pause_collection"] = {"behavior": wanted["behavior"], "resumes_at": resumes}
+    if resumes:
+        clock = subscription["test_clock"]
+        work.schedule(subscription, "subscription.resume_collection", resumes, clock=clock)
+
+
+@handles("subscriptions.pause")
+def pause(call: Call) -> Json:
+    """Stop a subscription without ending it, with credit for the unused time."""
+    work, params = call.work, call.params
+    subscription = work.get("subscription", call.id)
+    if subscription["status"] not in {"active", "trialing", "past_due"}:
+        raise InvalidRequest(
+            f"A subscription with a status of {subscription['status']} cannot be paused."
+        )
+    params.get("type")
+    unused = ((params.get("bill_for") or {}).get("unused_time_from") or {}).get("type", "now")
+    moment = subscriptions.now(work, subscription)
+    if unused != "none" and subscription["status"] == "active":
+        for item in subscription["items"]["data"]:
+            at = item["current_period_start"] if unused != "now" else moment
+            prorating.credit(work, subscription, item, at)
+    invoiced = params.get("invoicing_behavior", "pending_invoice_item") == "invoice"
+    cycle.pause(work, subscription, "pause_requested")
+    if invoiced:
+        customer = work.get("customer", subscription["customer"])
+        if invoices.pending_items(work, customer, subscription["id"]):
+            cycle.collect(work, amending.update_invoice(work, subscription, customer, []))
+    emit(work, "customer.subscription.paused", subscriptions.keep(work, subscription))
+    return subscription
+
+
+@handles("subscriptions.resume")
+def resume(call: Call) -> Json:
+    """Start a paused subscription again; it is active once the invoice is paid."""
+    work, params = call.work, call.params
+    subscription = work.get("subscription", call.id)
+    if subscription["status"] != "paused":
+        raise InvalidRequest("Only a paused subscription can be resumed.")
+    params.get("proration_behavior")
+    waits = params.get("payment_behavior") == "resume_on_payment_success"
+    anchor = (params.get("billing_cycle_anchor") or {}).get("type", "now")
+    moment = params.get("proration_date") or subscriptions.now(work, subscription)
+    if anchor == "now":
+        _restart(work, subscription, moment, waits=waits)
+    if subscription["status"] == "paused" and not subscription.get("_resuming"):
+        subscription |= {"status": "active", "status_details": None}
+    subscriptions.schedule_cycle(work, subscription)
+    if subscription["status"] == "active":
+        emit(work, "customer.subscription.resumed", subscriptions.keep(work, subscription))
+    return subscriptions.keep(work, subscription)
+
+
+def _restart(work: Work, subscription: Json, moment: int, *, waits: bool) -> None:
+    customer = work.get("customer", subscription["customer"])
+    drawn = amending.restart(work, subscription, moment)
+    invoice = amending.update_invoice(work, subscription, customer, drawn)
+    subscription["_resuming"] = invoice["id"]
+    if invoice["amount_due"] == 0:
+        collecting.paid(work, invoice, 0)
+        return
+    method = collecting.default_method(work, invoice)
+    if waits:
+        starting.offer(work, invoice, method)
+        return
+    collecting.pay(work, invoice, method, off_session=False)
+    if subscription["status"] == "paused":
+        subscription |= {"status": "past_due", "status_details": None, "_resuming": None}
+
+
+@handles("subscription_items.create")
+def create_item(call: Call) -> Json:
+    """Add an item to a subscription."""
+    work = call.work
+    identifier = call.params["subscription"]
+    subscription = work.referenced("subscription", identifier, param="subscription")
+    names = ("price", "price_data", "plan", "quantity", "metadata")
+    _amend(call, subscription, changes.given(call.params, *names))
+    return subscription["items"]["data"][-1]
+
+
+@handles("subscription_items.retrieve")
+def retrieve_item(call: Call) -> Json:
+    """One item."""
+    return _item(call)[1]
+
+
+@handles("subscription_items.update")
+def update_item(call: Call) -> Json:
+    """Change an item's price, quantity or metadata."""
+    subscription, item = _item(call)
+    names = ("price", "price_data", "plan", "quantity", "metadata")
+    _amend(call, subscription, {"id": item["id"], **changes.given(call.params, *names)})
+    return item
+
+
+@handles("subscription_items.delete")
+def delete_item(call: Call) -> Json:
+    """Take an item off its subscription."""
+    subscription, item = _item(call)
+    call.params.get("clear_usage")
+    _amend(call, subscription, {"id": item["id"], "deleted": True})
+    return {"id": item["id"], "object": "subscription_item", "deleted": True}
+
+
+@handles("subscription_items.list")
+def list_items(call: Call) -> Json:
+    """The items of a subscription."""
+    from stripe_sandbox.paging import slice_page
+
+    identifier = call.params["subscription"]
+    subscription = call.work.referenced("subscription", identifier, param="subscription")
+    return slice_page(call, subscription["items"]["data"], "subscription item")
+
+
+def _amend(call: Call, subscription: Json, wanted: Json) -> None:
+    terms = terms_of(call.work, subscription, call.params)
+    change = _change(call.work, subscription, wanted, 0)
+    amending.amend(call.work, subscription, [change], terms)
+    subscriptions.changed(call.work, subscription)
+
+
+def _item(call: Call) -> tuple[Json, Json]:
+    for subscription in call.work.all("subscription", _items=call.id):
+        for item in subscription["items"]["data"]:
+            if item["id"] == call.id:
+                return subscription, item
+    raise ResourceMissing("subscription_item", call.id, param="id")

@@ -1,0 +1,101 @@
+"""Prorations: credit for unused time, debit for the time that remains.
+
+Each is rounded by itself. What flexible billing does in its finest cases is
+not published; credits here follow what the item's last line really cost.
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from stripe_sandbox.events import emit
+from stripe_sandbox.rules import lines, subscriptions
+from stripe_sandbox.rules.discounts import rounded
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+
+def remaining(item: Json, moment: int) -> Decimal:
+    """The part of an item's period that is left at a moment."""
+    start, end = item["current_period_start"], item["current_period_end"]
+    left = Decimal(max(0, end - max(moment, start)))
+    return left / Decimal(end - start)
+
+
+def credit(work: Work, subscription: Json, item: Json, moment: int) -> Json:
+    """A pending item that gives back the unused time of a subscription item."""
+    price = work.get("price", item["price"])
+    whole = lines.amount_of(price, item["quantity"]) * _paid_share(work, subscription, item)
+    amount = -rounded(whole * remaining(item, moment))
+    return _pending(work, subscription, item, price, amount, moment, "Unused time on")
+
+
+def debit(work: Work, subscription: Json, item: Json, moment: int) -> Json:
+    """A pending item that charges the remaining time of a subscription item."""
+    price = work.get("price", item["price"])
+    amount = lines.amount_of(price, item["quantity"], remaining(item, moment))
+    return _pending(work, subscription, item, price, amount, moment, "Remaining time on")
+
+
+def _paid_share(work: Work, subscription: Json, item: Json) -> Decimal:
+    """How much of its list price an item's latest line cost after discounts."""
+    where = {"parent.subscription_details.subscription": subscription["id"]}
+    for invoice in work.newest("invoice", where):
+        for line in invoice["lines"]["data"]:
+            details = line["parent"].get("subscription_item_details") or {}
+            if details.get("subscription_item") == item["id"] and line["amount"] > 0:
+                taken = sum(one["amount"] for one in line["discount_amounts"])
+                return 1 - Decimal(taken) / Decimal(line["amount"])
+    return Decimal(1)
+
+
+def _pending(
+    work: Work, subscription: Json, item: Json, price: Json, amount: int, moment: int, words: str
+) -> Json:
+    product = work.find(price["product"])
+    name = product["name"] if product else price["product"]
+    day = datetime.fromtimestamp(moment, UTC).strftime("%d %b %Y")
+    made = pending_item(
+        work,
+        subscription["customer"],
+        {
+            "amount": amount,
+            "currency": subscription["currency"],
+            "date": subscriptions.now(work, subscription),
+            "description": f"{words} {name} after {day}",
+            "discountable": False,
+            "parent": {
+                "type": "subscription_details",
+                "subscription_details": {
+                    "subscription": subscription["id"],
+                    "subscription_item": item["id"],
+                },
+            },
+            "period": {"start": moment, "end": item["current_period_end"]},
+            "pricing": lines.pricing_of(price),
+            "proration": True,
+            "proration_details": {"discount_amounts": []},
+            "quantity": item["quantity"],
+            "test_clock": subscription["test_clock"],
+        },
+    )
+    emit(work, "invoiceitem.created", made)
+    return made
+
+
+def pending_item(work: Work, customer: str, values: Json) -> Json:
+    """An invoice item that waits for an invoice."""
+    return work.create(
+        "invoiceitem",
+        {
+            "customer": customer,
+            "discounts": [],
+            "metadata": {},
+            "net_amount": values["amount"],
+            "quantity_decimal": str(values["quantity"]),
+            "tax_rates": [],
+            "_pending": True,
+            **values,
+        },
+    )
