@@ -12,7 +12,7 @@ import click
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from auth_service.clock import utc_now
+from auth_service.clock import Clock, utc_now
 from auth_service.commands.context import settings_or_exit
 from auth_service.commands.doctor_gateway import check_gateway, program
 from auth_service.commands.findings import Finding, Verdict, ok, unchecked, wrong
@@ -48,7 +48,7 @@ def doctor(*, url: str | None, gateway_dir: Path, traefik: str | None) -> None:
     """Check keys, clock, database, JWKS, demo password and gateway; exit code 1 if one is wrong."""
     settings = settings_or_exit()
     findings = []
-    for finding in examine(settings, url=url or settings.public_url, now=utc_now()):
+    for finding in examine(settings, url=url or settings.public_url, clock=utc_now):
         click.echo(str(finding))
         findings.append(finding)
     gateway = check_gateway(gateway_dir, traefik=program(traefik))
@@ -57,18 +57,18 @@ def doctor(*, url: str | None, gateway_dir: Path, traefik: str | None) -> None:
     sys.exit(1 if broken else 0)
 
 
-def examine(settings: Settings, *, url: str, now: datetime) -> Iterator[Finding]:
+def examine(settings: Settings, *, url: str, clock: Clock) -> Iterator[Finding]:
     """Make every check of this service itself, cheapest first.
 
     Args:
         settings: As the service reads them.
         url: Base address under which the JWKS is reachable.
-        now: Our own clock.
+        clock: Our own clock.
     """
-    ring = _open_keys(settings, now=now)
-    yield _keys(ring, settings, now=now)
-    yield from _database(settings, now=now)
-    yield from _public(ring, url=url, now=now)
+    ring = _open_keys(settings, now=clock())
+    yield _keys(ring, settings, now=clock())
+    yield from _database(settings, clock=clock)
+    yield from _public(ring, url=url, clock=clock)
 
 
 def _open_keys(settings: Settings, *, now: datetime) -> KeyRing | KeysError:
@@ -99,12 +99,12 @@ def _keys(ring: KeyRing | KeysError, settings: Settings, *, now: datetime) -> Fi
     )
 
 
-def _database(settings: Settings, *, now: datetime) -> Iterator[Finding]:
+def _database(settings: Settings, *, clock: Clock) -> Iterator[Finding]:
     engine = open_engine(settings.database_url, pool_size=1)
     try:
         with engine.connect() as connection:
             yield ok("database", f"{settings.database_url.database} answers.")
-            yield _clock(connection, now=now)
+            yield _clock(connection, clock=clock)
             yield _schema(connection, engine)
             yield _demo_password(connection, settings)
     except SQLAlchemyError as error:
@@ -114,9 +114,9 @@ def _database(settings: Settings, *, now: datetime) -> Iterator[Finding]:
         engine.dispose()
 
 
-def _clock(connection: Connection, *, now: datetime) -> Finding:
+def _clock(connection: Connection, *, clock: Clock) -> Finding:
     theirs: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-    return _compared("clock", theirs - now, "the database's")
+    return _compared("clock", theirs - clock(), "the database's")
 
 
 def _schema(connection: Connection, engine: Engine) -> Finding:
@@ -139,17 +139,18 @@ def _demo_password(connection: Connection, settings: Settings) -> Finding:
     return ok("demo admin", "No account with power has the password from the README.")
 
 
-def _public(ring: KeyRing | KeysError, *, url: str, now: datetime) -> Iterator[Finding]:
+def _public(ring: KeyRing | KeysError, *, url: str, clock: Clock) -> Iterator[Finding]:
     address = f"{url}/.well-known/jwks.json"
     try:
-        answer = Client(url).get("/.well-known/jwks.json")
+        with Client(url) as client:
+            answer = client.get("/.well-known/jwks.json")
     except (OSError, HTTPException) as error:
         yield wrong("JWKS", f"{address} does not answer ({error}); is the service started?")
         return
-    yield _jwks(answer, ring, address=address, now=now)
+    yield _jwks(answer, ring, address=address, now=clock())
     date = answer.headers.get("Date")
     if date:
-        yield _compared("clock", parsedate_to_datetime(date) - now, f"that of {url}")
+        yield _compared("clock", parsedate_to_datetime(date) - clock(), f"that of {url}")
 
 
 def _jwks(answer: Answer, ring: KeyRing | KeysError, *, address: str, now: datetime) -> Finding:

@@ -14,7 +14,7 @@ from auth_service.clock import Clock, utc_now
 from auth_service.commands.context import settings_or_exit
 from auth_service.commands.drill_traffic import Traffic
 from auth_service.commands.http import Client
-from auth_service.commands.key_store import key_store, sentences
+from auth_service.commands.key_store import key_store, sentences, skew_option
 from auth_service.keys import KeyStore
 from auth_service.settings import Settings
 
@@ -62,8 +62,10 @@ class Phases:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Its password; asked for where it is missing, except of the demo account.",
 )
+@skew_option
 def drill(
     *,
+    skew_seconds: int,
     auth_url: str | None,
     billing_url: str | None,
     without_billing: bool,
@@ -78,17 +80,17 @@ def drill(
     kind of request never succeeded, because then nothing was proved.
     """
     settings = settings_or_exit()
-    auth = auth_url or settings.public_url
-    traffic = Traffic(
-        auth=Client(auth),
-        billing=None if without_billing else Client(billing_url or auth),
-        username=username,
-        password=_password(settings, username, password_file),
-        rps=rps,
-    )
-    with sentences():
-        store = key_store(settings)
-        lead = None if lead_seconds is None else timedelta(seconds=lead_seconds)
+    address = auth_url or settings.public_url
+    lead = None if lead_seconds is None else timedelta(seconds=lead_seconds)
+    with sentences(), Client(address) as auth, Client(billing_url or address) as billing:
+        store = key_store(settings, skew_seconds=skew_seconds)
+        traffic = Traffic(
+            auth=auth,
+            billing=None if without_billing else billing,
+            username=username,
+            password=_password(settings, username, password_file),
+            rps=rps,
+        )
         sys.exit(run_drill(traffic, store, lead=lead, clock=utc_now, say=click.echo))
 
 

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import Self
 from urllib.parse import urlsplit
 
 _TIMEOUT_SECONDS = 10.0
@@ -40,6 +41,16 @@ class Client:
         self._netloc = parts.netloc
         self._prefix = parts.path.rstrip("/")
         self._threads = threading.local()
+        self._connections: list[HTTPConnection] = []
+
+    def __enter__(self) -> Self:
+        """Hand out the client; the connections are closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections of all threads."""
+        for connection in self._connections:
+            connection.close()
 
     def get(self, path: str, *, headers: Mapping[str, str] | None = None) -> Answer:
         """Send a GET.
@@ -86,4 +97,5 @@ class Client:
             kind = HTTPSConnection if self._secure else HTTPConnection
             connection = kind(self._netloc, timeout=_TIMEOUT_SECONDS)
             self._threads.connection = connection
+            self._connections.append(connection)
         return connection

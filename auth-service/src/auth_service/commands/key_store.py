@@ -1,12 +1,13 @@
 """The key directory as the settings describe it, for every command that touches keys."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
 import click
 
 from auth_service.keys import (
+    SKEW_SECONDS,
     KeysError,
     KeyStore,
     KeyTimings,
@@ -23,16 +24,32 @@ class Complaint(click.ClickException):
     exit_code = 2
 
 
-def key_timings(settings: Settings) -> KeyTimings:
+def skew_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--skew-seconds` to a command that plans a rotation."""
+    return click.option(
+        "--skew-seconds",
+        type=click.IntRange(0),
+        default=SKEW_SECONDS,
+        show_default=True,
+        help="How far the clocks of two machines may differ.",
+    )(command)
+
+
+def key_timings(settings: Settings, *, skew_seconds: int = SKEW_SECONDS) -> KeyTimings:
     """Derive the delays of a rotation from the lifetimes of the tokens."""
     return KeyTimings(
         access_lifetime_seconds=settings.access_token_lifetime_seconds,
         refresh_lifetime_seconds=settings.refresh_token_lifetime_seconds,
+        skew_seconds=skew_seconds,
     )
 
 
-def key_store(settings: Settings) -> KeyStore:
+def key_store(settings: Settings, *, skew_seconds: int = SKEW_SECONDS) -> KeyStore:
     """Open the key directory for changes.
+
+    Args:
+        settings: Where the keys live and how long tokens do.
+        skew_seconds: How far the clocks of two machines may differ.
 
     Raises:
         KeysError: The passphrase file cannot be used.
@@ -41,7 +58,7 @@ def key_store(settings: Settings) -> KeyStore:
         settings.keys_dir,
         passphrase=read_passphrase(settings.keys_passphrase_file),
         environment=settings.environment,
-        timings=key_timings(settings),
+        timings=key_timings(settings, skew_seconds=skew_seconds),
     )
 
 

@@ -8,7 +8,13 @@ import click
 from auth_service.clock import utc_now
 from auth_service.commands.context import settings_or_exit
 from auth_service.commands.drill import drill
-from auth_service.commands.key_store import ensure_keys, key_store, key_timings, sentences
+from auth_service.commands.key_store import (
+    ensure_keys,
+    key_store,
+    key_timings,
+    sentences,
+    skew_option,
+)
 from auth_service.keys import (
     KeyRecord,
     KeyState,
@@ -72,14 +78,16 @@ def spare() -> None:
     type=click.IntRange(0),
     help="Time in the JWKS before signing. For drills: too short, and good tokens are refused.",
 )
-def rotate(*, lead_seconds: int | None) -> None:
+@skew_option
+def rotate(*, lead_seconds: int | None, skew_seconds: int) -> None:
     """Let the next key take over after its lead; the old one retires by itself."""
     settings = settings_or_exit()
     now = utc_now()
     lead = None if lead_seconds is None else timedelta(seconds=lead_seconds)
     with sentences():
-        manifest = key_store(settings).rotate(now=now, lead=lead)
-    _explain_rotation(manifest, now=now, timings=key_timings(settings), shortened=lead is not None)
+        manifest = key_store(settings, skew_seconds=skew_seconds).rotate(now=now, lead=lead)
+    timings = key_timings(settings, skew_seconds=skew_seconds)
+    _explain_rotation(manifest, now=now, timings=timings, shortened=lead is not None)
 
 
 @keys.command()

@@ -16,6 +16,7 @@ from auth_service.keys.jwk import public_jwk, public_key_of, thumbprint
 from auth_service.keys.manifest import Manifest
 from auth_service.keys.ring import JwksDocument, KeyRing, SigningKey, open_key_ring
 from auth_service.keys.states import (
+    SKEW_SECONDS,
     KeyRecord,
     KeyState,
     KeyTimings,
@@ -26,6 +27,7 @@ from auth_service.keys.states import (
 from auth_service.keys.store import KeyStore, read_manifest, refuse_local_keys, resolve_kid
 
 __all__ = [
+    "SKEW_SECONDS",
     "JwksDocument",
     "KeyFileRefused",
     "KeyRecord",

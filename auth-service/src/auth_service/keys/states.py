@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+SKEW_SECONDS = 30
+
 
 class KeyState(StrEnum):
     """The stages of a signing key's life, in order; a revocation ends any of them."""
@@ -64,7 +66,7 @@ class KeyTimings:
     verifier_ttl_seconds: int = 330
     jwks_max_age_seconds: int = 60
     poll_seconds: int = 2
-    skew_seconds: int = 30
+    skew_seconds: int = SKEW_SECONDS
 
     @property
     def lead(self) -> timedelta:

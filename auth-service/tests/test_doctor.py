@@ -1,0 +1,221 @@
+"""`auth-service doctor`: what an operator learns about each thing that can be wrong."""
+
+import json
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from auth_service.commands.doctor import doctor
+from auth_service.commands.keys import keys
+from auth_service.demo import PASSWORD as DEMO_PASSWORD
+from auth_service.users.accounts import User
+from tests.conftest import Service
+
+Examine = Callable[..., Result]
+
+TRAEFIK = """\
+#!/bin/sh
+cat > /dev/null < traefik.yml
+echo '{"level":"info","message":"Starting"}'
+%s
+exec sleep 30
+"""
+
+
+@pytest.fixture
+def examine(service: Service, environ: dict[str, str], tmp_path: Path) -> Examine:
+    """Run the doctor on the running service, with some things changed."""
+
+    def run(*options: str, **changes: str) -> Result:
+        arguments = ["--url", service.url, "--gateway-dir", str(tmp_path / "none"), *options]
+        return CliRunner().invoke(doctor, arguments, env={**environ, **changes})
+
+    return run
+
+
+def line(result: Result, subject: str) -> str:
+    """Find the one line about a subject."""
+    found = [text for text in result.output.splitlines() if text[7:].startswith(subject)]
+    assert len(found) == 1, result.output
+    return found[0]
+
+
+def test_a_healthy_service_gets_one_line_a_check_and_exit_code_0(examine: Examine) -> None:
+    """The usual case can be read at a glance, and by a program."""
+    result = examine()
+
+    assert result.exit_code == 0, result.output
+    verdicts = [text.split()[0] for text in result.output.splitlines()]
+    assert verdicts.count("ok") >= 6
+    assert set(verdicts) == {"ok", "-"}
+
+
+def test_a_key_that_others_can_read_is_found(examine: Examine, environ: dict[str, str]) -> None:
+    """The line says which mode to give it."""
+    pem = next(Path(environ["KEYS_DIR"]).glob("*.pem"))
+    pem.chmod(0o644)
+    try:
+        result = examine()
+    finally:
+        pem.chmod(stat.S_IRUSR | stat.S_IWUSR)
+
+    assert result.exit_code == 1
+    assert line(result, "keys").startswith("WRONG")
+    assert "chmod 600" in line(result, "keys")
+
+
+def test_a_broken_manifest_is_found(examine: Examine, environ: dict[str, str]) -> None:
+    """The service still runs on the last good one, so nobody else would tell."""
+    manifest = Path(environ["KEYS_DIR"]) / "manifest.json"
+    good = manifest.read_bytes()
+    try:
+        manifest.write_bytes(b"{}")
+        result = examine()
+    finally:
+        manifest.write_bytes(good)
+
+    assert result.exit_code == 1
+    assert "manifest cannot be read" in line(result, "keys")
+
+
+def test_a_jwks_of_other_keys_is_found(
+    examine: Examine, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    """Two containers with different key volumes issue tokens that nobody accepts."""
+    other = {**environ, "KEYS_DIR": str(tmp_path / "keys")}
+    CliRunner().invoke(keys, ["init"], env=other)
+
+    result = examine(KEYS_DIR=other["KEYS_DIR"])
+
+    assert "does that service use this KEYS_DIR" in line(result, "JWKS")
+
+
+def test_a_service_that_is_not_reachable_is_found(examine: Examine) -> None:
+    """The address that was tried stands in the line."""
+    result = examine("--url", "http://127.0.0.1:1")
+
+    assert result.exit_code == 1
+    assert "http://127.0.0.1:1/.well-known/jwks.json does not answer" in line(result, "JWKS")
+
+
+def test_an_address_behind_which_something_else_answers_is_found(
+    examine: Examine, service: Service
+) -> None:
+    """A wrong path prefix is a common mistake."""
+    result = examine("--url", f"{service.url}/elsewhere")
+
+    assert "answers 404" in line(result, "JWKS")
+
+
+def test_a_database_that_is_away_is_found_without_its_password(examine: Examine) -> None:
+    """The line can be pasted into a ticket."""
+    result = examine(AUTH_DATABASE_URL="postgresql://u:hidden-word@127.0.0.1:1/auth")
+
+    assert result.exit_code == 1
+    assert "AUTH_DATABASE_URL does not answer" in line(result, "database")
+    assert "hidden-word" not in result.output
+
+
+def test_a_database_without_its_tables_is_found(examine: Examine, postgres_url: str) -> None:
+    """The line names the command."""
+    result = examine(AUTH_DATABASE_URL=postgres_url)
+
+    assert result.exit_code == 1
+    assert "auth-service migrate" in line(result, "schema")
+
+
+def test_the_demo_password_is_found_outside_a_laptop(
+    examine: Examine, add_user: Callable[..., User], tmp_path: Path
+) -> None:
+    """A superuser whom everybody can become, whatever its name is."""
+    add_user("root", password=DEMO_PASSWORD, is_staff=True, is_superuser=True)
+    elsewhere = {"ENVIRONMENT": "staging", "KEYS_DIR": str(tmp_path / "keys")}
+
+    result = examine(**elsewhere)
+
+    assert result.exit_code == 1
+    assert "set-password root" in line(result, "demo admin")
+
+
+def test_laptop_keys_are_found_outside_a_laptop(examine: Examine) -> None:
+    """They were made for a demo and may be anywhere."""
+    result = examine(ENVIRONMENT="production")
+
+    assert result.exit_code == 1
+    assert "ENVIRONMENT=local" in line(result, "keys")
+
+
+def test_a_missing_spare_is_found_outside_a_laptop(
+    examine: Examine, environ: dict[str, str], tmp_path: Path
+) -> None:
+    """An emergency is the wrong moment to find out."""
+    elsewhere = {"ENVIRONMENT": "staging", "KEYS_DIR": str(tmp_path / "keys")}
+    CliRunner().invoke(keys, ["init", "--no-spare"], env={**environ, **elsewhere})
+
+    result = examine(**elsewhere)
+
+    assert "auth-service keys spare" in line(result, "keys")
+
+
+def test_a_clock_that_is_wrong_is_found(
+    examine: Examine, monkeypatch: pytest.MonkeyPatch, service: Service
+) -> None:
+    """Tokens would be issued in the future or die at once."""
+    service.clock.advance(minutes=5)
+    monkeypatch.setattr("auth_service.commands.doctor.utc_now", service.clock)
+
+    result = examine()
+
+    assert result.exit_code == 1
+    assert "differs from the database's by 300 s" in result.output
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Callable[[str], list[str]]:
+    """A gateway folder, and a program in Traefik's place that writes a log line of it."""
+    folder = tmp_path / "gateway"
+    folder.mkdir()
+    (folder / "traefik.yml").write_text('entryPoints: {web: {address: ":8000"}}\n')
+
+    def options(script: str) -> list[str]:
+        program = tmp_path / "traefik"
+        program.write_text(TRAEFIK % script)
+        program.chmod(0o700)
+        return ["--gateway-dir", str(folder), "--traefik", str(program)]
+
+    return options
+
+
+def test_a_gateway_that_boots_is_reported(
+    examine: Examine, gateway: Callable[[str], list[str]]
+) -> None:
+    """Its configuration is tried on a copy, on ports of its own."""
+    result = examine(*gateway("grep -q 'address: \"127.0.0.1:[1-9]' traefik.yml || echo error"))
+
+    assert result.exit_code == 0, result.output
+    assert line(result, "gateway").startswith("ok")
+
+
+def test_a_router_that_traefik_drops_is_found(
+    examine: Examine, gateway: Callable[[str], list[str]]
+) -> None:
+    """Its health check stays green, and callers get 404."""
+    complaint = json.dumps({"level": "error", "error": "middleware nobody@file does not exist"})
+
+    result = examine(*gateway(f"echo '{complaint}'"))
+
+    assert result.exit_code == 1
+    assert "middleware nobody@file does not exist" in line(result, "gateway")
+
+
+def test_a_gateway_that_does_not_start_is_found(
+    examine: Examine, gateway: Callable[[str], list[str]]
+) -> None:
+    """The reason is the first complaint of its log."""
+    result = examine(*gateway("echo 'error: field not found, node: entryPoint' >&2; exit 1"))
+
+    assert result.exit_code == 1
+    assert "field not found" in line(result, "gateway")
