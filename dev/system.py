@@ -162,7 +162,8 @@ def system(settings: Settings) -> System:
             env=billing_env,
             ready=Answers(f"http://127.0.0.1:{ports.billing}/readyz"),
             ports={"BILLING_PORT": ports.billing},
-            after=("billing-migrations",),
+            # Later than the keys it verifies with, so that its first request finds them.
+            after=("billing-migrations", "auth-service"),
             stop_signal=signal.SIGTERM,
         ),
         Process(
@@ -172,7 +173,7 @@ def system(settings: Settings) -> System:
             env=billing_env,
             ready=lambda: cluster.has_worker(values["BILLING_DATABASE_URL"]),
             ports={},
-            after=("billing-products",),
+            after=("billing-products", "auth-service"),
             stop_signal=signal.SIGTERM,
         ),
         Step(
