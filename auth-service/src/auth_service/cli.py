@@ -2,6 +2,7 @@
 
 import click
 
+from auth_service.commands.doctor import doctor
 from auth_service.commands.keys import keys
 from auth_service.commands.migrate import migrate
 from auth_service.commands.serve import serve
@@ -13,5 +14,5 @@ def main() -> None:
     """Issue tokens and keep users, passwords and signing keys."""
 
 
-for command in (migrate, serve, users, keys):
+for command in (migrate, serve, users, keys, doctor):
     main.add_command(command)
