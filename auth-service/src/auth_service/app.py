@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from auth_service.clock import Clock, utc_now
-from auth_service.database import open_engine
+from auth_service.database import open_engine, open_statements
 from auth_service.keys import open_key_ring, read_passphrase
 from auth_service.metrics import MeasureRequests, sample_forever
 from auth_service.migrations import newest_revision
@@ -84,6 +84,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
 
 def _parts(settings: Settings, *, clock: Clock) -> Parts:
     engine = open_engine(settings.database_url)
+    statements = open_statements(settings.database_url)
     keys = open_key_ring(
         settings.keys_dir, passphrase=read_passphrase(settings.keys_passphrase_file), now=clock()
     )
@@ -98,6 +99,7 @@ def _parts(settings: Settings, *, clock: Clock) -> Parts:
     )
     return Parts(
         engine=engine,
+        statements=statements,
         keys=keys,
         issuer=Issuer(
             keys=keys,
@@ -109,11 +111,14 @@ def _parts(settings: Settings, *, clock: Clock) -> Parts:
         ),
         families=RefreshFamilies(
             engine=engine,
+            statements=statements,
             token_lifetime_seconds=settings.refresh_token_lifetime_seconds,
             family_lifetime_seconds=settings.refresh_family_lifetime_seconds,
             replay_grace_seconds=settings.refresh_replay_grace_seconds,
         ),
-        login=LogIn(engine=engine, slot=slot, throttle=throttle, clock=clock),
+        login=LogIn(
+            engine=engine, statements=statements, slot=slot, throttle=throttle, clock=clock
+        ),
         slot=slot,
         throttle=throttle,
         clock=clock,
@@ -144,3 +149,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     sampling.cancel()
     parts.slot.close()
     parts.engine.dispose()
+    parts.statements.dispose()

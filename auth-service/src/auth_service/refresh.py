@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection, Engine, Row, delete, select, text, update
 
 from auth_service.audit import Origin, record
-from auth_service.database import autocommit
+from auth_service.database import one_row
 from auth_service.errors import InvalidCredentials, InvalidToken
 from auth_service.tables import refresh_family, users
 from auth_service.tokens import RefreshGrant, Subject, VerifiedClaims
@@ -69,7 +69,8 @@ class RefreshFamilies:
     """The families in the database.
 
     Attributes:
-        engine: The pool of this process.
+        engine: The pool for transactions.
+        statements: The pool for single statements.
         token_lifetime_seconds: Of each refresh token.
         family_lifetime_seconds: Of a family, however often it is refreshed.
         replay_grace_seconds: How long a used token is answered with the current head, for
@@ -77,6 +78,7 @@ class RefreshFamilies:
     """
 
     engine: Engine
+    statements: Engine
     token_lifetime_seconds: int
     family_lifetime_seconds: int
     replay_grace_seconds: int
@@ -130,33 +132,34 @@ class RefreshFamilies:
             InvalidToken: Replayed, revoked, expired, or the user may not log in any more.
         """
         family_id, issued_at, successor = _family_of(presented), int(now.timestamp()), uuid4()
-        with autocommit(self.engine).connect() as connection:
-            row = connection.exec_driver_sql(
-                _ROTATE,
-                {
-                    "family": str(family_id),
-                    "presented": str(presented.jti),
-                    "successor": str(successor),
-                    "now": issued_at,
-                    "lifetime": self.token_lifetime_seconds,
-                },
-            ).first()
+        row = one_row(
+            self.statements,
+            _ROTATE,
+            {
+                "family": str(family_id),
+                "presented": str(presented.jti),
+                "successor": str(successor),
+                "now": issued_at,
+                "lifetime": self.token_lifetime_seconds,
+            },
+        )
         if row is None:
             return self._answer_again(presented, origin=origin, now=now)
+        expires_at, epoch, is_staff, is_superuser = row
         return Rotated(
             subject=Subject(
                 user_id=presented.user_id,
-                auth_epoch=row.epoch,
-                is_staff=row.is_staff,
-                is_superuser=row.is_superuser,
+                auth_epoch=epoch,
+                is_staff=is_staff,
+                is_superuser=is_superuser,
             ),
             grant=RefreshGrant(
                 family_id=family_id,
                 user_id=presented.user_id,
-                auth_epoch=row.epoch,
+                auth_epoch=epoch,
                 jti=successor,
                 issued_at=issued_at,
-                expires_at=row.head_exp,
+                expires_at=expires_at,
             ),
         )
 
@@ -167,7 +170,7 @@ class RefreshFamilies:
 
     def is_live(self, presented: VerifiedClaims, *, now: datetime) -> bool:
         """Say whether a refresh with this token would succeed at `now`."""
-        with autocommit(self.engine).connect() as connection:
+        with self.statements.connect() as connection:
             row = connection.execute(_family_with_user(_family_of(presented))).first()
         return row is not None and self._may_answer(row, presented, now=now)
 

@@ -1,10 +1,13 @@
 """Claims in, signed JWT out, and back: the only place where tokens are issued and verified."""
 
+import base64
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -264,10 +267,19 @@ def _kid_of(unverified_token: str, *, token_type: TokenType) -> str:
         raise InvalidToken
     if rest.count(".") != 1 or not unverified_token.isascii():
         raise InvalidToken
+    return _kid_in(header_segment, token_type=token_type)
+
+
+# All tokens of a key and a kind have the very same header, so it is parsed once.
+@lru_cache(maxsize=64)
+def _kid_in(header_segment: str, *, token_type: TokenType) -> str:
+    padded = header_segment + "=" * (-len(header_segment) % 4)
     try:
-        header = jwt.get_unverified_header(unverified_token)
-    except jwt.PyJWTError:
+        header = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except ValueError:
         raise InvalidToken from None
+    if not isinstance(header, dict):
+        raise InvalidToken
     if header.keys() != _HEADER_MEMBERS or header["alg"] != ALGORITHM:
         raise InvalidToken
     kid = header["kid"]

@@ -1,5 +1,8 @@
 """`auth-service serve`: the HTTP server."""
 
+import signal
+import sys
+
 import click
 import uvicorn
 from sqlalchemy.exc import OperationalError
@@ -34,6 +37,9 @@ def serve(host: str, port: int, workers: int | None) -> None:
         ensure_keys(settings, now=utc_now())
         passphrase = read_passphrase(settings.keys_passphrase_file)
         open_key_ring(settings.keys_dir, passphrase=passphrase, now=utc_now())
+    # The server ends gracefully and then raises the signal again: as an exit, so that what was
+    # opened here is closed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with metrics_directory():
         _run(settings, host=host, port=port, workers=workers or settings.workers)
 

@@ -4,7 +4,6 @@ from fastapi import APIRouter, Request
 from sqlalchemy import text
 from starlette.responses import JSONResponse
 
-from auth_service.database import autocommit
 from auth_service.routes.parts import parts_of
 
 router = APIRouter(tags=["health"])
@@ -21,7 +20,7 @@ def readyz(request: Request) -> JSONResponse:
     """Say whether the database can be reached with the schema we know, and a key signs."""
     parts = parts_of(request)
     parts.keys.signing_key(parts.clock())
-    with autocommit(parts.engine).connect() as connection:
+    with parts.statements.connect() as connection:
         found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
     if found != parts.schema_revision:
         return JSONResponse({"status": "schema is not migrated"}, status_code=503)

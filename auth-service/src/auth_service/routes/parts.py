@@ -11,7 +11,6 @@ from sqlalchemy import Engine
 
 from auth_service.audit import Origin
 from auth_service.clock import Clock
-from auth_service.database import autocommit
 from auth_service.errors import InvalidToken, NotAuthenticated, UserNotFound
 from auth_service.keys import KeyRing
 from auth_service.passwords import HashingSlot
@@ -34,6 +33,7 @@ class Parts:
     """
 
     engine: Engine
+    statements: Engine
     keys: KeyRing
     issuer: Issuer
     families: RefreshFamilies
@@ -83,17 +83,17 @@ async def caller(
     """
     parts = parts_of(request)
     claims = _verify(parts, authorization, token_type=TokenType.ACCESS)
-    return await run_in_threadpool(live_user, parts.engine, claims)
+    return await run_in_threadpool(live_user, parts.statements, claims)
 
 
-def live_user(engine: Engine, claims: VerifiedClaims) -> User:
+def live_user(statements: Engine, claims: VerifiedClaims) -> User:
     """Read the user of verified claims.
 
     Raises:
         InvalidToken: The account is gone or inactive, or its epoch moved on.
     """
     try:
-        with autocommit(engine).connect() as connection:
+        with statements.connect() as connection:
             user = get(connection, claims.user_id)
     except UserNotFound:
         raise InvalidToken from None

@@ -6,6 +6,8 @@ from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from psycopg2 import InterfaceError as DriverInterfaceError
+from psycopg2 import OperationalError as DriverOperationalError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
@@ -23,6 +25,15 @@ from auth_service.keys import KeysError
 from auth_service.metrics import note_refusal
 
 _RETRY_AFTER_SECONDS = 2
+# SQLAlchemy's, and the driver's own from statements that run without SQLAlchemy.
+_AWAY = (
+    OperationalError,
+    InterfaceError,
+    DriverOperationalError,
+    DriverInterfaceError,
+    PoolTimeoutError,
+    KeysError,
+)
 _NAMED = {
     HTTPStatus.BAD_REQUEST: MalformedBody,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: BodyTooLarge,
@@ -36,7 +47,7 @@ def install(app: FastAPI) -> None:
     app.exception_handler(AuthError)(_refused)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(HTTPException)(_framework)
-    for kind in (OperationalError, InterfaceError, PoolTimeoutError, KeysError):
+    for kind in _AWAY:
         app.exception_handler(kind)(_unavailable)
     app.exception_handler(Exception)(_bug)
 

@@ -96,7 +96,7 @@ def verify(body: TokenRequest, request: Request) -> dict[str, Any]:
     """
     parts = parts_of(request)
     claims = _verify_either(parts, body.token)
-    live_user(parts.engine, claims)
+    live_user(parts.statements, claims)
     is_refresh = claims.token_type is TokenType.REFRESH
     if is_refresh and not parts.families.is_live(claims, now=parts.clock()):
         raise InvalidToken

@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 
 from auth_service import audit
 from auth_service.audit import Origin
-from auth_service.database import autocommit
 from auth_service.errors import (
     BodyTooLarge,
     IdempotencyKeyReused,
@@ -236,7 +235,7 @@ def read_audit(
 
 
 def _read(request: Request, look: Callable[[Connection], T]) -> T:
-    with autocommit(parts_of(request).engine).connect() as connection:
+    with parts_of(request).statements.connect() as connection:
         return look(connection)
 
 

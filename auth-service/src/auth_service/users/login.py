@@ -7,7 +7,6 @@ from functools import partial
 from sqlalchemy import Engine, update
 
 from auth_service.clock import Clock
-from auth_service.database import autocommit
 from auth_service.errors import InvalidCredentials, WrongPassword
 from auth_service.passwords import (
     DUMMY_HASH,
@@ -32,6 +31,7 @@ class LogIn:
     """
 
     engine: Engine
+    statements: Engine
     slot: HashingSlot
     throttle: LoginThrottle
     clock: Clock
@@ -89,12 +89,12 @@ class LogIn:
             raise WrongPassword from None
 
     def _admit(self, attempt: Attempt, username: str) -> tuple[User, str] | None:
-        with autocommit(self.engine).connect() as connection:
+        with self.statements.connect() as connection:
             self.throttle.check(connection, attempt, now=self.clock())
             return find_with_hash(connection, username)
 
     def _check(self, attempt: Attempt) -> None:
-        with autocommit(self.engine).connect() as connection:
+        with self.statements.connect() as connection:
             self.throttle.check(connection, attempt, now=self.clock())
 
     def _record_failure(self, attempt: Attempt) -> None:
