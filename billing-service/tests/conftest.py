@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import Client
 
 from config.environment import LOCAL_ONLY_CLIENT_SECRET
@@ -56,9 +57,7 @@ STAFF_PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-def sign_in(
-    auth_service: AuthStandIn, transactional_db: None
-) -> Callable[..., tuple[Client, uuid.UUID]]:
+def sign_in(auth_service: AuthStandIn, db: None) -> Callable[..., tuple[Client, uuid.UUID]]:
     """Make a member of staff at auth-service and sign them into the admin with a real form."""
 
     def make(username: str = "boss", *, is_superuser: bool = True) -> tuple[Client, uuid.UUID]:
@@ -91,6 +90,9 @@ def _sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def stripe(_sandbox: Sandbox, transactional_db: None) -> Sandbox:
     """The offline Stripe, with the two products on sale and no news from earlier tests."""
+    # Django's flush leaves tables alone that it does not manage.
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs")
     _sandbox.new_events()
     for product in catalogue.seed():
         catalogue.mirror_price(product)

@@ -8,8 +8,8 @@ import time
 from typing import Any
 
 from django.test import Client
-from procrastinate.contrib.django import app
-from procrastinate.contrib.django.django_connector import DjangoConnector
+
+from webhooks.worker import work
 
 SECRET = "whsec_sandbox_demo_secret"
 PATH = "/api/stripe-webhook/"
@@ -35,14 +35,4 @@ def deliver(event: dict[str, Any], *, client: Client | None = None) -> Any:
 
 def run_jobs() -> None:
     """Let a worker do everything that is due."""
-    connector = app.connector
-    assert isinstance(connector, DjangoConnector)
-
-    async def work() -> None:
-        async with app.open_async():
-            await app.run_worker_async(
-                wait=False, listen_notify=False, install_signal_handlers=False, concurrency=2
-            )
-
-    with app.replace_connector(connector.get_worker_connector()):
-        asyncio.run(work())
+    asyncio.run(work(until_stopped=False))

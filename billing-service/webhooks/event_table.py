@@ -49,6 +49,10 @@ HANDLED = MappingProxyType(
 )
 
 
+# The year 2242; a larger number is no time stamp of Stripe's.
+_LATEST = 2**33
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
     """What is kept of an event."""
@@ -74,25 +78,36 @@ def read_event(event: dict[str, Any]) -> Delivery:
         event: The parsed body.
 
     Raises:
-        KeyError, TypeError, AttributeError: It is not an event.
+        KeyError, TypeError, AttributeError, ValueError: It is not an event.
     """
     thing, request = event["data"]["object"], event.get("request") or {}
+    created = event["created"]
+    if not 0 < created < _LATEST or not event["id"]:
+        raise ValueError(created)
     return Delivery(
-        id=str(event["id"]),
-        type=str(event["type"]),
-        created=int(event["created"]),
-        subject=_subject(event["type"], data=event["data"]),
-        object_id=str(thing.get("id") or ""),
-        request_id=str(request.get("id") or ""),
-        idempotency_key=str(request.get("idempotency_key") or ""),
+        id=_word(event["id"]),
+        type=_word(event["type"], at_most=100),
+        created=created,
+        subject=_word(_subject(data=event["data"])),
+        object_id=_word(thing.get("id")),
+        request_id=_word(request.get("id")),
+        idempotency_key=_word(request.get("idempotency_key")),
     )
 
 
-def _subject(event_type: str, *, data: dict[str, Any]) -> str:
+def _word(value: str | None, *, at_most: int = 255) -> str:
+    """Return a value that a column can hold; Stripe's ids and types are plain words."""
+    word = value or ""
+    if len(word) > at_most or not word.isprintable():
+        raise ValueError(word)
+    return word
+
+
+def _subject(*, data: dict[str, Any]) -> Any:
     """Name whose truth an event is about: a customer, or an object of the catalogue."""
     thing = data["object"]
     if thing.get("object") in ("customer", "product", "price"):
-        return str(thing["id"])
+        return thing["id"]
     # A detached payment method has no customer any more; the event tells whose it was.
     customer = thing.get("customer") or (data.get("previous_attributes") or {}).get("customer")
-    return str(customer["id"] if isinstance(customer, dict) else customer or "")
+    return customer["id"] if isinstance(customer, dict) else customer or ""

@@ -1,0 +1,195 @@
+"""What the endpoint accepts, stores and hands to the worker."""
+
+import json
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from tests.delivery import PATH, SECRET, deliver, signature
+from webhooks.models import WebhookEvent
+from webhooks.tasks import settle
+
+pytestmark = pytest.mark.django_db
+
+
+def event(event_id: str = "evt_1", **changes: Any) -> dict[str, Any]:
+    """Return an event as Stripe sends it."""
+    return {
+        "id": event_id,
+        "object": "event",
+        "type": "customer.subscription.updated",
+        "created": 1_790_000_000,
+        "data": {"object": {"id": "sub_1", "object": "subscription", "customer": "cus_1"}},
+        "request": {"id": "req_1", "idempotency_key": "attempt:1:subscription"},
+    } | changes
+
+
+def post(body: bytes, header: str | None) -> int:
+    """Post raw bytes under a signature header; return the status."""
+    headers = {} if header is None else {"Stripe-Signature": header}
+    answer = Client().post(PATH, data=body, content_type="application/json", headers=headers)
+    return int(answer.status_code)
+
+
+def test_a_signed_event_is_stored_with_its_job() -> None:
+    """One row and one waiting job for the customer."""
+    assert deliver(event()).json() == {"received": True}
+
+    stored = WebhookEvent.objects.get()
+    assert (stored.id, stored.subject, stored.object_id) == ("evt_1", "cus_1", "sub_1")
+    assert (stored.request_id, stored.idempotency_key) == ("req_1", "attempt:1:subscription")
+    assert (stored.state, stored.failures) == ("pending", 0)
+    job = ProcrastinateJob.objects.get()
+    assert (job.lock, job.queueing_lock, job.args) == ("cus_1", "cus_1", {"subject": "cus_1"})
+
+
+def test_our_job_row_is_the_one_procrastinate_makes() -> None:
+    """The job is inserted by our own statement; it must not differ from the library's."""
+    deliver(event())
+    ours = ProcrastinateJob.objects.values().get()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs")
+
+    settle.configure(lock="cus_1", queueing_lock="cus_1").defer(subject="cus_1")
+
+    theirs = ProcrastinateJob.objects.values().get()
+    assert {**ours, "id": 0} == {**theirs, "id": 0}
+
+
+def test_a_redelivered_event_is_stored_once() -> None:
+    """Stripe delivers at least once; the second delivery changes nothing."""
+    assert [deliver(event()).status_code for _ in range(3)] == [200, 200, 200]
+
+    assert WebhookEvent.objects.count() == 1
+    assert ProcrastinateJob.objects.count() == 1
+
+
+def test_a_burst_for_one_customer_becomes_one_job() -> None:
+    """Every event is kept, and one fetch will do for all of them."""
+    for number in range(20):
+        assert deliver(event(f"evt_{number}")).status_code == 200
+
+    assert WebhookEvent.objects.filter(state="pending").count() == 20
+    assert ProcrastinateJob.objects.count() == 1
+
+
+def test_an_event_that_arrives_while_the_job_runs_gets_its_own_job() -> None:
+    """The running job may have fetched before the news."""
+    deliver(event("evt_1"))
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing'")
+
+    deliver(event("evt_2"))
+
+    assert sorted(ProcrastinateJob.objects.values_list("status", flat=True)) == ["doing", "todo"]
+
+
+def test_an_event_nobody_handles_is_kept_and_ignored() -> None:
+    """A new event type is no reason for Stripe to try again for three days."""
+    assert deliver(event(type="radar.early_fraud_warning.created")).status_code == 200
+
+    assert WebhookEvent.objects.get().state == "ignored"
+    assert ProcrastinateJob.objects.count() == 0
+
+
+def test_a_detached_card_is_news_about_its_former_customer() -> None:
+    """The object itself no longer says whose it was."""
+    gone = {
+        "object": {"id": "pm_1", "object": "payment_method", "customer": None},
+        "previous_attributes": {"customer": "cus_9"},
+    }
+    deliver(event(type="payment_method.detached", data=gone))
+
+    assert WebhookEvent.objects.get().subject == "cus_9"
+
+
+BODY = json.dumps(event()).encode()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "nonsense",
+        "t=,v1=",
+        f"t={int(time.time())}",
+        f"t=abc,v1={'0' * 64}",
+        f"t=-1,v1={'0' * 64}",
+        signature(BODY, secret="whsec_somebody_else"),
+        signature(BODY, at=time.time() - 301),
+        signature(BODY, at=time.time() + 400),
+        signature(BODY + b" "),
+        signature(BODY).replace("v1=", "v0="),
+        signature(BODY)[:-1],
+        f"t={int(time.time())},v1=\u00e9",
+        f"t={'9' * 5000},v1={'0' * 64}",
+    ],
+)
+def test_what_stripe_did_not_sign_lately_is_refused(header: str | None) -> None:
+    """Forged, altered, replayed and malformed deliveries get 400 and leave nothing behind."""
+    assert post(BODY, header) == 400
+
+    assert WebhookEvent.objects.count() == 0
+
+
+def test_the_secret_can_be_rotated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one secret replaces another, deliveries signed with either are good."""
+    two = replace(settings.BILLING, stripe_webhook_secrets=("whsec_new", SECRET))
+    monkeypatch.setattr(settings, "BILLING", two)
+
+    assert post(BODY, signature(BODY, secret="whsec_new")) == 200
+    assert post(BODY, signature(BODY, secret=SECRET)) == 200
+    assert post(BODY, f"{signature(BODY)},v1={'0' * 64}") == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b'"evt_1"',
+        b"{}",
+        b'{"id": "evt_1"}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"id":"e","type":"customer.updated","created":"x","data":{"object":{}}}',
+        b'{"id":"e","type":"customer.updated","created":1,"data":{"object":[]}}',
+        json.dumps(event("evt_\0")).encode(),
+        json.dumps(event("")).encode(),
+        json.dumps(event("e" * 256)).encode(),
+        json.dumps(event(type="t" * 101)).encode(),
+        json.dumps(event(type=7)).encode(),
+        json.dumps(event(created=10**40)).encode(),
+        json.dumps(event(created=-1)).encode(),
+        json.dumps(event(request="req_1")).encode(),
+        json.dumps(event(data={"object": {"id": 5, "customer": {"id": [1]}}})).encode(),
+    ],
+)
+def test_a_signed_body_that_is_no_event_is_refused(body: bytes) -> None:
+    """Whoever holds the secret still cannot make the endpoint fail."""
+    assert post(body, signature(body)) == 400
+
+
+def test_both_spellings_of_the_path_answer() -> None:
+    """A redirect would lose the POST."""
+    answer = Client().post(
+        PATH.rstrip("/"),
+        data=BODY,
+        content_type="application/json",
+        headers={"Stripe-Signature": signature(BODY)},
+    )
+
+    assert answer.status_code == 200
+
+
+def test_only_post_is_understood() -> None:
+    """A browser that opens the address learns that it is not for looking."""
+    assert Client().get(PATH).status_code == 405
