@@ -36,6 +36,8 @@ def database_settings(url: str, *, threads: int) -> dict[str, Any]:
         ) from None
     if not parts.get("dbname"):
         raise BadEnvironment("BILLING_DATABASE_URL must name a database.")
+    if not str(parts.get("port", "5432")).isdigit():
+        raise BadEnvironment("BILLING_DATABASE_URL must give its port as a number.")
     options = {name: value for name, value in parts.items() if name not in _DJANGO_KEYS}
     named = {_DJANGO_KEYS[name]: str(parts[name]) for name in _DJANGO_KEYS if name in parts}
     return {

@@ -42,8 +42,13 @@ def logging_settings(*, level: str) -> dict[str, Any]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
-            "django": {"level": level, "handlers": [], "propagate": True},
-            "django.server": {"level": level, "handlers": [], "propagate": True},
+            "django": {"handlers": [], "propagate": True},
+            "django.server": {"handlers": [], "propagate": True},
+            # A refusal is an answer, not an event; the gateway's access log has its status.
+            "django.request": {"level": "ERROR"},
             "stripe": {"level": "WARNING"},
+            # Each process would list every task at every start.
+            "procrastinate.blueprints": {"level": "WARNING"},
+            "procrastinate.periodic": {"level": "WARNING"},
         },
     }

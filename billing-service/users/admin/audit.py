@@ -1,6 +1,7 @@
 """auth-service's audit log, for superusers."""
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -45,14 +46,16 @@ def show(model_admin: "UserAdmin", request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/users/user/audit.html", context)
 
 
-def _with_names(entries: list[dict[str, str | None]]) -> list[dict[str, str | None]]:
+def _with_names(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     mentioned = (entry[field] for entry in entries for field in ("actor_id", "user_id"))
     ids = {user_id for user_id in mentioned if user_id}
     names = {str(user.id): user.username for user in User.objects.filter(id__in=ids)}
     return [
-        entry | {name: names.get(entry[field] or "", entry[field]) for name, field in _NAMED}
+        entry
+        | {
+            "actor": names.get(entry["actor_id"] or "", entry["actor_id"]),
+            "user": names.get(entry["user_id"] or "", entry["user_id"]),
+            "detail": json.dumps(entry["detail"]) if entry["detail"] else "",
+        }
         for entry in entries
     ]
-
-
-_NAMED = (("actor", "actor_id"), ("user", "user_id"))

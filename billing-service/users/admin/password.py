@@ -33,7 +33,7 @@ def change(model_admin: "UserAdmin", request: HttpRequest, user_id: UUID) -> Htt
         changed = apply_user(form.document)
         model_admin.keep_own_session(request, changed)
         model_admin.log_change(request, changed, "Password set.")
-        sentence = f"The password of {changed} was set; other sessions of theirs have ended."
+        sentence = f"The password of “{changed}” was set; their sessions have ended."
         model_admin.message_user(request, sentence, messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:users_user_change", args=[user_id]))
     context = {

@@ -145,27 +145,31 @@ class UserAdmin(admin.ModelAdmin[User]):
             if self.has_change_permission(request, user):
                 self._deactivate(request, user)
             else:
-                self.message_user(request, f"{user} was left alone.", messages.WARNING)
+                self.message_user(request, f"The user “{user}” was left alone.", messages.WARNING)
 
     def _deactivate(self, request: HttpRequest, user: User) -> None:
         try:
             apply_user(auth_client().deactivate_user(user.id, actor=actor(request)))
         except BillingError as refusal:
-            self.message_user(request, f"{user}: {refusal.detail}", messages.ERROR)
+            self.message_user(
+                request, f"The user “{user}” was kept: {refusal.detail}", messages.ERROR
+            )
         else:
             self.log_change(request, user, "Deactivated.")
-            self.message_user(request, f"{user} was deactivated.", messages.SUCCESS)
+            self.message_user(request, f"The user “{user}” was deactivated.", messages.SUCCESS)
 
     def _delete(self, request: HttpRequest, user: User) -> None:
         try:
             request_deletion(user.id, actor=actor(request))
         except AuthRefused as refusal:
-            self.message_user(request, f"{user} was kept: {refusal.detail}", messages.ERROR)
+            self.message_user(
+                request, f"The user “{user}” was kept: {refusal.detail}", messages.ERROR
+            )
         except BillingError as refusal:
-            sentence = f"The deletion of {user} is pending and goes on by itself: {refusal.detail}"
+            sentence = f"Deleting “{user}” is pending and goes on by itself: {refusal.detail}"
             self.message_user(request, sentence, messages.WARNING)
         else:
-            self.message_user(request, f"{user} was deleted.", messages.SUCCESS)
+            self.message_user(request, f"The user “{user}” was deleted.", messages.SUCCESS)
 
     def get_urls(self) -> list[URLPattern]:
         """Add the pages Django does not have."""

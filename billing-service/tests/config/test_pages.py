@@ -1,0 +1,108 @@
+"""Pages and operational paths of the service itself."""
+
+import json
+import re
+from collections.abc import Callable
+from html import unescape
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+
+
+def test_the_bare_address_leads_to_the_documentation(client: Client) -> None:
+    """Whoever opens the bare address lands on the Swagger page."""
+    answer = client.get("/")
+
+    assert (answer.status_code, answer["Location"]) == (302, "/api/docs/")
+
+
+def test_the_documentation_lists_both_services_and_loads_nothing_from_elsewhere(
+    client: Client,
+) -> None:
+    """Everything the page loads is served from here; a policy enforces it in the browser."""
+    answer = client.get("/api/docs/")
+    page = answer.content.decode()
+    loaded = re.findall(r'<(?:script|link)[^>]+(?:src|href)="([^"]+)"', page)
+    found = re.search(r'data-schemas="([^"]+)"', page)
+
+    assert found
+    schemas = {one["name"]: one["url"] for one in json.loads(unescape(found[1]))}
+    assert schemas == {"Tokens": "/api/token/openapi.json", "Billing": "/api/schema/"}
+    assert len(loaded) == 6
+    assert {_status(client, address) for address in loaded} == {200}
+    assert "default-src 'self'" in answer["Content-Security-Policy"]
+    assert 'href="/admin/"' in page
+
+
+def test_the_schema_names_the_originals_scheme(client: Client) -> None:
+    """`jwtAuth (apiKey)`, as the demo's step 7 says."""
+    schema = client.get("/api/schema/").json()
+
+    scheme = schema["components"]["securitySchemes"]["jwtAuth"]
+    assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "Authorization")
+    assert list(schema["components"]["securitySchemes"]) == ["jwtAuth"]
+
+
+def test_each_call_is_described_once(client: Client) -> None:
+    """Paths answer with and without the trailing slash, but the page shows one of them."""
+    paths = list(client.get("/api/schema/").json()["paths"])
+
+    assert len({path.rstrip("/") for path in paths}) == len(paths)
+    assert "/api/subscriptions/subscribe" in paths
+
+
+def test_liveness_does_not_touch_the_database(client: Client) -> None:
+    """A database outage must not restart every process (no database is set up here)."""
+    assert client.get("/livez").content == b"ok\n"
+
+
+@pytest.mark.django_db
+def test_readiness_says_whether_the_database_answers(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gateway sends no requests to a process that cannot reach its database."""
+    assert client.get("/readyz").status_code == 200
+
+    def no_connection() -> None:
+        raise OperationalError
+
+    monkeypatch.setattr("config.operations.connection.cursor", no_connection)
+    assert client.get("/readyz").status_code == 503
+
+
+def test_metrics_show_how_the_verifier_is_doing(
+    client: Client, authorization: Callable[..., dict[str, str]]
+) -> None:
+    """Operators see key fetches, unknown kids and refused tokens."""
+    client.get("/api/subscriptions/status", headers=authorization(exp=1))
+
+    text = client.get("/metrics").content.decode()
+
+    assert 'billing_refused_access_tokens_total{reason="expired"}' in text
+    assert 'billing_key_set_fetches_total{outcome="replaced"}' in text
+
+
+def test_every_answer_carries_a_request_id(client: Client) -> None:
+    """The gateway's id is kept; what could forge a log line is replaced."""
+    kept = client.get("/livez", headers={"X-Request-Id": "abc-1"})
+    replaced = client.get("/livez", headers={"X-Request-Id": "a b" * 40})
+
+    assert kept["X-Request-Id"] == "abc-1"
+    assert re.fullmatch(r"[0-9a-f]{32}", replaced["X-Request-Id"])
+
+
+def test_a_call_that_does_not_exist_has_the_common_shape(
+    client: Client, authorization: Callable[..., dict[str, str]]
+) -> None:
+    """A wrong method answers with `detail` and `code` like every refusal."""
+    answer = client.delete("/api/subscriptions/status", headers=authorization())
+
+    assert answer.status_code == 405
+    assert answer.json()["code"] == "method_not_allowed"
+
+
+def _status(client: Client, address: str) -> int:
+    answer = client.get(address)
+    answer.close()
+    return answer.status_code

@@ -1,0 +1,233 @@
+"""The mirror follows auth-service's feed."""
+
+import threading
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from identity.revocation import RELEVANT_SECONDS, REVOCATIONS
+from tests.auth_stand_in import AuthStandIn
+from users.auth_client import AuthUnavailable
+from users.feed import apply_user_changes, follow_user_changes
+from users.mirror import apply_user, mirror_user
+from users.models import FeedPosition, User
+from users.watch import look
+
+pytestmark = pytest.mark.django_db
+Authorization = Callable[..., dict[str, str]]
+
+
+def test_changes_arrive_once_and_in_order(auth_service: AuthStandIn) -> None:
+    """A second reading brings nothing, a later change only itself."""
+    user_id = auth_service.add_user("alice")
+
+    assert apply_user_changes() == 1
+    assert apply_user_changes() == 0
+    auth_service.change_user(user_id, email="alice@example.com")
+    assert apply_user_changes() == 1
+    assert User.objects.get(id=user_id).email == "alice@example.com"
+
+
+def test_more_than_a_page_is_read_to_its_end(
+    auth_service: AuthStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new installation beside an old auth-service mirrors everybody in one go."""
+    monkeypatch.setattr("users.feed._PAGE_SIZE", 3)
+    for number in range(7):
+        auth_service.add_user(f"user{number}")
+
+    assert apply_user_changes() == 7
+    assert User.objects.count() == 7
+    assert FeedPosition.objects.get().after == 7
+
+
+def test_the_position_stays_while_auth_service_is_away(auth_service: AuthStandIn) -> None:
+    """Nothing is lost: after the outage reading goes on where it stopped."""
+    auth_service.add_user("alice")
+    auth_service.away = True
+    with pytest.raises(AuthUnavailable):
+        apply_user_changes()
+
+    auth_service.away = False
+
+    assert apply_user_changes() == 1
+
+
+def test_the_epoch_never_goes_back(auth_service: AuthStandIn) -> None:
+    """A slow log-in answer that overtakes nothing must not revive revoked tokens."""
+    user_id = auth_service.add_user("alice", auth_epoch=7, version=3)
+    apply_user_changes()
+
+    apply_user({**auth_service.users[str(user_id)], "auth_epoch": 6})
+    apply_user({**auth_service.users[str(user_id)], "auth_epoch": 2, "version": 2})
+
+    assert User.objects.get(id=user_id).auth_epoch == 7
+
+
+def test_an_older_version_changes_nothing(auth_service: AuthStandIn) -> None:
+    """Answers that overtake each other leave the newest one standing."""
+    user_id = auth_service.add_user("alice", version=3)
+    old = dict(auth_service.users[str(user_id)], username="ancient", version=2)
+    apply_user_changes()
+
+    apply_user(old)
+
+    assert User.objects.get(id=user_id).username == "alice"
+
+
+@pytest.mark.parametrize("order", ["rename first", "reuse first"])
+def test_a_name_may_pass_to_somebody_else(auth_service: AuthStandIn, order: str) -> None:
+    """Alice becomes bob and a new alice comes: both rows end right, in either order."""
+    first = auth_service.add_user("alice")
+    apply_user_changes()
+    auth_service.change_user(first, username="bob")
+    second = auth_service.add_user("alice")
+    documents = [auth_service.users[str(first)], auth_service.users[str(second)]]
+
+    for document in documents if order == "rename first" else reversed(documents):
+        apply_user(document)
+
+    names = dict(User.objects.values_list("id", "username"))
+    assert names == {first: "bob", second: "alice"}
+
+
+def test_two_names_may_be_swapped(auth_service: AuthStandIn) -> None:
+    """Even a swap, which no order of single steps survives, ends right."""
+    first, second = auth_service.add_user("alice"), auth_service.add_user("bob")
+    apply_user_changes()
+    auth_service.change_user(first, username="bob")
+    auth_service.change_user(second, username="alice")
+
+    apply_user_changes()
+
+    names = dict(User.objects.values_list("id", "username"))
+    assert names == {first: "bob", second: "alice"}
+
+
+def test_a_users_first_request_needs_no_feed(auth_service: AuthStandIn) -> None:
+    """A foreign key can be made before the feed has brought the user; the name comes later."""
+    user_id = auth_service.add_user("alice")
+
+    bare = mirror_user(user_id)
+    apply_user_changes()
+
+    assert bare.username == f"user-{user_id}"
+    assert User.objects.get(id=user_id).username == "alice"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_first_requests_at_once_make_one_row() -> None:
+    """A double click of a brand-new user is no IntegrityError."""
+    user_id = uuid.uuid4()
+    gate = threading.Barrier(4)
+
+    def ask() -> uuid.UUID:
+        gate.wait(10)
+        try:
+            return mirror_user(user_id).id
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        ids = [future.result() for future in [pool.submit(ask) for _ in range(4)]]
+
+    assert ids == [user_id] * 4
+    assert User.objects.count() == 1
+
+
+def _status(client: Client, headers: dict[str, str]) -> int:
+    return client.get("/api/subscriptions/status", headers=headers).status_code
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("change", [{"is_active": False}, {"auth_epoch": 1}], ids=str)
+def test_a_revoked_access_token_is_refused_without_a_look_up(
+    client: Client,
+    auth_service: AuthStandIn,
+    authorization: Authorization,
+    change: dict[str, object],
+) -> None:
+    """Deactivation or log-out everywhere reaches good tokens through feed and watch."""
+    user_id = auth_service.add_user("alice")
+    apply_user_changes()
+    headers = authorization(user_id)
+    look()
+    assert _status(client, headers) == 404
+
+    auth_service.change_user(user_id, **change)
+    apply_user_changes()
+    look()
+
+    assert _status(client, headers) == 401
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_token_of_the_new_epoch_is_good_again(
+    client: Client, auth_service: AuthStandIn, authorization: Authorization
+) -> None:
+    """After a password change the user logs in again and goes on."""
+    user_id = auth_service.add_user("alice")
+    apply_user_changes()
+    auth_service.change_user(user_id, auth_epoch=1)
+    apply_user_changes()
+    look()
+
+    assert _status(client, authorization(user_id, auth_epoch=0)) == 401
+    assert _status(client, authorization(user_id, auth_epoch=1)) == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_old_revocations_are_forgotten(auth_service: AuthStandIn) -> None:
+    """The map holds those whose tokens could still be alive, so it stays small."""
+    user_id = auth_service.add_user("alice")
+    apply_user_changes()
+    auth_service.change_user(user_id, is_active=False)
+    apply_user_changes()
+    look()
+    assert REVOCATIONS.revokes(user_id, auth_epoch=0)
+
+    long_ago = timezone.now() - timedelta(seconds=RELEVANT_SECONDS + 1)
+    User.objects.update(tokens_revoked_at=long_ago)
+    look()
+
+    assert not REVOCATIONS.revokes(user_id, auth_epoch=0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_worker_outlives_an_outage_and_stops_when_told(auth_service: AuthStandIn) -> None:
+    """The loop reads on after auth-service's return and ends with the worker."""
+    auth_service.add_user("alice")
+    auth_service.away = True
+    stop = threading.Event()
+    loop = threading.Thread(target=follow_user_changes, args=(stop,), daemon=True)
+    loop.start()
+    _wait_until(lambda: auth_service.count("POST", "/internal/token") > 0)
+    auth_service.away = False
+    _wait_until(User.objects.exists)
+    stop.set()
+    loop.join(10)
+
+    assert not loop.is_alive()
+
+
+def _wait_until(holds: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    for _ in range(1000):
+        if holds():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it never came true")
+
+
+def test_the_service_token_is_asked_for_once(auth_service: AuthStandIn) -> None:
+    """A token serves many calls."""
+    apply_user_changes()
+    apply_user_changes()
+
+    assert auth_service.count("POST", "/internal/token") == 1
