@@ -1,0 +1,102 @@
+"""Users with a subscription, and what subscribing them cost."""
+
+import statistics
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.arithmetic import Ratio, ratio
+from bench.calls import KeptConnection
+from bench.ours import Environments
+from bench.rounds import Report
+from bench.setting import PASSWORD
+from bench.stripe_meter import StripeCall, StripeMeter
+
+_STATUS = "/api/subscriptions/status"
+_SUBSCRIBE = "/api/subscriptions/subscribe"
+_STATUSES_EACH = 5
+
+
+@dataclass(frozen=True)
+class Subscriber:
+    """A user who has subscribed."""
+
+    access_token: str
+    subscription_id: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One user's subscribe: time besides Stripe's, a status request's time, and the calls."""
+
+    own_seconds: float
+    status_seconds: float
+    calls: Sequence[StripeCall]
+
+
+def subscribe_users(
+    environment: Environments, meter: StripeMeter, *, count: int, report: Report
+) -> tuple[list[Subscriber], list[Cost]]:
+    """Log users in one after the other and subscribe each, timing it against status requests.
+
+    Args:
+        environment: Where the services listen.
+        meter: Sees the calls at Stripe.
+        count: How many users, from `user0` on.
+        report: Told now and then.
+    """
+    subscribers, costs = [], []
+    auth = KeptConnection(environment.auth_port)
+    billing = KeptConnection(environment.billing_port)
+    for number in range(count):
+        credentials = {"username": f"user{number}", "password": PASSWORD}
+        token = auth.post("/api/token/obtain", credentials)["access"]
+        subscriber, cost = _subscribe(billing, meter, token=token)
+        subscribers.append(subscriber)
+        costs.append(cost)
+        if number % 50 == 49:
+            report(f"subscribed {number + 1} of {count} users")
+    auth.close()
+    billing.close()
+    return subscribers, costs
+
+
+def _subscribe(
+    billing: KeptConnection, meter: StripeMeter, *, token: str
+) -> tuple[Subscriber, Cost]:
+    headers = {"Authorization": f"JWT {token}", "Idempotency-Key": str(uuid.uuid4())}
+    wish = {"subscription_product": "basic_subscription", "payment_method": "pm_card_visa"}
+    meter.forget()
+    started = time.perf_counter()
+    status: dict[str, Any] = billing.post(_SUBSCRIBE, wish, headers=headers)
+    elapsed = time.perf_counter() - started
+    calls = list(meter.calls)
+    started = time.perf_counter()
+    for _ in range(_STATUSES_EACH):
+        billing.get(_STATUS, headers=headers)
+    status_seconds = (time.perf_counter() - started) / _STATUSES_EACH
+    own = elapsed - sum(call.seconds for call in calls)
+    return Subscriber(token, status["id_reference"]), Cost(own, status_seconds, calls)
+
+
+def cost_ratios(costs: Sequence[Cost], *, rounds: int) -> dict[str, Ratio]:
+    """Compare subscribe with status by rounds of neighbouring users.
+
+    Args:
+        costs: In the order they were measured; the first few, which warm the workers up, are
+            left out.
+        rounds: Into how many parts to divide them.
+    """
+    warm = costs[len(costs) // 10 :]
+    size = len(warm) // rounds
+    parts = [warm[number * size : (number + 1) * size] for number in range(rounds)]
+    calls = [len(cost.calls) for cost in warm]
+    return {
+        "subscribe-own": ratio(
+            [statistics.median(cost.own_seconds for cost in part) for part in parts],
+            [statistics.median(cost.status_seconds for cost in part) for part in parts],
+        ),
+        "subscribe-calls": Ratio(max(calls), min(calls), max(calls)),
+    }

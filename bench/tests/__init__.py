@@ -1,0 +1,1 @@
+"""Tests of the harness's own arithmetic and of its client."""
