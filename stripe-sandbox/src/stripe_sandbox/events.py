@@ -53,7 +53,8 @@ def queue(work: Work, event: Json, endpoint: str) -> None:
     """
     now = work.store.clock.wall()
     delays = work.store.delivery_delays(event["type"])
-    for state, at in [("waiting", now + delay) for delay in delays] or [("dropped", None)]:
+    sent: list[tuple[str, float | None]] = [("waiting", now + delay) for delay in delays]
+    for state, at in sent or [("dropped", None)]:
         work.execute(
             "INSERT INTO deliveries (event, endpoint, state, next_attempt, created)"
             " VALUES (?, ?, ?, ?, ?)",

@@ -17,7 +17,7 @@ from stripe_sandbox.rendering import respond
 from stripe_sandbox.routing import Route, Routes
 from stripe_sandbox.sdk.source import api_version
 from stripe_sandbox.settings import Settings
-from stripe_sandbox.store import Store, Work
+from stripe_sandbox.store import Store
 
 Json = dict[str, Any]
 

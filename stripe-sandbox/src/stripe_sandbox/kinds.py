@@ -25,7 +25,9 @@ KINDS: dict[str, Kind] = {
     "billing_portal.session": Kind("bps_", "billing_portal session", ("customer",)),
     "charge": Kind("ch_", "charge", ("customer", "payment_intent")),
     "checkout.session": Kind(
-        "cs_test_", "checkout.session", ("customer", "subscription", "payment_intent", "status")
+        "cs_test_",
+        "checkout.session",
+        ("customer", "subscription", "payment_intent", "status", "_waiting"),
     ),
     "coupon": Kind("", "coupon"),
     "customer": Kind("cus_", "customer", ("email", "test_clock"), tombstone=True),

@@ -1,6 +1,5 @@
 """Customers and their balances."""
 
-import string
 from typing import Any
 
 from stripe_sandbox import changes
@@ -8,6 +7,7 @@ from stripe_sandbox.errors import InvalidRequest
 from stripe_sandbox.events import emit
 from stripe_sandbox.paging import list_object, page
 from stripe_sandbox.registry import Call, handles, includes
+from stripe_sandbox.rendering import present
 from stripe_sandbox.resources import searching
 from stripe_sandbox.rules import invoices, methods, subscriptions
 from stripe_sandbox.store import Work
@@ -34,16 +34,26 @@ _FIELDS = (
 def create(call: Call) -> Json:
     """A customer, with a payment method attached if one is named."""
     work, params = call.work, call.params
+    customer = make(work, params)
+    if params.get("balance"):
+        _initial_balance(work, customer, params["balance"])
+    _attach_and_default(work, customer, params)
+    emit(work, "customer.created", work.save(customer))
+    return customer
+
+
+def make(work: Work, params: Any) -> Json:
+    """Store a customer described by parameters; nothing is attached yet."""
     clock = params.get("test_clock")
     if clock:
         work.referenced("test_helpers.test_clock", clock, param="test_clock")
-    customer = work.create(
+    return work.create(
         "customer",
         {
             "balance": 0,
             "created": work.now(clock),
             "delinquent": False,
-            "invoice_prefix": _prefix(work),
+            "invoice_prefix": work.ids.text(8).upper(),
             "invoice_settings": {},
             "next_invoice_sequence": 1,
             "preferred_locales": [],
@@ -53,16 +63,6 @@ def create(call: Call) -> Json:
             "metadata": changes.metadata({}, params),
         },
     )
-    if params.get("balance"):
-        _initial_balance(work, customer, params["balance"])
-    _attach_and_default(work, customer, params)
-    emit(work, "customer.created", work.save(customer))
-    return customer
-
-
-def _prefix(work: Work) -> str:
-    allowed = string.ascii_uppercase + string.digits
-    return "".join(c if c in allowed else c.upper() for c in work.ids.text(8))
 
 
 def _initial_balance(work: Work, customer: Json, amount: int) -> None:
@@ -147,8 +147,6 @@ def subscriptions_of(work: Work, customer: Json) -> Json:
     """The customer's subscriptions that have not ended."""
     found = work.newest("subscription", {"customer": customer["id"], "_ended": False}, limit=10)
     url = f"/v1/customers/{customer['id']}/subscriptions"
-    from stripe_sandbox.rendering import present
-
     return list_object([present(work, one) for one in found], url=url)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from stripe_sandbox import changes
 from stripe_sandbox.errors import InvalidRequest, ResourceMissing
 from stripe_sandbox.events import emit
+from stripe_sandbox.paging import slice_page
 from stripe_sandbox.registry import Call, handles
 from stripe_sandbox.resources.subscriptions import cancel_at, recurring_price
 from stripe_sandbox.rules import (
@@ -240,7 +241,8 @@ def create_item(call: Call) -> Json:
     subscription = work.referenced("subscription", identifier, param="subscription")
     names = ("price", "price_data", "plan", "quantity", "metadata")
     _amend(call, subscription, changes.given(call.params, *names))
-    return subscription["items"]["data"][-1]
+    added: Json = subscription["items"]["data"][-1]
+    return added
 
 
 @handles("subscription_items.retrieve")
@@ -270,8 +272,6 @@ def delete_item(call: Call) -> Json:
 @handles("subscription_items.list")
 def list_items(call: Call) -> Json:
     """The items of a subscription."""
-    from stripe_sandbox.paging import slice_page
-
     identifier = call.params["subscription"]
     subscription = call.work.referenced("subscription", identifier, param="subscription")
     return slice_page(call, subscription["items"]["data"], "subscription item")

@@ -8,8 +8,7 @@ from stripe_sandbox.events import emit
 from stripe_sandbox.paging import page
 from stripe_sandbox.registry import Call, handles, presents
 from stripe_sandbox.rendering import present
-from stripe_sandbox.resources import searching
-from stripe_sandbox.resources.prices import plan_of
+from stripe_sandbox.resources import prices, searching
 from stripe_sandbox.rules import (
     amending,
     cycle,
@@ -41,7 +40,7 @@ def shown(work: Work, subscription: Json) -> Json:
 def shown_item(work: Work, item: Json) -> Json:
     """An item shows its whole price and plan."""
     price = work.get("price", item["price"])
-    item |= {"price": present(work, price), "plan": plan_of(price)}
+    item |= {"price": present(work, price), "plan": prices.plan_of(price)}
     return item
 
 
@@ -91,9 +90,9 @@ def new_subscription(work: Work, customer: Json, params: Any) -> Json:
         )
     if len(chosen) > _MAX_ITEMS:
         raise InvalidRequest(f"A subscription has at most {_MAX_ITEMS} items.", param="items")
-    prices = [recurring_price(work, one, f"items[{i}]") for i, one in enumerate(chosen)]
+    bought = [recurring_price(work, one, f"items[{i}]") for i, one in enumerate(chosen)]
     now = work.now(customer["test_clock"])
-    trial_end = _trial_end(params, prices, now)
+    trial_end = _trial_end(params, bought, now)
     anchor = trial_end or params.get("billing_cycle_anchor") or now
     if anchor < now:
         raise InvalidRequest(
@@ -121,7 +120,7 @@ def new_subscription(work: Work, customer: Json, params: Any) -> Json:
             "cancellation_details": {},
             "collection_method": collection,
             "created": now,
-            "currency": prices[0]["currency"],
+            "currency": bought[0]["currency"],
             "customer": customer["id"],
             "days_until_due": params.get("days_until_due"),
             "default_payment_method": method,
@@ -150,7 +149,7 @@ def new_subscription(work: Work, customer: Json, params: Any) -> Json:
             "trial_start": now if trial_end else None,
         },
     )
-    _add_items(work, subscription, chosen, prices, now)
+    _add_items(work, subscription, chosen, bought, now)
     if customer["currency"] is None:
         customer["currency"] = subscription["currency"]
         work.save(customer)
@@ -204,8 +203,6 @@ def recurring_price(work: Work, wanted: Json, param: str) -> Json:
 
 
 def _inline_price(work: Work, data: Json, param: str) -> Json:
-    from stripe_sandbox.resources import prices
-
     work.referenced("product", data["product"], param=f"{param}[price_data][product]")
     return prices.make(work, {**data, "active": False})
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from stripe_sandbox.errors import InvalidRequest, ResourceMissing
-from stripe_sandbox.rules import collecting, payments, setups, subscriptions
+from stripe_sandbox.rules import checkout, collecting, payments, setups, subscriptions
 from stripe_sandbox.store import Work
 
 Json = dict[str, Any]
@@ -29,17 +29,18 @@ def finish(work: Work, identifier: str, *, succeed: bool) -> Json:
             f"This intent does not wait for authentication, it has a status of {intent['status']}."
         )
     if intent["object"] == "setup_intent":
-        return _finish_setup(work, intent, succeed=succeed)
-    payments.authenticate(work, intent, succeed=succeed)
-    collecting.after_attempt(work, intent)
+        _finish_setup(work, intent, succeed=succeed)
+    else:
+        payments.authenticate(work, intent, succeed=succeed)
+        collecting.after_attempt(work, intent)
+    checkout.after_authentication(work, intent)
     return intent
 
 
-def _finish_setup(work: Work, intent: Json, *, succeed: bool) -> Json:
+def _finish_setup(work: Work, intent: Json, *, succeed: bool) -> None:
     setups.authenticate(work, intent, succeed=succeed)
     if intent["status"] == "succeeded" and intent["customer"]:
         for subscription in work.all("subscription", customer=intent["customer"]):
             if subscription["pending_setup_intent"] == intent["id"]:
                 subscription["pending_setup_intent"] = None
                 subscriptions.changed(work, subscription)
-    return intent

@@ -81,8 +81,8 @@ def _end_trial(work: Work, subscription: Json) -> bool:
 
 def pause(work: Work, subscription: Json, why: str) -> None:
     """Stop a subscription without ending it; nothing is billed until it is resumed."""
-    details = {"subscription": {"type": why}, "type": "subscription"}
-    details["transitioned_at"] = subscriptions.now(work, subscription)
+    moment = subscriptions.now(work, subscription)
+    details = {"subscription": {"type": why}, "transitioned_at": moment, "type": "subscription"}
     subscription |= {"status": "paused", "status_details": {"paused": details}}
     work.unschedule(subscription, "subscription.cycle")
 

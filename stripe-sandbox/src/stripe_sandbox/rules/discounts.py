@@ -98,7 +98,7 @@ def apply(work: Work, lines: list[Json], identifiers: list[str]) -> list[Json]:
 
 
 def _net(line: Json) -> int:
-    return int(line["amount"]) - sum(d["amount"] for d in line["discount_amounts"])
+    return int(line["amount"] - sum(one["amount"] for one in line["discount_amounts"]))
 
 
 def _shares(coupon: Json, amounts: list[int]) -> list[int]:

@@ -12,6 +12,19 @@ Json = dict[str, Any]
 # Stripe leaves a draft open for about an hour, so that webhooks can add to it.
 FINALIZES_AFTER = 3600
 
+_ZEROS = (
+    "amount_due",
+    "amount_overpaid",
+    "amount_paid",
+    "amount_remaining",
+    "amount_shipping",
+    "attempt_count",
+    "post_payment_credit_notes_amount",
+    "pre_payment_credit_notes_amount",
+    "subtotal",
+    "total",
+)
+
 
 def draft(work: Work, customer: Json, values: Json, drawn: list[Json]) -> Json:
     """A draft invoice over lines, with its totals.
@@ -37,10 +50,8 @@ def draft(work: Work, customer: Json, values: Json, drawn: list[Json]) -> Json:
 def blank(work: Work, customer: Json, values: Json) -> Json:
     """The fields of an invoice that has no lines yet."""
     now = work.now(customer["test_clock"])
-    zeros = ("amount_due", "amount_overpaid", "amount_paid", "amount_remaining", "amount_shipping")
-    zeros += ("post_payment_credit_notes_amount", "pre_payment_credit_notes_amount")
     return {
-        **dict.fromkeys((*zeros, "subtotal", "total", "attempt_count"), 0),
+        **dict.fromkeys(_ZEROS, 0),
         "account_country": "US",
         "account_name": "Stripe sandbox",
         "attempted": False,

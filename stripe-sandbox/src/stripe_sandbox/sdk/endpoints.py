@@ -88,12 +88,10 @@ def _is_request(function: ast.expr) -> bool:
 
 
 def _path(node: ast.expr) -> str:
-    template = node.func.value if _is_format(node) else node
-    return str(ast.literal_eval(template))
-
-
-def _is_format(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    """The template of a path, whether or not `.format()` fills it in."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        node = node.func.value
+    return str(ast.literal_eval(node))
 
 
 def _params(module: source.Module, method: ast.FunctionDef) -> Record | None:

@@ -1,0 +1,301 @@
+"""Checkout sessions: made by the API, completed on the hosted page."""
+
+from collections.abc import Callable
+from typing import Any
+
+from stripe_sandbox import changes, shapes
+from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.events import emit
+from stripe_sandbox.paging import list_object, page, slice_page
+from stripe_sandbox.registry import Call, handles, includes
+from stripe_sandbox.rendering import present
+from stripe_sandbox.resources import customers
+from stripe_sandbox.resources import subscriptions as subscription_room
+from stripe_sandbox.rules import (
+    checkout,
+    invoices,
+    lines,
+    methods,
+    payments,
+    setups,
+    starting,
+    subscriptions,
+)
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+_LIVES_FOR = 24 * 3600
+
+
+@handles("checkout.sessions.create")
+def create(call: Call) -> Json:
+    """A session with the address of its page."""
+    work, params = call.work, call.params
+    mode = params.get("mode", "payment")
+    _check(work, params, mode)
+    items = _items(work, params.get("line_items") or [], mode)
+    amount = sum(item["amount_total"] for item in items)
+    identifier = work.ids.new("cs_test_")
+    now = work.now()
+    ui_mode = params.get("ui_mode", "hosted_page")
+    hosted = ui_mode == "hosted_page"
+    session = work.create(
+        "checkout.session",
+        {
+            "id": identifier,
+            "adaptive_pricing": {"enabled": False},
+            "amount_subtotal": None if mode == "setup" else amount,
+            "amount_total": None if mode == "setup" else amount,
+            "automatic_tax": {"enabled": False},
+            "created": now,
+            "client_secret": None if hosted else f"{identifier}_secret_{work.ids.text(40)}",
+            "currency": params.get("currency") or (items[0]["currency"] if items else None),
+            "custom_fields": [],
+            "customer_creation": params.get("customer_creation"),
+            "expires_at": params.get("expires_at", now + _LIVES_FOR),
+            "metadata": changes.metadata({}, params),
+            "mode": mode,
+            "payment_method_collection": params.get("payment_method_collection", "always"),
+            "payment_method_types": ["card"],
+            "payment_status": "unpaid" if amount else "no_payment_required",
+            "shipping_options": [],
+            "status": "open",
+            "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
+            "ui_mode": ui_mode,
+            "url": f"{work.public_url}/hosted/checkout/{identifier}" if hosted else None,
+            "_items": items,
+            "_subscription_data": params.get("subscription_data") or {},
+            "_discounts": params.get("discounts") or [],
+            **_plain(params),
+        },
+    )
+    work.schedule(session, "checkout.expire", session["expires_at"], clock=None)
+    return session
+
+
+def _plain(params: Any) -> Json:
+    return changes.given(
+        params,
+        "allow_promotion_codes",
+        "billing_address_collection",
+        "cancel_url",
+        "client_reference_id",
+        "customer",
+        "customer_email",
+        "locale",
+        "return_url",
+        "submit_type",
+        "success_url",
+    )
+
+
+def _check(work: Work, params: Any, mode: str) -> None:
+    hosted = params.get("ui_mode", "hosted_page") == "hosted_page"
+    if hosted and not params.get("success_url"):
+        raise InvalidRequest(
+            "Missing required param: success_url.", code="parameter_missing", param="success_url"
+        )
+    if mode != "setup" and not params.get("line_items"):
+        raise InvalidRequest(
+            "Missing required param: line_items.", code="parameter_missing", param="line_items"
+        )
+    if params.get("customer"):
+        work.referenced("customer", params["customer"], param="customer")
+    if mode == "setup" and not params.get("currency") and not params.get("customer"):
+        raise InvalidRequest(
+            "Missing required param: currency.", code="parameter_missing", param="currency"
+        )
+
+
+def _items(work: Work, wanted: list[Json], mode: str) -> list[Json]:
+    return [_item(work, one, index, mode) for index, one in enumerate(wanted)]
+
+
+def _item(work: Work, wanted: Json, index: int, mode: str) -> Json:
+    path = f"line_items[{index}]"
+    if mode == "subscription":
+        price = subscription_room.recurring_price(work, wanted, path)
+    else:
+        price = work.referenced("price", wanted.get("price", ""), param=f"{path}[price]")
+    product = work.find(price["product"])
+    quantity = wanted.get("quantity", 1)
+    amount = lines.amount_of(price, quantity)
+    return shapes.new(
+        "item",
+        {
+            "id": work.ids.new("li_"),
+            "amount_discount": 0,
+            "amount_subtotal": amount,
+            "amount_tax": 0,
+            "amount_total": amount,
+            "currency": price["currency"],
+            "description": product["name"] if product else None,
+            "discounts": [],
+            "metadata": wanted.get("metadata") or {},
+            "price": price["id"],
+            "quantity": quantity,
+            "taxes": [],
+        },
+    )
+
+
+def _shown_items(work: Work, session: Json) -> list[Json]:
+    return [
+        {**item, "price": present(work, work.get("price", item["price"]))}
+        for item in session.get("_items", [])
+    ]
+
+
+@includes("checkout.session", "line_items")
+def line_items(work: Work, session: Json) -> Json:
+    """What is bought, shown when a caller expands it."""
+    stored = work.get("checkout.session", session["id"])
+    url = f"/v1/checkout/sessions/{session['id']}/line_items"
+    return list_object(_shown_items(work, stored), url=url)
+
+
+@handles("checkout.sessions.line_items.list")
+def list_items(call: Call) -> Json:
+    """What is bought."""
+    session = call.work.get("checkout.session", call.id)
+    return slice_page(call, _shown_items(call.work, session), "line item")
+
+
+@handles("checkout.sessions.retrieve")
+def retrieve(call: Call) -> Json:
+    """One session."""
+    return call.work.get("checkout.session", call.id)
+
+
+@handles("checkout.sessions.update")
+def update(call: Call) -> Json:
+    """Change a session's metadata."""
+    session = call.work.get("checkout.session", call.id)
+    session["metadata"] = changes.metadata(session["metadata"], call.params)
+    return call.work.save(session)
+
+
+@handles("checkout.sessions.expire")
+def expire(call: Call) -> Json:
+    """Close an open session."""
+    session = call.work.get("checkout.session", call.id)
+    if session["status"] != "open":
+        raise InvalidRequest(
+            f'Only Checkout Sessions with a status in ["open"] can be expired. This Checkout '
+            f"Session has a status of {session['status']}."
+        )
+    checkout.expire(call.work, session)
+    return session
+
+
+@handles("checkout.sessions.list")
+def list_sessions(call: Call) -> Json:
+    """Sessions, newest first."""
+    names = ("customer", "subscription", "payment_intent", "status")
+    return page(call, "checkout.session", {name: call.params.get(name) for name in names})
+
+
+def complete(work: Work, session: Json, method: Json) -> Json:
+    """Do what the customer does by pressing the button on the hosted page.
+
+    Args:
+        work: The unit of work.
+        session: An open session.
+        method: A payment method that is not attached yet.
+
+    Returns:
+        The intent that was attempted; `requires_action` means that 3-D Secure
+        is next, after which the session completes by itself.
+
+    Raises:
+        CardError: The card was declined; the session stays open.
+        InvalidRequest: The session is not open.
+    """
+    if session["status"] != "open":
+        raise InvalidRequest(f"This Checkout Session has a status of {session['status']}.")
+    customer = _customer(work, session)
+    attempt = _ATTEMPTS[session["mode"]]
+    intent = attempt(work, session, customer, method)
+    session["_waiting"] = intent["id"] if intent else None
+    work.save(session)
+    if intent is None or intent["status"] == "succeeded":
+        if intent:
+            checkout.keep_card(work, session, intent)
+        checkout.finish(work, session)
+    return intent or session
+
+
+def _customer(work: Work, session: Json) -> Json | None:
+    if session["customer"]:
+        return work.get("customer", session["customer"])
+    if session["mode"] == "payment" and session["customer_creation"] != "always":
+        return None
+    customer = customers.make(work, {"email": session["customer_email"]})
+    emit(work, "customer.created", customer)
+    session["customer"] = customer["id"]
+    return customer
+
+
+def _pay(work: Work, session: Json, customer: Json | None, method: Json) -> Json:
+    intent = payments.new_intent(
+        work,
+        {
+            "amount": session["amount_total"],
+            "currency": session["currency"],
+            "customer": customer["id"] if customer else None,
+        },
+    )
+    session["payment_intent"] = intent["id"]
+    payments.attempt(work, intent, method, off_session=False)
+    if intent["status"] == "requires_payment_method":
+        raise _nothing_kept(payments.declined(work, intent))
+    return intent
+
+
+def _set_up(work: Work, session: Json, customer: Json | None, method: Json) -> Json:
+    values = {"customer": customer["id"] if customer else None}
+    intent = setups.new_intent(work, values)
+    session["setup_intent"] = intent["id"]
+    setups.attempt(work, intent, method)
+    if intent["status"] == "requires_payment_method":
+        raise _nothing_kept(setups.declined(work, intent))
+    return intent
+
+
+def _subscribe(work: Work, session: Json, customer: Json | None, method: Json) -> Json | None:
+    if customer is None:
+        raise LookupError("a session that subscribes has a customer")
+    methods.attach(work, method, customer)
+    wanted = [{"price": i["price"], "quantity": i["quantity"]} for i in session["_items"]]
+    subscription = subscription_room.new_subscription(
+        work,
+        customer,
+        {
+            **session["_subscription_data"],
+            "items": wanted,
+            "default_payment_method": method["id"],
+            "discounts": session["_discounts"],
+        },
+    )
+    invoice = starting.first_invoice(work, subscription, customer, [], prorate=True)
+    session |= {"subscription": subscription["id"], "invoice": invoice["id"]}
+    starting.collect_first(
+        work, subscription, invoice, behavior="allow_incomplete", off_session=False
+    )
+    starting.begin_schedule(work, subscription)
+    intent = invoices.intent_of(work, invoice)
+    if intent and intent["status"] == "requires_payment_method":
+        raise _nothing_kept(payments.declined(work, intent))
+    subscriptions.announce(work, subscription)
+    return intent
+
+
+def _nothing_kept(refusal: Any) -> Any:
+    """A declined Checkout leaves the session open and nothing else behind."""
+    refusal.keeps_work = False
+    return refusal
+
+
+_Attempt = Callable[[Work, Json, Json | None, Json], Json | None]
+_ATTEMPTS: dict[str, _Attempt] = {"payment": _pay, "setup": _set_up, "subscription": _subscribe}

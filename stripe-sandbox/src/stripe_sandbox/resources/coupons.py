@@ -1,0 +1,132 @@
+"""Coupons and promotion codes."""
+
+from typing import Any
+
+from stripe_sandbox import changes
+from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.events import emit
+from stripe_sandbox.paging import page
+from stripe_sandbox.registry import Call, handles
+
+Json = dict[str, Any]
+
+
+@handles("coupons.create")
+def create(call: Call) -> Json:
+    """A coupon: a percentage or a sum off, once, for months, or for ever."""
+    work, params = call.work, call.params
+    percent, amount = params.get("percent_off"), params.get("amount_off")
+    if (percent is None) == (amount is None):
+        raise InvalidRequest("You must pass either `amount_off` or `percent_off`.")
+    if amount is not None and not params.get("currency"):
+        raise InvalidRequest(
+            "You must pass currency when passing amount_off",
+            code="parameter_missing",
+            param="currency",
+        )
+    duration = params.get("duration", "once")
+    months = params.get("duration_in_months")
+    if (duration == "repeating") != (months is not None):
+        raise InvalidRequest(
+            "`duration_in_months` is for coupons of duration `repeating`.",
+            param="duration_in_months",
+        )
+    identifier = params.get("id") or work.ids.text(8)
+    if work.find(identifier):
+        raise InvalidRequest("Coupon already exists.", code="resource_already_exists", param="id")
+    coupon = work.create(
+        "coupon",
+        {
+            "id": identifier,
+            "amount_off": amount,
+            "currency": (params.get("currency") or "").lower() or None,
+            "duration": duration,
+            "duration_in_months": months,
+            "metadata": changes.metadata({}, params),
+            "percent_off": percent,
+            "times_redeemed": 0,
+            "valid": True,
+            **changes.given(params, "max_redemptions", "name", "redeem_by"),
+        },
+    )
+    emit(work, "coupon.created", coupon)
+    return coupon
+
+
+@handles("coupons.retrieve")
+def retrieve(call: Call) -> Json:
+    """One coupon."""
+    return call.work.get("coupon", call.id, param="coupon")
+
+
+@handles("coupons.update")
+def update(call: Call) -> Json:
+    """Change a coupon's name or metadata; what it takes off never changes."""
+    coupon = call.work.get("coupon", call.id, param="coupon")
+    coupon |= changes.given(call.params, "name")
+    coupon["metadata"] = changes.metadata(coupon["metadata"], call.params)
+    emit(call.work, "coupon.updated", call.work.save(coupon))
+    return coupon
+
+
+@handles("coupons.delete")
+def delete(call: Call) -> Json:
+    """Make a coupon unusable; discounts given by it stay."""
+    coupon = call.work.get("coupon", call.id, param="coupon")
+    emit(call.work, "coupon.deleted", coupon)
+    return call.work.delete(coupon)
+
+
+@handles("coupons.list")
+def list_coupons(call: Call) -> Json:
+    """Coupons, newest first."""
+    return page(call, "coupon", {})
+
+
+@handles("promotion_codes.create")
+def create_code(call: Call) -> Json:
+    """A code that customers type in to get a coupon."""
+    work, params = call.work, call.params
+    coupon = params["promotion"].get("coupon")
+    work.referenced("coupon", coupon or "", param="promotion[coupon]")
+    code = params.get("code") or work.ids.text(8).upper()
+    if any(one["active"] for one in work.all("promotion_code", code=code)):
+        raise InvalidRequest("An active promotion code with this code exists.", param="code")
+    restrictions = {"first_time_transaction": False, **(params.get("restrictions") or {})}
+    made = work.create(
+        "promotion_code",
+        {
+            "active": params.get("active", True),
+            "code": code,
+            "metadata": changes.metadata({}, params),
+            "promotion": {"type": "coupon", "coupon": coupon},
+            "restrictions": restrictions,
+            "times_redeemed": 0,
+            **changes.given(params, "customer", "expires_at", "max_redemptions"),
+        },
+    )
+    emit(work, "promotion_code.created", made)
+    return made
+
+
+@handles("promotion_codes.retrieve")
+def retrieve_code(call: Call) -> Json:
+    """One promotion code."""
+    return call.work.get("promotion_code", call.id)
+
+
+@handles("promotion_codes.update")
+def update_code(call: Call) -> Json:
+    """Switch a code on or off, or change its metadata."""
+    code = call.work.get("promotion_code", call.id)
+    code |= changes.given(call.params, "active")
+    code["metadata"] = changes.metadata(code["metadata"], call.params)
+    emit(call.work, "promotion_code.updated", call.work.save(code))
+    return code
+
+
+@handles("promotion_codes.list")
+def list_codes(call: Call) -> Json:
+    """Promotion codes, newest first."""
+    names = ("active", "code", "customer")
+    return page(call, "promotion_code", {name: call.params.get(name) for name in names})

@@ -1,0 +1,112 @@
+"""Refunds."""
+
+from typing import Any
+
+from stripe_sandbox import changes
+from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.events import emit
+from stripe_sandbox.paging import list_object, page
+from stripe_sandbox.registry import Call, handles, includes
+from stripe_sandbox.rendering import present
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+
+@handles("refunds.create")
+def create(call: Call) -> Json:
+    """Give money back, all of it or a part."""
+    work, params = call.work, call.params
+    charge = _charge(work, params.get("charge"), params.get("payment_intent"))
+    left = charge["amount_captured"] - charge["amount_refunded"]
+    if left == 0:
+        raise InvalidRequest(
+            f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded"
+        )
+    amount = params.get("amount", left)
+    if not 0 < amount <= left:
+        raise InvalidRequest(
+            f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})",
+            param="amount",
+        )
+    refund = work.create("refund", _values(work, charge, amount, params))
+    charge["amount_refunded"] += amount
+    charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
+    emit(work, "refund.created", refund)
+    emit(work, "charge.refunded", work.save(charge))
+    return refund
+
+
+def _charge(work: Work, charge: str | None, intent: str | None) -> Json:
+    found: Json | None
+    if charge:
+        found = work.referenced("charge", charge, param="charge")
+    elif intent:
+        paid = work.referenced("payment_intent", intent, param="payment_intent")
+        found = work.find(paid["latest_charge"] or "")
+    else:
+        raise InvalidRequest(
+            "One of the following params should be provided for this request: payment_intent or "
+            "charge.",
+            code="parameter_missing",
+            param="payment_intent",
+        )
+    if found is None or found["status"] != "succeeded":
+        raise InvalidRequest(
+            "There is no successful charge to refund.", code="charge_not_refundable"
+        )
+    return found
+
+
+def _values(work: Work, charge: Json, amount: int, params: Any) -> Json:
+    return {
+        "amount": amount,
+        "balance_transaction": work.ids.new("txn_"),
+        "charge": charge["id"],
+        "currency": charge["currency"],
+        "customer": charge["customer"],
+        "destination_details": {
+            "type": "card",
+            "card": {
+                "reference_status": "pending",
+                "reference_type": "acquirer_reference_number",
+                "type": "refund",
+            },
+        },
+        "metadata": changes.metadata({}, params),
+        "payment_intent": charge["payment_intent"],
+        "payment_method": charge["payment_method"],
+        "reason": params.get("reason"),
+        "status": "succeeded",
+    }
+
+
+@includes("charge", "refunds")
+def of_charge(work: Work, charge: Json) -> Json:
+    """A charge's refunds, shown when a caller expands them."""
+    found = [
+        present(work, one) for one in work.newest("refund", {"charge": charge["id"]}, limit=10)
+    ]
+    return list_object(found, url=f"/v1/charges/{charge['id']}/refunds")
+
+
+@handles("refunds.retrieve")
+def retrieve(call: Call) -> Json:
+    """One refund."""
+    return call.work.get("refund", call.id)
+
+
+@handles("refunds.update")
+def update(call: Call) -> Json:
+    """Change a refund's metadata."""
+    refund = call.work.get("refund", call.id)
+    refund["metadata"] = changes.metadata(refund["metadata"], call.params)
+    emit(call.work, "refund.updated", call.work.save(refund))
+    return refund
+
+
+@handles("refunds.list")
+def list_refunds(call: Call) -> Json:
+    """Refunds, newest first."""
+    where = {name: call.params.get(name) for name in ("charge", "payment_intent")}
+    return page(call, "refund", where)
