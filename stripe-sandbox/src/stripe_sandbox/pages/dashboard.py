@@ -78,7 +78,7 @@ def _listing(section: Section, visit: Visit) -> Response:
     return visit.show(
         "list.html",
         section=section,
-        status=status,
+        chosen=status,
         rows=_presented(work, found[:PAGE_LENGTH]),
         older=found[PAGE_LENGTH - 1]["id"] if len(found) > PAGE_LENGTH else None,
         href=href,

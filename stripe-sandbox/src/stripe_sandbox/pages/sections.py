@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from stripe_sandbox.pages.show import badge, card_of, day, money, price_of, when
+from stripe_sandbox.pages.show import badge, card_of, day, moment, money, price_of, when
 from stripe_sandbox.store import Work
 
 Json = dict[str, Any]
@@ -210,7 +210,11 @@ SECTIONS: tuple[Section, ...] = (
         "events",
         "Events",
         "event",
-        (Column("Event", _event), Column("Delivery", _pending), _CREATED),
+        (
+            Column("Event", _event),
+            Column("Delivery", _pending),
+            Column("Created", lambda _, e: moment(e["created"]), wide=True),
+        ),
         hint="Every change makes one.",
     ),
     Section(

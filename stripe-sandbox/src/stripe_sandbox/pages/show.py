@@ -34,8 +34,8 @@ _TONES = {
 
 # Ids of the objects that have a page: a short prefix, then base-62 text.
 _ID = re.compile(
-    r"\b(?:cus|sub|in|pi|seti|pm|price|prod|evt|ch|re|cs_test|clock|si|ii|inpay|we|bpc|bps|promo|di|"
-    r"cbtxn)_[A-Za-z0-9_]{3,}\b"
+    r"\b(?:cus|sub|in|pi|seti|pm|price(?!_details)|prod|evt|ch|re|cs_test|clock|ii|inpay|we|bpc|bps|"
+    r"promo|di|cbtxn)_[A-Za-z0-9_]{3,}\b"
 )
 
 
@@ -57,6 +57,16 @@ def when(seconds: float | None) -> Markup:
     at = datetime.fromtimestamp(seconds, UTC)
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
         at.isoformat(), at.strftime("%A, %d %B %Y, %H:%M:%S"), at.strftime("%d %b %Y, %H:%M")
+    )
+
+
+def moment(seconds: float | None) -> Markup:
+    """A time in UTC to the second, for what happens in quick succession."""
+    if not seconds:
+        return Markup("–")
+    at = datetime.fromtimestamp(seconds, UTC)
+    return Markup('<time datetime="{}">{}</time>').format(
+        at.isoformat(), at.strftime("%d %b %Y, %H:%M:%S")
     )
 
 

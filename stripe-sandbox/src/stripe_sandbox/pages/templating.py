@@ -29,6 +29,7 @@ def _environment() -> Environment:
         "day": show.day,
         "json_of": show.json_of,
         "linked": show.linked,
+        "moment": show.moment,
         "price": show.price_of,
         "when": show.when,
     }
