@@ -43,7 +43,7 @@ def _delivery(work: Work, row: Any) -> Json:
     return delivery | {
         "type": event["type"] if event else delivery["event"],
         "url": endpoint["url"] if endpoint else delivery["endpoint"],
-        "answer": status or outcome,
+        "answer": f"Answered {status}" if status else (outcome or "").partition(":")[0],
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from markupsafe import Markup
 
 from stripe_sandbox.pages.sections import default_card, name_of, period_end, plan_of, product_of
-from stripe_sandbox.pages.show import badge, card_of, day, linked, money, price_of, when
+from stripe_sandbox.pages.show import badge, breakable, card_of, day, linked, money, price_of, when
 from stripe_sandbox.store import Work
 
 Json = dict[str, Any]
@@ -18,9 +18,9 @@ def title_of(work: Work, thing: Json) -> str | Markup:
     return _TITLES.get(thing["object"], lambda _, t: t["id"])(work, thing)
 
 
-_TITLES: dict[str, Callable[[Work, Json], str]] = {
+_TITLES: dict[str, Callable[[Work, Json], str | Markup]] = {
     "customer": lambda w, t: name_of(w, t["id"]),
-    "event": lambda _, t: str(t["type"]),
+    "event": lambda _, t: breakable(t["type"]),
     "invoice": lambda _, t: f"Invoice {t['number'] or '(draft)'}",
     "payment_intent": lambda _, t: money(t["amount"], t["currency"]),
     "charge": lambda _, t: money(t["amount"], t["currency"]),
@@ -30,7 +30,7 @@ _TITLES: dict[str, Callable[[Work, Json], str]] = {
     "product": lambda _, t: str(t["name"]),
     "subscription": lambda w, t: f"{name_of(w, t['customer'])} on {product_of(w, t)}",
     "test_helpers.test_clock": lambda _, t: str(t["name"] or "Test clock"),
-    "webhook_endpoint": lambda _, t: str(t["url"]),
+    "webhook_endpoint": lambda _, t: breakable(t["url"]),
 }
 
 

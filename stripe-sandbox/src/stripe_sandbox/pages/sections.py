@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from stripe_sandbox.pages.show import badge, card_of, day, moment, money, price_of, when
+from stripe_sandbox.pages.show import badge, breakable, card_of, day, moment, money, price_of, when
 from stripe_sandbox.store import Work
 
 Json = dict[str, Any]
@@ -78,7 +78,7 @@ def period_end(subscription: Json) -> int | None:
     return int(items[0]["current_period_end"]) if items else None
 
 
-def _two(first: str, second: str) -> Markup:
+def _two(first: str | Markup, second: str) -> Markup:
     return Markup('<strong>{}</strong><span class="sub">{}</span>').format(first, second)
 
 
@@ -116,7 +116,7 @@ def _prices(work: Work, product: Json) -> str:
 
 def _event(_: Work, event: Json) -> Markup:
     about = event["data"]["object"]
-    return _two(event["type"], about.get("id", about["object"]))
+    return _two(breakable(event["type"]), about.get("id", about["object"]))
 
 
 def _pending(_: Work, event: Json) -> Markup:

@@ -78,6 +78,11 @@ def day(seconds: float | None) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), at.strftime("%d %b %Y"))
 
 
+def breakable(text: str) -> Markup:
+    """A dotted name or an address that may wrap after its punctuation."""
+    return Markup(re.sub(r"([._/])", r"\1<wbr>", str(escape(text))))
+
+
 def badge(status: str | None) -> Markup:
     """A status as a coloured pill."""
     if not status:

@@ -25,6 +25,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "badge": show.badge,
+        "breakable": show.breakable,
         "card": show.card_of,
         "day": show.day,
         "json_of": show.json_of,
