@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from subscriptions.catalogue import product_on_sale
-from subscriptions.errors import MissingAtStripe, NoSubscription, WrongState
+from subscriptions.errors import MissingAtStripe, PaymentGatewayRefused, WrongState
 from subscriptions.models import Subscription, SubscriptionProduct
 from subscriptions.reading import current_subscription
 from subscriptions.statuses import ENDED
@@ -159,10 +159,13 @@ def _apply(row: Subscription, *, cause: str, call: Callable[[], StripeSubscripti
     with time_budget():
         try:
             answer = call()
-        except MissingAtStripe:
-            # It ended or was deleted behind our back: learn that, then say so.
+        except (MissingAtStripe, PaymentGatewayRefused):
+            # It may have ended behind our back: learn that, then say so.
             refresh_customer(row.customer.stripe_customer_id or "", cause=cause)
-            raise NoSubscription("The subscription no longer exists.") from None
+            row.refresh_from_db()
+            if row.stripe_status in ENDED:
+                raise WrongState("The subscription has ended.") from None
+            raise
         save_answer(row.customer, truth=Truth(subscriptions=(answer,)), cause=cause)
 
 
