@@ -1,14 +1,10 @@
 """One PostgreSQL, one key directory and one real server for the whole run; a clean slate a test."""
 
 import os
-import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -36,6 +32,7 @@ from auth_service.tables import metadata
 from auth_service.users import changes
 from auth_service.users.accounts import User
 from auth_service.users.changes import NewUser
+from tests.served import served
 
 CLIENT_SECRET = "test-secret-of-billing-service-0123456789"
 PASSWORD = "correct horse battery"
@@ -249,57 +246,7 @@ def as_billing(http: httpx.Client) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="session")
 def two_processes(settings: Settings, environ: dict[str, str]) -> Iterator[list[str]]:
     """Two servers in processes of their own, on the same database and keys."""
-    with ExitStack() as stack:
-        yield [stack.enter_context(served(environ)).url for _ in range(2)]
-
-
-@dataclass(frozen=True)
-class ServerProcess:
-    """An `auth-service serve` of its own."""
-
-    url: str
-    process: subprocess.Popen[bytes]
-    log: Path
-
-
-@contextmanager
-def served(environ: dict[str, str], *arguments: str) -> Iterator[ServerProcess]:
-    """Run the command line's server until the block ends."""
-    port = free_port()
-    command = [sys.executable, "-m", "auth_service", "serve", "--port", str(port)]
-    with tempfile.TemporaryDirectory(prefix="auth-serve-") as directory:
-        log = Path(directory) / "log"
-        with log.open("wb") as stderr:
-            process = subprocess.Popen(
-                [*command, *(arguments or ("--workers", "1"))],
-                env={**os.environ, **environ},
-                stderr=stderr,
-            )
-        url = f"http://127.0.0.1:{port}"
-        try:
-            wait_until_ready(url, process=process)
-            yield ServerProcess(url=url, process=process, log=log)
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
-
-
-def free_port() -> int:
-    """Ask the kernel for a port that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def wait_until_ready(url: str, *, process: subprocess.Popen[bytes]) -> None:
-    """Wait until a server answers, or fail when it ended instead."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the server ended before it was ready"
-        try:
-            if httpx.get(f"{url}/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    pytest.fail("the server did not become ready")
+    assert settings.is_local
+    environment = {**os.environ, **environ}
+    with served(environment, workers=1) as first, served(environment, workers=1) as second:
+        yield [first.url, second.url]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import IO
 
 import httpx
 import psutil
@@ -41,13 +42,16 @@ def _is_worker(child: psutil.Process) -> bool:
 
 
 @contextmanager
-def served(environ: Mapping[str, str], *, workers: int = 2) -> Iterator[Served]:
-    """Run the server on a free port until the block ends."""
+def served(
+    environ: Mapping[str, str], *, workers: int = 2, log: IO[bytes] | None = None
+) -> Iterator[Served]:
+    """Run the server on a free port until the block ends; its log may go to a file."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "auth_service", "serve", "--port", str(port)]
-    process = subprocess.Popen([*command, "--workers", str(workers)], env=dict(environ))
+    command += ["--workers", str(workers)]
+    process = subprocess.Popen(command, env=dict(environ), stderr=log)
     server = Served(f"http://127.0.0.1:{port}", process)
     try:
         _wait_until_ready(server)

@@ -36,8 +36,6 @@ from auth_service.throttle import Limits, LoginThrottle
 from auth_service.tokens import Issuer
 from auth_service.users.login import LogIn
 
-# The largest body any client has a reason to send.
-_LARGEST_BODY = 8192
 _DESCRIPTION = """\
 Users log in with `POST /api/token/obtain` and stay logged in with `POST /api/token/refresh`.
 Press **Authorize** and enter `JWT ` and the access token to try the endpoints that need one.
@@ -68,7 +66,6 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=_LARGEST_BODY,
         telemetry={"tracing": False, "metrics": False},
         lifespan=_lifespan,
     )

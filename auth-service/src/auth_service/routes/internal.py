@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from auth_service.errors import InvalidClient, MalformedBody, ValidationFailed
 from auth_service.routes.answers import refusals
+from auth_service.routes.edge import StrictRoute
 from auth_service.routes.forms import FORM, read_form
 from auth_service.routes.parts import parts_of
 from auth_service.routes.token import NO_STORE
@@ -16,7 +17,7 @@ from auth_service.tokens import SERVICE_TOKEN_LIFETIME_SECONDS
 
 CLIENT_ID = "billing-service"
 
-router = APIRouter(prefix="/internal", tags=["internal"])
+router = APIRouter(prefix="/internal", tags=["internal"], route_class=StrictRoute)
 _FORM_BODY = {
     "security": [{"basicAuth": []}],
     "requestBody": {
