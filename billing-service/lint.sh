@@ -6,4 +6,4 @@ export BILLING_DATABASE_URL="${BILLING_DATABASE_URL:-postgresql://lint@127.0.0.1
 ruff check .
 ruff format --check .
 mypy .
-lint-imports
+lint-imports --no-cache

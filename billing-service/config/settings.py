@@ -101,6 +101,10 @@ STATICFILES_DIRS = [BASE_DIR / "config" / "static"]
 # straight from the installed packages.
 _collected_static_files = BASE_DIR / "staticfiles"
 STATIC_ROOT = _collected_static_files if _collected_static_files.is_dir() else None
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024

@@ -20,5 +20,7 @@ class PytestRunner:
         is the service's own one unless TEST_DATABASE_URL names another.
         """
         environment = {"TEST_DATABASE_URL": os.environ["BILLING_DATABASE_URL"], **os.environ}
-        command = [sys.executable, "-m", "pytest", *self._options, *test_labels]
+        # A container's file system is read-only, so pytest keeps no cache.
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+        command += [*self._options, *test_labels]
         return subprocess.run(command, env=environment, check=False).returncode

@@ -17,6 +17,7 @@ def test_the_bare_address_leads_to_the_documentation(client: Client) -> None:
     assert (answer.status_code, answer["Location"]) == (302, "/api/docs/")
 
 
+@pytest.mark.django_db
 def test_the_documentation_lists_both_services_and_loads_nothing_from_elsewhere(
     client: Client,
 ) -> None:
