@@ -3,10 +3,20 @@
 from collections.abc import Callable
 from typing import Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from stripe_sandbox.pages.sections import default_card, name_of, period_end, plan_of, product_of
-from stripe_sandbox.pages.show import badge, breakable, card_of, day, linked, money, price_of, when
+from stripe_sandbox.pages.show import (
+    NOTHING,
+    badge,
+    breakable,
+    card_of,
+    day,
+    linked,
+    money,
+    price_of,
+    when,
+)
 from stripe_sandbox.store import Work
 
 Json = dict[str, Any]
@@ -15,7 +25,8 @@ Facts = list[tuple[str, str | Markup]]
 
 def title_of(work: Work, thing: Json) -> str | Markup:
     """An object's name."""
-    return _TITLES.get(thing["object"], lambda _, t: t["id"])(work, thing)
+    titled = _TITLES.get(thing["object"])
+    return titled(work, thing) if titled else str(thing["id"])
 
 
 _TITLES: dict[str, Callable[[Work, Json], str | Markup]] = {
@@ -36,13 +47,14 @@ _TITLES: dict[str, Callable[[Work, Json], str | Markup]] = {
 
 def facts_of(work: Work, thing: Json) -> Facts:
     """Labels and values; what is empty is left out."""
-    found = _FACTS.get(thing["object"], lambda _work, _thing: [])(work, thing)
-    return [(label, value) for label, value in found if value and value != "–"]
+    known = _FACTS.get(thing["object"])
+    found = known(work, thing) if known else []
+    return [(label, value) for label, value in found if value and value != NOTHING]
 
 
 def _customer_link(work: Work, thing: Json) -> Markup:
     if not thing.get("customer"):
-        return Markup("–")
+        return escape(NOTHING)
     template = Markup('<a href="/customers/{}">{}</a>')
     return template.format(thing["customer"], name_of(work, thing["customer"]))
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stripe_sandbox.pages.sections import BY_KIND, Column
-from stripe_sandbox.pages.show import badge, card_of, money, price_of, when
+from stripe_sandbox.pages.show import NOTHING, badge, card_of, money, price_of, when
 from stripe_sandbox.store import Work
 
 Json = dict[str, Any]
@@ -45,7 +45,9 @@ _COLUMNS: dict[str, tuple[Column, ...]] = {
     "invoice_payment": (
         Column("Requested", lambda _, p: money(p["amount_requested"], p["currency"])),
         _STATUS,
-        Column("Payment", lambda _, p: str(p["payment"].get("payment_intent") or "–"), wide=True),
+        Column(
+            "Payment", lambda _, p: str(p["payment"].get("payment_intent") or NOTHING), wide=True
+        ),
     ),
 }
 

@@ -21,8 +21,8 @@ def routes(site: Site) -> list[BaseRoute]:
     def get(path: str, function: PageFunction) -> Route:
         return Route(path, endpoint(site, function), methods=["GET"])
 
-    def post(path: str, function: PageFunction) -> Route:
-        return Route(path, endpoint(site, function), methods=["POST"])
+    def post(path: str, function: PageFunction, *, refused: PageFunction | None = None) -> Route:
+        return Route(path, endpoint(site, function, refused=refused), methods=["POST"])
 
     lists = [get(f"/{section.slug}", dashboard.listing(section)) for section in SECTIONS]
     details = [get(f"/{section.slug}/{{id}}", dashboard.detail) for section in SECTIONS]
@@ -42,14 +42,14 @@ def routes(site: Site) -> list[BaseRoute]:
         get("/hosted/authenticate/{id}", threeds.show),
         post("/hosted/authenticate/{id}", threeds.finish),
         get("/hosted/invoice/{id}", invoice.show),
-        post("/hosted/invoice/{id}/pay", invoice.pay),
+        post("/hosted/invoice/{id}/pay", invoice.pay, refused=invoice.show),
         get("/hosted/invoice/{id}/pdf", invoice.pdf),
         get("/hosted/checkout/{id}", checkout.show),
-        post("/hosted/checkout/{id}", checkout.pay),
+        post("/hosted/checkout/{id}", checkout.pay, refused=checkout.show),
         get("/hosted/portal/{id}", portal.show),
         post("/hosted/portal/{id}/cancel", portal.cancel),
         post("/hosted/portal/{id}/keep", portal.keep),
-        post("/hosted/portal/{id}/card", portal.change_card),
+        post("/hosted/portal/{id}/card", portal.change_card, refused=portal.show),
         Route("/test/{path:path}", _without_mode, methods=["GET"]),
         Mount("/assets", StaticFiles(directory=_ASSETS)),
     ]

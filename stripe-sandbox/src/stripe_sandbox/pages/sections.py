@@ -6,7 +6,17 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from stripe_sandbox.pages.show import badge, breakable, card_of, day, moment, money, price_of, when
+from stripe_sandbox.pages.show import (
+    NOTHING,
+    badge,
+    breakable,
+    card_of,
+    day,
+    moment,
+    money,
+    price_of,
+    when,
+)
 from stripe_sandbox.store import Work
 
 Json = dict[str, Any]
@@ -48,7 +58,7 @@ def name_of(work: Work, identifier: str | None) -> str:
     """How people call a customer."""
     customer = work.find(identifier) if identifier else None
     if customer is None or customer.get("deleted"):
-        return identifier or "–"
+        return identifier or NOTHING
     return str(customer["name"] or customer["email"] or customer["description"] or identifier)
 
 
@@ -62,14 +72,14 @@ def plan_of(subscription: Json) -> str:
     """What a subscription is for: the first price, and how many more there are."""
     items = subscription["items"]["data"]
     more = f" + {len(items) - 1}" if len(items) > 1 else ""
-    return price_of(items[0]["price"]) + more if items else "–"
+    return price_of(items[0]["price"]) + more if items else NOTHING
 
 
 def product_of(work: Work, subscription: Json) -> str:
     """The name of the first product subscribed to."""
     items = subscription["items"]["data"]
     product = work.find(items[0]["price"]["product"]) if items else None
-    return str(product["name"]) if product and not product.get("deleted") else "–"
+    return str(product["name"]) if product and not product.get("deleted") else NOTHING
 
 
 def period_end(subscription: Json) -> int | None:
@@ -111,7 +121,7 @@ def _card(work: Work, intent: Json) -> str:
 
 def _prices(work: Work, product: Json) -> str:
     prices = work.newest("price", {"product": product["id"]}, limit=4)
-    return ", ".join(price_of(price) for price in prices) or "–"
+    return ", ".join(price_of(price) for price in prices) or NOTHING
 
 
 def _event(_: Work, event: Json) -> Markup:

@@ -9,10 +9,16 @@ from markupsafe import Markup, escape
 
 Json = dict[str, Any]
 
+# What stands where there is nothing to show.
+NOTHING = "\N{EN DASH}"
+_MINUS = "\N{MINUS SIGN}"
+
 _SYMBOLS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥", "inr": "₹", "cad": "CA$", "aud": "A$"}
 
 # Source: https://docs.stripe.com/currencies#zero-decimal
-_ZERO_DECIMAL = set(["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"])
+_ZERO_DECIMAL = frozenset(
+    "bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf".split(" ")  # noqa: SIM905 -- a list of codes reads best as a line
+)
 
 _TONES = {
     "good": {"active", "paid", "succeeded", "complete", "ready", "enabled", "delivered"},
@@ -42,10 +48,10 @@ _ID = re.compile(
 def money(amount: int | None, currency: str | None) -> str:
     """An amount in the smallest unit, as people write it: `$10.00`."""
     if amount is None:
-        return "–"
+        return NOTHING
     code = (currency or "usd").lower()
     number = f"{abs(amount):,}" if code in _ZERO_DECIMAL else f"{abs(amount) / 100:,.2f}"
-    sign = "−" if amount < 0 else ""
+    sign = _MINUS if amount < 0 else ""
     symbol = _SYMBOLS.get(code)
     return f"{sign}{symbol}{number}" if symbol else f"{sign}{number} {code.upper()}"
 
@@ -53,7 +59,7 @@ def money(amount: int | None, currency: str | None) -> str:
 def when(seconds: float | None) -> Markup:
     """A time in UTC, short enough for a table."""
     if not seconds:
-        return Markup("–")
+        return escape(NOTHING)
     at = datetime.fromtimestamp(seconds, UTC)
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
         at.isoformat(), at.strftime("%A, %d %B %Y, %H:%M:%S"), at.strftime("%d %b %Y, %H:%M")
@@ -63,7 +69,7 @@ def when(seconds: float | None) -> Markup:
 def moment(seconds: float | None) -> Markup:
     """A time in UTC to the second, for what happens in quick succession."""
     if not seconds:
-        return Markup("–")
+        return escape(NOTHING)
     at = datetime.fromtimestamp(seconds, UTC)
     return Markup('<time datetime="{}">{}</time>').format(
         at.isoformat(), at.strftime("%d %b %Y, %H:%M:%S")
@@ -73,20 +79,21 @@ def moment(seconds: float | None) -> Markup:
 def day(seconds: float | None) -> Markup:
     """A date in UTC."""
     if not seconds:
-        return Markup("–")
+        return escape(NOTHING)
     at = datetime.fromtimestamp(seconds, UTC)
     return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), at.strftime("%d %b %Y"))
 
 
 def breakable(text: str) -> Markup:
     """A dotted name or an address that may wrap after its punctuation."""
-    return Markup(re.sub(r"([._/])", r"\1<wbr>", str(escape(text))))
+    parts = re.split(r"(?<=[._/])", text)
+    return Markup("<wbr>").join(escape(part) for part in parts)
 
 
 def badge(status: str | None) -> Markup:
     """A status as a coloured pill."""
     if not status:
-        return Markup("–")
+        return escape(NOTHING)
     tone = next((tone for tone, names in _TONES.items() if status in names), "calm")
     label = status.replace("_", " ").capitalize()
     return Markup('<span class="badge {}">{}</span>').format(tone, label)
@@ -105,7 +112,7 @@ def price_of(price: Json) -> str:
 def card_of(method: Json | None) -> str:
     """A saved card: `Visa •••• 4242`."""
     if not method or not method.get("card"):
-        return "–"
+        return NOTHING
     return f"{method['card']['brand'].capitalize()} •••• {method['card']['last4']}"
 
 

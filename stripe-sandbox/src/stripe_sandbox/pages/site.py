@@ -51,6 +51,7 @@ class Visit:
     work: Work
     request: Request
     form: dict[str, str]
+    refusal: StripeError | None = None
 
     @property
     def id(self) -> str:
@@ -59,6 +60,7 @@ class Visit:
 
     def show(self, template: str, *, status: int = 200, **values: Any) -> Response:
         """Answer a page."""
+        status = self.refusal.status if self.refusal else status
         return page(template, status=status, visit=self, **values)
 
     def back(self, to: str, *, note: str) -> Response:
@@ -90,15 +92,33 @@ class ForeignForm(StripeError):
 PageFunction = Callable[[Visit], Response]
 
 
-def endpoint(site: Site, function: PageFunction) -> Callable[[Request], Awaitable[Response]]:
-    """A page function as Starlette calls it."""
+def endpoint(
+    site: Site, function: PageFunction, *, refused: PageFunction | None = None
+) -> Callable[[Request], Awaitable[Response]]:
+    """A page function as Starlette calls it.
+
+    Args:
+        site: What the page shows and changes.
+        function: Answers the page.
+        refused: Answers instead when the function is refused something, with the
+            refusal in its visit and whatever the function wrote rolled back.
+    """
+
+    def answer_within_work(request: Request, form: dict[str, str]) -> Response:
+        _refuse_foreign(request)
+        try:
+            with site.store.work() as work:
+                return function(Visit(site, work, request, form))
+        except StripeError as refusal:
+            if refused is None:
+                raise
+            with site.store.work() as work:
+                return refused(Visit(site, work, request, form, refusal))
 
     async def answer(request: Request) -> Response:
         form = dict(parse_qsl((await request.body()).decode("utf-8", errors="replace")))
         try:
-            _refuse_foreign(request)
-            with site.store.work() as work:
-                return function(Visit(site, work, request, form))
+            return answer_within_work(request, form)
         except StripeError as refusal:
             return page("refused.html", status=refusal.status, message=refusal.message)
 

@@ -4,7 +4,6 @@ from typing import Any
 
 from starlette.responses import Response
 
-from stripe_sandbox.errors import CardError, InvalidRequest
 from stripe_sandbox.pages import authentication
 from stripe_sandbox.pages.api import perform
 from stripe_sandbox.pages.hosted import cards
@@ -17,31 +16,26 @@ from stripe_sandbox.rendering import present
 Json = dict[str, Any]
 
 
-def show(visit: Visit, *, refusal: str = "") -> Response:
+def show(visit: Visit) -> Response:
     """The invoice, with a card form while it is open."""
     stored = visit.work.get("invoice", visit.id)
+    waiting = authentication.waiting_for(visit.work, stored)
+    if visit.refusal and waiting:
+        return visit.to(f"/hosted/authenticate/{waiting[0]['id']}")
     return visit.show(
         "hosted/invoice.html",
-        status=402 if refusal else 200,
         invoice=present(visit.work, stored),
         customer=name_of(visit.work, stored["customer"]),
-        waiting=authentication.waiting_for(visit.work, stored),
+        waiting=waiting,
         choices=cards.choices(),
-        refusal=refusal,
     )
 
 
 def pay(visit: Visit) -> Response:
-    """Pay with the card in the form; a refusal is shown, 3-D Secure is next."""
-    try:
-        customer = visit.work.get("invoice", visit.id)["customer"]
-        method = cards.attached(visit.work, customer, visit.form)
-        perform(visit, "invoices.pay", visit.id, payment_method=method["id"], off_session="false")
-    except (CardError, InvalidRequest) as refused:
-        waiting = authentication.waiting_for(visit.work, visit.work.get("invoice", visit.id))
-        if waiting:
-            return visit.to(f"/hosted/authenticate/{waiting[0]['id']}")
-        return show(visit, refusal=refused.message)
+    """Pay with the card in the form; a card may refuse, or ask for 3-D Secure first."""
+    customer = visit.work.get("invoice", visit.id)["customer"]
+    method = cards.attached(visit.work, customer, visit.form)
+    perform(visit, "invoices.pay", visit.id, payment_method=method["id"], off_session="false")
     return visit.back(f"/hosted/invoice/{visit.id}", note="paid")
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from stripe_sandbox.errors import CardError, InvalidRequest
+from stripe_sandbox.errors import InvalidRequest
 from stripe_sandbox.pages.api import perform
 from stripe_sandbox.pages.hosted import cards
 from stripe_sandbox.pages.sections import default_card, name_of, period_end, plan_of, product_of
@@ -16,13 +16,12 @@ Json = dict[str, Any]
 _GONE = {"canceled", "incomplete_expired"}
 
 
-def show(visit: Visit, *, refusal: str = "") -> Response:
+def show(visit: Visit) -> Response:
     """What the customer has, and what they can do about it."""
     work, session = visit.work, visit.work.get("billing_portal.session", visit.id)
     customer = work.get("customer", session["customer"])
     return visit.show(
         "hosted/portal.html",
-        status=402 if refusal else 200,
         session=session,
         name=name_of(work, customer["id"]),
         subscriptions=[
@@ -33,7 +32,6 @@ def show(visit: Visit, *, refusal: str = "") -> Response:
         card=default_card(work, customer),
         invoices=work.newest("invoice", {"customer": customer["id"]}, limit=12),
         choices=cards.choices(),
-        refusal=refusal,
     )
 
 
@@ -73,10 +71,7 @@ def _change(visit: Visit, **sent: str) -> None:
 def change_card(visit: Visit) -> Response:
     """Save a card and charge it from now on."""
     customer = visit.work.get("billing_portal.session", visit.id)["customer"]
-    try:
-        method = cards.attached(visit.work, customer, visit.form)
-    except (CardError, InvalidRequest) as refused:
-        return show(visit, refusal=refused.message)
+    method = cards.attached(visit.work, customer, visit.form)
     settings = {"default_payment_method": method["id"]}
     perform(visit, "customers.update", customer, invoice_settings=settings)
     return visit.back(f"/hosted/portal/{visit.id}", note="card_changed")

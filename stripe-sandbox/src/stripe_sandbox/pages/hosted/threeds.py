@@ -3,12 +3,13 @@
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from stripe_sandbox import rules
 from stripe_sandbox.pages import authentication
 from stripe_sandbox.pages.facts import title_of
+from stripe_sandbox.pages.hosted import checkout
 from stripe_sandbox.pages.site import Visit
+from stripe_sandbox.rules.authentication import finish as finish_authentication
 from stripe_sandbox.store import Work
 
 Json = dict[str, Any]
@@ -32,11 +33,15 @@ def finish(visit: Visit) -> Response:
     """The customer proved who they are, or could not; back to where they came from."""
     intent = authentication.intent_with(visit.work, visit.id)
     action = intent["next_action"] or {}
+    bought = visit.work.all("checkout.session", _waiting=intent["id"])
     succeed = visit.form.get("outcome") == "complete"
-    rules.authentication.finish(visit.work, visit.id, succeed=succeed)
+    finish_authentication(visit.work, visit.id, succeed=succeed)
     return_url = (action.get("redirect_to_url") or {}).get("return_url")
-    to = _with_result(return_url, intent) if return_url else f"/hosted/authenticate/{visit.id}"
-    return RedirectResponse(to, 303)
+    if bought:
+        return visit.to(checkout.after(bought[0]))
+    if return_url:
+        return visit.to(_with_result(return_url, intent))
+    return visit.to(f"/hosted/authenticate/{visit.id}")
 
 
 def _with_result(return_url: str, intent: Json) -> str:
