@@ -99,13 +99,12 @@ def event_templates(
     """Fetch each subscriber's subscription as Stripe would put it into an event."""
     stripe = KeptConnection(environment.sandbox_port)
     headers = {"Authorization": "Bearer sk_test_sandbox"}
-    api_version = stripe.get("/v1/events?limit=1", headers=headers)["data"][0]["api_version"]
     found = [
         stripe.get(f"/v1/subscriptions/{each.subscription_id}", headers=headers)
         for each in subscribers
     ]
     stripe.close()
-    return [EventTemplate(subscription, api_version=api_version) for subscription in found]
+    return [EventTemplate(subscription) for subscription in found]
 
 
 def _against_peers(

@@ -153,7 +153,7 @@ def made_up_event() -> EventTemplate:
         "status": "active",
         "items": {"object": "list", "data": [{"id": "si_bench", "metadata": {"x": "y" * 2000}}]},
     }
-    return EventTemplate(subscription, api_version="2026-10-28.endive")
+    return EventTemplate(subscription)
 
 
 def _each_once(server: Contender, readers: Sequence[bytes]) -> None:

@@ -9,6 +9,8 @@ THREADS = 4
 USERS = 40
 RSA_BITS = 2048
 PASSWORD = "a-long-benchmark-passphrase"
+# The one version the sandbox answers in; dj-stripe's own SDK is a little older.
+STRIPE_VERSION = "2026-10-28.endive"
 WEBHOOK_SECRET = "whsec_bench_secret"
 
 

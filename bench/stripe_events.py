@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.load import request_bytes
-from bench.setting import WEBHOOK_SECRET
+from bench.setting import STRIPE_VERSION, WEBHOOK_SECRET
 
 _EVENT_ID = "evt_bench_placeholder"
 _numbers = itertools.count()
@@ -18,11 +18,11 @@ _numbers = itertools.count()
 class EventTemplate:
     """A `customer.subscription.updated` about one subscription; each copy has an id of its own."""
 
-    def __init__(self, subscription: Mapping[str, Any], *, api_version: str) -> None:
+    def __init__(self, subscription: Mapping[str, Any]) -> None:
         event = {
             "id": _EVENT_ID,
             "object": "event",
-            "api_version": api_version,
+            "api_version": STRIPE_VERSION,
             "created": int(time.time()),
             "data": {
                 "object": subscription,

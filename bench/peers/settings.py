@@ -3,6 +3,8 @@
 import os
 from datetime import timedelta
 
+from bench.setting import STRIPE_VERSION
+
 
 def _setting(name: str) -> str:
     # The type checker loads these settings without any of the variables.
@@ -60,8 +62,9 @@ SIMPLE_JWT = {
     "AUTH_HEADER_TYPES": ("JWT", "Bearer"),
 }
 
-STRIPE_TEST_SECRET_KEY = "sk_test_bench"
+STRIPE_TEST_SECRET_KEY = "sk_test_" + "0" * 24
 STRIPE_LIVE_MODE = False
+STRIPE_API_VERSION = STRIPE_VERSION
 STRIPE_API_HOST = _setting("PEER_STRIPE_API_BASE")
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 DJSTRIPE_WEBHOOK_SECRET = _setting("PEER_WEBHOOK_SECRET")
