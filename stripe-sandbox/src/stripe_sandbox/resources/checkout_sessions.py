@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stripe_sandbox import changes, shapes
-from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.errors import InvalidRequest, NotCovered
 from stripe_sandbox.events import emit
 from stripe_sandbox.paging import list_object, page, slice_page
 from stripe_sandbox.registry import Call, handles, includes
@@ -26,6 +26,14 @@ from stripe_sandbox.store import Work
 Json = dict[str, Any]
 
 _LIVES_FOR = 24 * 3600
+_INTENT_FIELDS = (
+    "description",
+    "receipt_email",
+    "setup_future_usage",
+    "shipping",
+    "statement_descriptor",
+    "statement_descriptor_suffix",
+)
 
 
 @handles("checkout.sessions.create")
@@ -67,11 +75,21 @@ def create(call: Call) -> Json:
             "_items": items,
             "_subscription_data": params.get("subscription_data") or {},
             "_discounts": params.get("discounts") or [],
+            "_payment_intent": _intent_values(params.get("payment_intent_data") or {}),
             **_plain(params),
         },
     )
     work.schedule(session, "checkout.expire", session["expires_at"], clock=None)
     return session
+
+
+def _intent_values(data: Json) -> Json:
+    """What the payment intent of a session takes over from `payment_intent_data`."""
+    unknown = [name for name in data if name not in (*_INTENT_FIELDS, "metadata")]
+    if unknown:
+        path = f"payment_intent_data[{unknown[0]}]"
+        raise NotCovered(f"the parameter `{path}` of checkout.sessions.create", param=path)
+    return changes.given(data, *_INTENT_FIELDS) | {"metadata": changes.metadata({}, data)}
 
 
 def _plain(params: Any) -> Json:
@@ -241,6 +259,7 @@ def _pay(work: Work, session: Json, customer: Json | None, method: Json) -> Json
     intent = payments.new_intent(
         work,
         {
+            **session["_payment_intent"],
             "amount": session["amount_total"],
             "currency": session["currency"],
             "customer": customer["id"] if customer else None,

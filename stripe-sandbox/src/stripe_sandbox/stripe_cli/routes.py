@@ -17,7 +17,7 @@ from stripe_sandbox.rendering import present
 from stripe_sandbox.resources import events
 from stripe_sandbox.sdk.source import api_version
 from stripe_sandbox.store import Store
-from stripe_sandbox.stripe_cli import socket
+from stripe_sandbox.stripe_cli import payment_pages, socket
 from stripe_sandbox.stripe_cli.sessions import Session, Sessions
 
 Answer = Callable[[Request], Awaitable[Response]]
@@ -49,6 +49,17 @@ def routes(store: Store, sessions: Sessions, *, listen_secret: str | None) -> li
     async def subscribe(websocket: WebSocket) -> None:
         await socket.serve(websocket, sessions)
 
+    async def show_page(request: Request) -> Response:
+        check_key(request.headers.get("authorization"))
+        with store.work() as work:
+            return JSONResponse(payment_pages.show(work, request.path_params["id"]))
+
+    async def confirm_page(request: Request) -> Response:
+        check_key(request.headers.get("authorization"))
+        sent = forms.decode((await request.body()).decode())
+        with store.work() as work:
+            return JSONResponse(payment_pages.confirm(work, request.path_params["id"], sent))
+
     async def retry(request: Request) -> Response:
         check_key(request.headers.get("authorization"))
         sent = forms.decode((await request.body()).decode())
@@ -63,6 +74,8 @@ def routes(store: Store, sessions: Sessions, *, listen_secret: str | None) -> li
     return [
         Route("/v1/stripecli/sessions", _refusing(create), methods=["POST"]),
         Route("/v1/events/{id}/retry", _refusing(retry), methods=["POST"]),
+        Route("/v1/payment_pages/{id}", _refusing(show_page), methods=["GET"]),
+        Route("/v1/payment_pages/{id}/confirm", _refusing(confirm_page), methods=["POST"]),
         WebSocketRoute(SOCKET_PATH, subscribe),
     ]
 

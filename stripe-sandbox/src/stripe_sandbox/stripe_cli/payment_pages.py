@@ -1,0 +1,41 @@
+"""The private endpoints with which `stripe trigger` completes a checkout session."""
+
+from typing import Any
+
+from stripe_sandbox.errors import CardError, InvalidRequest
+from stripe_sandbox.rendering import present
+from stripe_sandbox.resources import checkout_sessions
+from stripe_sandbox.rules import methods
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+
+def show(work: Work, identifier: str) -> Json:
+    """What Stripe's own checkout page is told about a session; the CLI reads only the id."""
+    session = work.get("checkout.session", identifier)
+    return present(work, session)
+
+
+def confirm(work: Work, identifier: str, sent: Json) -> Json:
+    """Pay a session as its customer would.
+
+    Args:
+        work: The unit of work.
+        identifier: The session.
+        sent: `payment_method`, and `expected_amount` as the page showed it.
+
+    Raises:
+        InvalidRequest: The amount is another one.
+        CardError: The card was declined, or asks for 3-D Secure.
+    """
+    session = work.get("checkout.session", identifier)
+    expected = sent.get("expected_amount")
+    if expected is not None and expected != str(session["amount_total"]):
+        raise InvalidRequest("The amount has changed.", param="expected_amount")
+    named = str(sent.get("payment_method", ""))
+    method = methods.resolve(work, named, param="payment_method")
+    intent = checkout_sessions.complete(work, session, method)
+    if intent.get("status") == "requires_action":
+        raise CardError("This card asks for 3-D Secure.", code="authentication_required")
+    return present(work, session)
