@@ -20,7 +20,8 @@ class Answers:
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=2)
         try:
             connection.request("GET", parts.path or "/")
-            return connection.getresponse().status == self.status
+            with connection.getresponse() as answer:
+                return answer.status == self.status
         except (OSError, http.client.HTTPException):
             return False
         finally:

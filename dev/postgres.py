@@ -188,7 +188,7 @@ class Cluster:
         return [str(self.bin_dir / program), *connection]
 
 
-def cluster(state_dir: Path) -> Cluster:
+def cluster(state_dir: Path, *, identity: str) -> Cluster:
     """Find out where the server's programs and data are, or will be.
 
     As root the server runs under another account. Where that account cannot get to the
@@ -197,6 +197,8 @@ def cluster(state_dir: Path) -> Cluster:
 
     Args:
         state_dir: The system's state directory.
+        identity: Something that a new state directory of the same name has not: data that stayed
+            behind outside of an old one is not taken up again.
 
     Raises:
         ToolMissing: The wheel is not installed.
@@ -212,7 +214,7 @@ def cluster(state_dir: Path) -> Cluster:
             log=log,
             user=_UNPRIVILEGED_USER,
         )
-    digest = hashlib.sha256(str(state_dir).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(f"{state_dir} {identity}".encode()).hexdigest()[:12]
     private_dir = Path(tempfile.gettempdir()) / f"stripe-assignment-{digest}"
     return Cluster(
         bin_dir=private_dir / "programs" / programs.relative_to(programs.parents[2]),

@@ -11,7 +11,8 @@ from typing import Protocol
 from dev import supervise
 from dev.parts import Part, Process
 
-READY_SECONDS = 60.0
+# Generous: a busy machine is not a broken one.
+READY_SECONDS = 120.0
 
 
 class State(Enum):

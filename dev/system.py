@@ -64,7 +64,7 @@ def system(settings: Settings) -> System:
     billing_dir = settings.root / "billing-service"
     sandbox_dir = settings.root / "stripe-sandbox"
     logs = settings.log_dir
-    cluster = postgres.cluster(settings.state_dir)
+    cluster = postgres.cluster(settings.state_dir, identity=values["POSTGRES_PASSWORD"])
     auth_env = _environment(values, AUTH, venv=auth_dir)
     billing_env = _environment(values, BILLING, venv=billing_dir)
     manage = (_program(billing_dir, "python"), "manage.py")

@@ -25,26 +25,22 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """The system: PostgreSQL, sandbox, both services, worker and gateway."""
     own = {"DEV_STATE_DIR": str(tmp_path_factory.mktemp("system")), "ENVIRONMENT": "local"}
     whole = system(load({**os.environ, **UNLIMITED, **free_ports(), **own}))
-    bring_up(whole)
     try:
+        bring_up(whole)
         with httpx.Client(timeout=40, trust_env=False) as client:
-            yield Running(whole, client)
+            started = Running(whole, client)
+            yield started
+            for person in started.people:
+                person.client.close()
     finally:
         commands.take_down(whole)
+        whole.cluster.remove()
 
 
 @pytest.fixture
-def new_person(running: Running) -> Iterator[Callable[..., Person]]:
+def new_person(running: Running) -> Callable[..., Person]:
     """Creates a user and logs them in: `new_person(is_staff=True)`."""
-    people: list[Person] = []
-
-    def create(**attributes: object) -> Person:
-        people.append(running.new_person(**attributes))
-        return people[-1]
-
-    yield create
-    for person in people:
-        person.client.close()
+    return running.new_person
 
 
 @pytest.fixture

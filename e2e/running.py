@@ -97,6 +97,7 @@ class Running:
 
     system: System
     client: httpx.Client = field(repr=False)
+    people: list[Person] = field(default_factory=list, repr=False)
     _service_token: tuple[float, str] = (0.0, "")
 
     @property
@@ -159,7 +160,9 @@ class Running:
             trust_env=False,
         )
         user_id = user_id or claims(tokens["access"])["id"]
-        return Person(user_id, username, password, tokens["access"], tokens["refresh"], client)
+        person = Person(user_id, username, password, tokens["access"], tokens["refresh"], client)
+        self.people.append(person)
+        return person
 
     def process(self, name: str) -> Process:
         """The process of this name in the table."""
@@ -245,6 +248,6 @@ def bring_up(system: System) -> None:
     try:
         commands.bring_up(system, watcher=silent)
     except PartFailed as error:
-        if error.log is not None:
+        if error.log is not None and error.log.exists():
             error.add_note("\n".join(error.log.read_text().splitlines()[-30:]))
         raise

@@ -105,10 +105,11 @@ class Show:
             closing: What becomes of the system now.
         """
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-        table.add_column("", justify="right", style="dim")
-        table.add_column("step", no_wrap=True, min_width=40)
-        table.add_column("answer", no_wrap=True)
-        table.add_column("ms", justify="right", style="dim", no_wrap=True)
+        # Widths that leave the request what remains of 80 columns, and more where there are more.
+        table.add_column("", justify="right", style="dim", width=4)
+        table.add_column("step", no_wrap=True, width=40)
+        table.add_column("http", no_wrap=True, width=6)
+        table.add_column("ms", justify="right", style="dim", width=7)
         table.add_column("request", style="cyan", no_wrap=True, overflow="ellipsis")
         for number, line in enumerate(self.lines, start=1):
             exchange = line.exchange

@@ -63,7 +63,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     # pytest's directories are closed to others, which is what sends root elsewhere.
-    cluster = postgres.cluster(state_dir)
+    cluster = postgres.cluster(state_dir, identity="test")
     cluster.initialise(superuser_password=PASSWORDS["PGPASSWORD"])
     process = Process(
         name="postgres",

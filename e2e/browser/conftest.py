@@ -1,0 +1,68 @@
+"""A real Chromium that notes every address it asks for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, sync_playwright
+
+from dev.chromium import executable
+from e2e.running import Running
+
+# Chromium would look for updates and its own hosts, which no test of ours is about.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+]
+
+
+@dataclass
+class Visit:
+    """A page in the browser, and what it asked for and complained about."""
+
+    page: Page
+    requested: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def note_request(self, request: Request) -> None:
+        """Remember an address."""
+        self.requested.append(request.url)
+
+    def elsewhere(self) -> list[str]:
+        """Addresses that are not on this machine."""
+        return [
+            url
+            for url in self.requested
+            if urlsplit(url).scheme not in ("data", "blob", "about")
+            and urlsplit(url).hostname not in ("localhost", "127.0.0.1")
+        ]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for the session."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, running: Running) -> Iterator[Visit]:
+    """A fresh browser profile; nothing it does may leave this machine."""
+    context = browser.new_context(base_url=running.url, viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(15_000)
+    visit = Visit(context.new_page())
+    context.on("request", visit.note_request)
+    visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+    yield visit
+    context.close()
+    assert visit.requested, "the test opened no page"
+    assert visit.elsewhere() == []
+    assert visit.complaints == []
