@@ -33,11 +33,11 @@ class Person:
         self.id = uuid.uuid4()
         self.stripe = stripe
         self.client = Client()
-        self._headers = {"Authorization": f"JWT {signing_key().access_token(self.id)}"}
+        self.headers = {"Authorization": f"JWT {signing_key().access_token(self.id)}"}
 
     def get(self, path: str, **headers: str) -> Any:
         """GET below /api/subscriptions/."""
-        return self.client.get(f"/api/subscriptions/{path}", headers=self._headers | headers)
+        return self.client.get(f"/api/subscriptions/{path}", headers=self.headers | headers)
 
     def post(self, path: str, body: dict[str, Any] | None = None, **headers: str) -> Any:
         """POST JSON below /api/subscriptions/."""
@@ -45,7 +45,7 @@ class Person:
             f"/api/subscriptions/{path}",
             data=body or {},
             content_type="application/json",
-            headers=self._headers | headers,
+            headers=self.headers | headers,
         )
 
     def subscribe(
