@@ -61,8 +61,8 @@ def create_app(settings: Settings) -> ASGIApp:
         lifespan=_lifespan(store, delivery),
         exception_handlers={Exception: _defect},
     )
-    # Outermost, because it breaks connections.
-    return FaultInjection(OlderParameters(app), faults=in_force)
+    # Faults break connections, and a key is in use for as long as they hold an answer back.
+    return idempotency.OneAtATime(FaultInjection(OlderParameters(app), faults=in_force))
 
 
 async def _healthz(_request: Request) -> Response:

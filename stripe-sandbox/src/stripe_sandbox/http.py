@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from stripe_sandbox import contract, forms, idempotency, shapes
 from stripe_sandbox.errors import InvalidRequest, NotCovered, StripeError, Unauthenticated
-from stripe_sandbox.idempotency import Key, KeysInUse, Result
+from stripe_sandbox.idempotency import Key, Result
 from stripe_sandbox.registry import Call
 from stripe_sandbox.rendering import respond
 from stripe_sandbox.routing import Route, Routes
@@ -49,7 +49,6 @@ class Api:
         self.store = store
         self.settings = settings
         self.routes = Routes()
-        self.keys = KeysInUse()
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request; work is done between two awaits, so it is never interleaved."""
@@ -139,8 +138,7 @@ def check_key(authorization: str | None) -> str:
     if "_live_" in value:
         raise Unauthenticated("The sandbox refuses live keys. Use a test key such as sk_test_…")
     if not value.startswith(_TEST_KEYS):
-        hidden = value[:8] + "*" * max(0, len(value) - 12) + value[-4:]
-        raise Unauthenticated(f"Invalid API Key provided: {hidden}")
+        raise Unauthenticated(f"Invalid API Key provided: {'*' * len(value[:-4])}{value[-4:]}")
     return value
 
 

@@ -6,6 +6,9 @@ Source: https://docs.stripe.com/api/idempotent_requests.
 import hashlib
 from dataclasses import dataclass
 
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
 from stripe_sandbox.errors import IdempotencyKeyInUse, IdempotencyMismatch
 from stripe_sandbox.store import Store, Work
 
@@ -35,30 +38,47 @@ def key_of(value: str, route: str, body: bytes) -> Key:
     return Key(value, route, hashlib.sha256(body).hexdigest())
 
 
-class KeysInUse:
-    """Keys whose first request has not been answered; a crash forgets them, rightly."""
+class OneAtATime:
+    """An ASGI layer that lets one request with a key through at a time.
 
-    def __init__(self) -> None:
-        self._values: set[str] = set()
+    It stands outside everything that can delay an answer, as a slow Stripe
+    would. A crash forgets which keys are in use, and rightly so.
+    """
 
-    def take(self, key: Key) -> None:
-        """Claim a key until it is released.
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._in_use: set[bytes] = set()
 
-        Raises:
-            IdempotencyKeyInUse: Another request holds it.
-        """
-        if key.value in self._values:
-            raise IdempotencyKeyInUse(
-                "There is currently another in-progress request using this Idempotent Key (that "
-                "probably means you submitted twice, and the other request is still going "
-                f"through): {key.value}. Please try again later.",
-                code="idempotency_key_in_use",
-            )
-        self._values.add(key.value)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it while another one holds its key."""
+        key = _key_in(scope)
+        if key is None:
+            await self._app(scope, receive, send)
+        elif key in self._in_use:
+            await _conflict(key.decode("latin-1"))(scope, receive, send)
+        else:
+            self._in_use.add(key)
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                self._in_use.discard(key)
 
-    def release(self, key: Key) -> None:
-        """Give a key back once its request is answered."""
-        self._values.discard(key.value)
+
+def _key_in(scope: Scope) -> bytes | None:
+    if scope["type"] != "http" or scope["method"] != "POST":
+        return None
+    return next((v for name, v in scope["headers"] if name == b"idempotency-key" and v), None)
+
+
+def _conflict(key: str) -> JSONResponse:
+    refusal = IdempotencyKeyInUse(
+        "There is currently another in-progress request using this Idempotent Key (that probably "
+        "means you submitted twice, and the other request is still going through): "
+        f"{key}. Please try again later.",
+        code="idempotency_key_in_use",
+    )
+    headers = {"Stripe-Should-Retry": "true"}
+    return JSONResponse(refusal.body(), refusal.status, headers)
 
 
 def stored(store: Store, key: Key) -> Result | None:

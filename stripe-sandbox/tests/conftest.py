@@ -1,0 +1,30 @@
+"""One sandbox for the whole run, and what tests ask of it."""
+
+from collections.abc import Iterator
+
+import pytest
+import stripe
+from stripe import StripeClient
+
+from tests.scenes import Scene
+from tests.server import Server
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A running sandbox that checks its own responses."""
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(server: Server) -> StripeClient:
+    """stripe-python, pointed at the sandbox."""
+    stripe.enable_telemetry = False
+    return server.client()
+
+
+@pytest.fixture
+def scene(server: Server, client: StripeClient) -> Scene:
+    """Customers, subscriptions and clocks in a few words."""
+    return Scene(server, client)

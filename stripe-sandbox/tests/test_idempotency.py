@@ -1,0 +1,87 @@
+"""Idempotency keys, as documented."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+import stripe
+
+from tests.scenes import Scene
+from tests.server import Server
+
+
+def test_a_repeated_request_is_replayed(scene: Scene) -> None:
+    """The same key and parameters give the same answer and make nothing new."""
+    key = {"idempotency_key": "replayed"}
+    email = {"email": "replayed@example.com"}
+
+    first = scene.v1.customers.create(email, key)
+    second = scene.v1.customers.create(email, key)
+
+    assert first.id == second.id
+    assert second.last_response.headers["Idempotent-Replayed"] == "true"
+    assert second.last_response.headers["Original-Request"] == first.last_response.request_id
+    assert len(scene.v1.customers.list({"email": "replayed@example.com"}).data) == 1
+
+
+def test_a_key_with_other_parameters_is_refused(scene: Scene) -> None:
+    """A reused key is an error of the caller, not a replay."""
+    key = {"idempotency_key": "other parameters"}
+    scene.v1.customers.create({"name": "one"}, key)
+
+    with pytest.raises(stripe.IdempotencyError) as refused:
+        scene.v1.customers.create({"name": "two"}, key)
+    with pytest.raises(stripe.IdempotencyError, match="same endpoint"):
+        scene.v1.setup_intents.create({}, key)
+
+    assert refused.value.http_status == 400
+    assert refused.value.json_body["error"]["type"] == "idempotency_error"
+
+
+def test_a_decline_is_replayed(scene: Scene) -> None:
+    """A saved refusal comes back even if a good card would now be charged."""
+    customer = scene.customer(None)
+    key = {"idempotency_key": f"declined {customer.id}"}
+    card = "pm_card_visa_chargeDeclined"
+
+    for _ in range(2):
+        with pytest.raises(stripe.CardError) as refused:
+            scene.v1.payment_methods.attach(card, {"customer": customer.id}, key)
+
+    assert refused.value.headers["Idempotent-Replayed"] == "true"
+
+
+def test_a_request_that_never_ran_leaves_its_key_free(server: Server) -> None:
+    """A validation error is not saved; the corrected request runs under the same key."""
+    headers = {"Authorization": "Bearer sk_test_x", "Idempotency-Key": "validated"}
+    url = f"{server.url}/v1/customers"
+
+    wrong = httpx.post(url, data={"emial": "a"}, headers=headers)
+    right = httpx.post(url, data={"email": "a"}, headers=headers)
+
+    assert (wrong.status_code, right.status_code) == (400, 200)
+
+
+def test_two_at_once_with_one_key_make_one_customer(server: Server) -> None:
+    """A key in use answers 409 or the first result; never a second object."""
+    headers = {"Authorization": "Bearer sk_test_x", "Idempotency-Key": "at once"}
+
+    def create(_: int) -> httpx.Response:
+        return httpx.post(f"{server.url}/v1/customers", data={"name": "x"}, headers=headers)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(create, range(16)))
+
+    made = {answer.json()["id"] for answer in answers if answer.status_code == 200}
+    assert len(made) == 1
+    assert {answer.status_code for answer in answers} <= {200, 409}
+
+
+def test_every_answer_says_which_request_and_version_it_is(server: Server) -> None:
+    """`Request-Id` and `Stripe-Version` are on answers and errors alike."""
+    headers = {"Authorization": "Bearer sk_test_x"}
+
+    for path in ("/v1/customers", "/v1/customers/cus_none", "/v1/nonsense"):
+        answer = httpx.get(server.url + path, headers=headers)
+        assert answer.headers["Request-Id"].startswith("req_")
+        assert answer.headers["Stripe-Version"] == "2026-10-28.endive"

@@ -1,0 +1,286 @@
+"""Wrong calls get Stripe's status, type, code and parameter."""
+
+from typing import Any
+
+import httpx
+import pytest
+import stripe
+from stripe import StripeClient
+
+from tests.scenes import BASIC, Scene, intent_of
+from tests.server import Server
+
+Json = dict[str, Any]
+
+
+def post(server: Server, path: str, data: Json, **headers: str) -> httpx.Response:
+    """A raw call, for requests that the SDK would not let through."""
+    sent = {"Authorization": "Bearer sk_test_sandbox", **headers}
+    return httpx.post(server.url + path, data=data, headers=sent)
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "code", "param"),
+    [
+        ("customers", {"emial": "a@b.c"}, "parameter_unknown", "emial"),
+        ("customers", {"address[planet]": "x"}, "parameter_unknown", "address[planet]"),
+        ("customers", {"coupon": "old"}, "parameter_unknown", "coupon"),
+        ("customers", {"name": ""}, "parameter_invalid_empty", "name"),
+        ("payment_intents", {"amount": "500"}, "parameter_missing", "currency"),
+        ("payment_intents", {"amount": "ten", "currency": "usd"}, "parameter_invalid_integer", "amount"),
+        (
+            "payment_intents",
+            {"amount": "500", "currency": "usd", "payment_method_types[]": "card"},
+            "parameter_unknown",
+            "payment_method_types",
+        ),
+        (
+            "checkout/sessions",
+            {"mode": "setup", "payment_method_types[0]": "card", "success_url": "http://x"},
+            "parameter_unknown",
+            "payment_method_types",
+        ),
+        ("payment_intents", {"amount": "5", "currency": "usd"}, "amount_too_small", "amount"),
+        ("subscriptions", {"items[0][price]": BASIC}, "parameter_missing", "customer"),
+        ("subscriptions", {"customer": "cus_0"}, "resource_missing", "customer"),
+        ("subscriptions", {"customer": "cus_0", "coupon": "old"}, "parameter_unknown", "coupon"),
+        ("prices", {"currency": "usd", "unit_amount": "1"}, "parameter_missing", "product"),
+        ("webhook_endpoints", {"url": "http://x"}, "parameter_missing", "enabled_events"),
+        ("customers", {"payment_method": "pm_none"}, "resource_missing", "payment_method"),
+    ],
+)
+def test_a_wrong_parameter_is_named(
+    server: Server, path: str, sent: Json, code: str, param: str
+) -> None:
+    """The error says which parameter is wrong, and in which way."""
+    answer = post(server, f"/v1/{path}", sent)
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["type"]) == (400, "invalid_request_error")
+    assert (error["code"], error["param"]) == (code, param)
+
+
+@pytest.mark.parametrize(
+    ("sent", "param"),
+    [
+        ({"payment_behavior": "sometimes"}, "payment_behavior"),
+        ({"cancel_at_period_end": "maybe"}, "cancel_at_period_end"),
+        ({"items": "price"}, "items"),
+        ({"metadata": "text"}, "metadata"),
+        ({"trial_settings[end_behavior][missing_payment_method]": "x"}, None),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused(
+    server: Server, scene: Scene, sent: Json, param: str | None
+) -> None:
+    """Enums, booleans, arrays and objects are checked, nested ones too."""
+    customer = scene.customer()
+
+    answer = post(server, "/v1/subscriptions", {"customer": customer.id, **sent})
+
+    error = answer.json()["error"]
+    assert (answer.status_code, error["type"]) == (400, "invalid_request_error")
+    assert error["param"] == (param or "trial_settings[end_behavior][missing_payment_method]")
+
+
+def test_an_unknown_id_is_missing(client: StripeClient) -> None:
+    """A wrong id in the path is a 404 that repeats it."""
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        client.v1.subscriptions.retrieve("sub_none")
+
+    assert (refused.value.http_status, refused.value.code) == (404, "resource_missing")
+    assert refused.value.user_message == "No such subscription: 'sub_none'"
+
+
+def test_another_customers_card_cannot_be_used(scene: Scene) -> None:
+    """A payment method pays for its own customer only."""
+    owner, thief = scene.customer(), scene.customer(None)
+    card = owner.invoice_settings.default_payment_method
+
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        scene.subscription(thief, default_payment_method=card)
+    with pytest.raises(stripe.InvalidRequestError) as taken:
+        scene.v1.payment_methods.attach(card, {"customer": thief.id})
+
+    assert refused.value.code == "resource_missing"
+    assert refused.value.param == "default_payment_method"
+    assert taken.value.code == "payment_method_unexpected_state"
+
+
+def test_a_subscription_needs_something_to_charge(scene: Scene) -> None:
+    """Without a payment method the first invoice cannot be collected."""
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        scene.subscription(scene.customer(None))
+
+    assert (refused.value.http_status, refused.value.code) == (400, "resource_missing")
+
+
+@pytest.mark.parametrize(
+    ("card", "code", "decline"),
+    [
+        ("pm_card_visa_chargeDeclined", "card_declined", "generic_decline"),
+        ("pm_card_chargeDeclined", "card_declined", "generic_decline"),
+        ("pm_card_visa_chargeDeclinedInsufficientFunds", "card_declined", "insufficient_funds"),
+        ("pm_card_visa_chargeDeclinedLostCard", "card_declined", "lost_card"),
+        ("pm_card_visa_chargeDeclinedStolenCard", "card_declined", "stolen_card"),
+        ("pm_card_chargeDeclinedExpiredCard", "expired_card", None),
+        ("pm_card_chargeDeclinedIncorrectCvc", "incorrect_cvc", None),
+        ("pm_card_chargeDeclinedProcessingError", "processing_error", None),
+    ],
+)
+def test_a_declining_card_is_declined_on_attach(
+    scene: Scene, card: str, code: str, decline: str | None
+) -> None:
+    """402 with the published code; the customer has no card afterwards."""
+    customer = scene.customer(None)
+
+    with pytest.raises(stripe.CardError) as refused:
+        scene.v1.payment_methods.attach(card, {"customer": customer.id})
+
+    error = refused.value
+    assert (error.http_status, error.code) == (402, code)
+    assert error.json_body["error"].get("decline_code") == decline
+    assert not scene.v1.payment_methods.list({"customer": customer.id}).data
+
+
+def test_a_customer_with_a_declining_card_is_not_made(scene: Scene) -> None:
+    """The decline takes the whole request back."""
+    with pytest.raises(stripe.CardError):
+        scene.customer("pm_card_visa_chargeDeclined", email="declined@example.com")
+
+    assert not scene.v1.customers.list({"email": "declined@example.com"}).data
+
+
+def test_a_card_that_attaches_and_then_fails(scene: Scene) -> None:
+    """Card …0341 can be saved; every charge of it fails and leaves its trace."""
+    subscription = scene.subscription(scene.customer("pm_card_chargeCustomerFail"))
+
+    intent = intent_of(subscription)
+    charge = scene.v1.charges.retrieve(intent.latest_charge)
+    assert (subscription.status, intent.status) == ("incomplete", "requires_payment_method")
+    assert intent.last_payment_error.decline_code == "generic_decline"
+    assert (charge.status, charge.failure_code) == ("failed", "card_declined")
+
+
+def test_a_declined_payment_intent_stays(scene: Scene) -> None:
+    """A 402 names the intent, which can be tried again with a better card."""
+    with pytest.raises(stripe.CardError) as refused:
+        scene.v1.payment_intents.create(
+            {
+                "amount": 1000,
+                "currency": "usd",
+                "payment_method": "pm_card_visa_chargeDeclined",
+                "confirm": True,
+                "return_url": "https://example.com",
+            }
+        )
+
+    identifier = refused.value.json_body["error"]["payment_intent"]["id"]
+    paid = scene.v1.payment_intents.confirm(
+        identifier, {"payment_method": "pm_card_visa", "return_url": "https://example.com"}
+    )
+    assert paid.status == "succeeded"
+
+
+def test_a_raw_card_number_is_refused(client: StripeClient) -> None:
+    """Card numbers are refused, as by any account without access to raw card data."""
+    card = {"number": "4242424242424242", "exp_month": 12, "exp_year": 2030, "cvc": "999"}
+
+    with pytest.raises(stripe.CardError) as refused:
+        client.v1.payment_methods.create({"type": "card", "card": card})  # type: ignore[typeddict-item]  # what callers do wrong
+
+    assert refused.value.json_body["error"]["type"] == "invalid_request_error"
+    assert "generally unsafe" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("sk_live_51abcdefghijkl", "refuses live keys"),
+        ("rk_live_51abcdefghijkl", "refuses live keys"),
+        ("nonsense", "Invalid API Key"),
+    ],
+)
+def test_a_wrong_key_is_refused(server: Server, key: str, words: str) -> None:
+    """A live key never gets anywhere, and is not repeated in the answer."""
+    answer = httpx.get(f"{server.url}/v1/customers", headers={"Authorization": f"Bearer {key}"})
+
+    assert answer.status_code == 401
+    assert words in answer.json()["error"]["message"]
+    assert key[:-4] not in answer.text
+
+
+def test_a_missing_key_is_refused(server: Server) -> None:
+    """Without a key nothing is answered."""
+    assert httpx.get(f"{server.url}/v1/customers").status_code == 401
+
+
+def test_an_endpoint_that_is_not_covered_says_so(client: StripeClient) -> None:
+    """What Stripe has and the sandbox has not is a 501 that names it."""
+    with pytest.raises(stripe.APIError) as refused:
+        client.v1.payouts.list()
+
+    assert refused.value.http_status == 501
+    assert "`payouts.list`" in str(refused.value)
+    assert refused.value.json_body["error"]["code"] == "sandbox_not_covered"
+
+
+def test_a_parameter_that_is_not_covered_says_so(scene: Scene) -> None:
+    """A parameter that would be ignored is refused by name, and nothing is done."""
+    customer = scene.customer()
+
+    with pytest.raises(stripe.APIError) as refused:
+        scene.subscription(customer, application_fee_percent=5)
+
+    assert "`application_fee_percent`" in str(refused.value)
+    assert not scene.v1.subscriptions.list({"customer": customer.id}).data
+
+
+def test_an_unknown_url_is_not_stripes(server: Server) -> None:
+    """A path that Stripe does not have is a 404."""
+    answer = post(server, "/v1/unicorns", {})
+
+    assert answer.status_code == 404
+    assert "Unrecognized request URL" in answer.json()["error"]["message"]
+
+
+def test_another_api_version_is_refused(server: Server) -> None:
+    """The sandbox speaks the SDK's version alone."""
+    answer = post(server, "/v1/customers", {}, **{"Stripe-Version": "2020-08-27"})
+
+    assert answer.status_code == 400
+    assert "2020-08-27" in answer.json()["error"]["message"]
+
+
+def test_an_ended_subscription_cannot_be_changed_or_canceled_again(scene: Scene) -> None:
+    """Only its metadata may change."""
+    subscription = scene.subscription(scene.customer())
+    scene.v1.subscriptions.cancel(subscription.id)
+
+    with pytest.raises(stripe.InvalidRequestError) as changed:
+        scene.v1.subscriptions.update(subscription.id, {"cancel_at_period_end": True})
+    with pytest.raises(stripe.InvalidRequestError) as again:
+        scene.v1.subscriptions.cancel(subscription.id)
+
+    assert changed.value.code == "invalid_canceled_subscription_fields"
+    assert (again.value.http_status, again.value.code) == (404, "resource_missing")
+    updated = scene.v1.subscriptions.update(subscription.id, {"metadata": {"kept": "yes"}})
+    assert updated.metadata["kept"] == "yes"
+
+
+def test_what_cannot_be_expanded_is_named(scene: Scene) -> None:
+    """A wrong path in `expand` is refused."""
+    customer = scene.customer()
+
+    with pytest.raises(stripe.InvalidRequestError, match=r"cannot be expanded \(email\)"):
+        scene.v1.customers.retrieve(customer.id, {"expand": ["email"]})
+
+
+def test_an_invoice_changes_status_only_as_stripe_allows(scene: Scene) -> None:
+    """A paid invoice can be neither paid, voided nor finalised again."""
+    invoice = scene.subscription(scene.customer()).latest_invoice.id
+    invoices = scene.v1.invoices
+
+    for refused in (invoices.pay, invoices.void_invoice, invoices.finalize_invoice):
+        with pytest.raises(stripe.InvalidRequestError):
+            refused(invoice)
