@@ -1,0 +1,273 @@
+"""Throttling: guessing gets slow, and nobody can lock the owner out."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, func, select
+
+from auth_service.errors import TooManyAttempts
+from auth_service.tables import known_source, throttle_bucket
+from auth_service.throttle import (
+    Attempt,
+    Limits,
+    LoginThrottle,
+    backoff,
+    network_of,
+    normalised,
+    purge,
+)
+from auth_service.users.accounts import User
+from tests.conftest import PASSWORD, MovableClock, Service
+
+Obtain = Callable[..., httpx.Response]
+AddUser = Callable[..., User]
+
+
+def fail(obtain: Obtain, times: int, **more: str) -> list[int]:
+    """Try a wrong password again and again."""
+    return [obtain(password="a wrong guess", **more).status_code for _ in range(times)]
+
+
+def test_the_sixth_guess_has_to_wait(
+    obtain: Obtain, add_user: AddUser, clock: MovableClock
+) -> None:
+    """Five mistakes are free; then even the right password waits, and then it works."""
+    add_user()
+    assert fail(obtain, 5) == [401] * 5
+
+    refused = obtain(password=PASSWORD)
+    assert refused.status_code == 429
+    assert refused.json()["code"] == "too_many_attempts"
+    assert 1 <= int(refused.headers["Retry-After"]) <= 15
+
+    clock.advance(seconds=15)
+    assert obtain(password=PASSWORD).status_code == 200
+
+
+def test_the_wait_doubles_up_to_a_quarter_of_an_hour(
+    obtain: Obtain, add_user: AddUser, clock: MovableClock
+) -> None:
+    """Each further mistake costs twice the last wait; there is no lock without an end."""
+    add_user()
+    fail(obtain, 4)
+    waits = []
+    for _ in range(8):
+        assert fail(obtain, 1) == [401]
+        waits.append(int(obtain(password=PASSWORD).headers["Retry-After"]))
+        clock.advance(seconds=waits[-1])
+
+    assert [round(wait / 15) for wait in waits] == [1, 2, 4, 8, 16, 32, 60, 60]
+    assert obtain(password=PASSWORD).status_code == 200
+
+
+def test_a_success_forgives_the_mistakes_before_it(obtain: Obtain, add_user: AddUser) -> None:
+    """Who mistypes four times a day is never throttled."""
+    add_user()
+    for _ in range(3):
+        assert fail(obtain, 4) == [401] * 4
+        assert obtain().status_code == 200
+
+
+def test_unknown_names_are_throttled_alike(obtain: Obtain, add_user: AddUser) -> None:
+    """The throttle tells no more about which names exist than the refusal itself."""
+    add_user("ada")
+    known = [obtain("ada", "a wrong guess") for _ in range(7)]
+    unknown = [obtain("nobody", "a wrong guess", source="192.0.2.2") for _ in range(7)]
+
+    assert [a.status_code for a in known] == [a.status_code for a in unknown]
+    assert [a.text for a in known] == [a.text for a in unknown]
+
+
+def test_spellings_of_a_name_share_a_bucket(obtain: Obtain, add_user: AddUser) -> None:
+    """Writing the name differently gives no further guesses."""
+    add_user("ada")
+    names = ["ada", "ADA", "Ada", "\uff41da", "aDa", "ada"]
+    statuses = [obtain(name, "a wrong guess").status_code for name in names]
+    assert statuses == [401] * 5 + [429]
+
+
+def test_an_account_is_guarded_against_many_sources(
+    obtain: Obtain, add_user: AddUser, clock: MovableClock
+) -> None:
+    """A botnet has twenty guesses in a quarter of an hour, however many addresses it has."""
+    add_user()
+    statuses = [fail(obtain, 1, source=f"198.51.100.{n}")[0] for n in range(25)]
+    assert statuses == [401] * 20 + [429] * 5
+
+    clock.advance(minutes=15)
+    assert fail(obtain, 1, source="198.51.100.99") == [401]
+
+
+def test_a_known_source_is_not_locked_out_by_others(obtain: Obtain, add_user: AddUser) -> None:
+    """While a botnet hammers the account, its owner logs in from home."""
+    add_user()
+    assert obtain(source="203.0.113.7").status_code == 200
+    for n in range(25):
+        fail(obtain, 1, source=f"198.51.100.{n}")
+
+    assert obtain(source="203.0.113.7").status_code == 200
+    assert obtain(source="203.0.113.8").status_code == 429
+
+
+def test_a_source_is_forgotten_after_a_month(
+    obtain: Obtain, add_user: AddUser, clock: MovableClock
+) -> None:
+    """An address that has long been somebody else's has no privilege left."""
+    add_user()
+    obtain(source="203.0.113.7")
+    clock.advance(days=31)
+    for n in range(20):
+        fail(obtain, 1, source=f"198.51.100.{n}")
+
+    assert obtain(source="203.0.113.7").status_code == 429
+
+
+def test_a_source_that_tries_many_names_is_stopped(obtain: Obtain) -> None:
+    """Spraying one password over all accounts ends after fifty."""
+    statuses = [obtain(f"user{n}", "Summer2026!").status_code for n in range(52)]
+    assert statuses == [401] * 50 + [429] * 2
+
+
+def test_an_ipv6_client_cannot_escape_within_its_network(obtain: Obtain) -> None:
+    """A subscriber has a whole /64, so the /64 is what counts."""
+    statuses = [fail(obtain, 1, source=f"2001:db8::{n:x}")[0] for n in range(6)]
+    assert statuses == [401] * 5 + [429]
+
+
+def test_a_forged_forwarding_header_changes_nothing(http: httpx.Client) -> None:
+    """The gateway appends the real address; what the client wrote before it is not believed."""
+    statuses = [
+        http.post(
+            "/api/token/obtain",
+            json={"username": "ada", "password": "a wrong guess"},
+            headers={"X-Forwarded-For": f"10.9.8.{n}, 192.0.2.1"},
+        ).status_code
+        for n in range(6)
+    ]
+    assert statuses == [401] * 5 + [429]
+
+
+def test_a_burst_gets_no_more_guesses_than_a_queue(obtain: Obtain, add_user: AddUser) -> None:
+    """Thirty guesses sent at once are counted one by one."""
+    add_user()
+    with ThreadPoolExecutor(30) as pool:
+        jobs = [pool.submit(obtain, "ada", f"guess number {n}") for n in range(30)]
+        statuses = [job.result().status_code for job in jobs]
+
+    assert statuses.count(401) == 5
+    assert set(statuses) == {401, 429}
+
+
+def test_names_are_not_stored(service: Service, obtain: Obtain) -> None:
+    """Who types the password into the field of the name does not find it in our database."""
+    obtain("my secret password", "x")
+    with service.engine.connect() as connection:
+        keys = connection.scalars(select(throttle_bucket.c.key)).all()
+    assert len(keys) == 3
+    assert all(len(key) == 32 for key in keys)
+
+
+def test_what_has_expired_is_purged(
+    service: Service, obtain: Obtain, add_user: AddUser, clock: MovableClock
+) -> None:
+    """The tables hold a quarter of an hour of failures and a month of sources, no more."""
+    add_user()
+    obtain()
+    fail(obtain, 1)
+    clock.advance(days=31)
+
+    with service.engine.begin() as connection:
+        assert purge(connection, now=clock(), limit=1000) == 3
+        for table in (throttle_bucket, known_source):
+            assert connection.scalar(select(func.count()).select_from(table)) == 0
+
+
+ATTACKER_MOVE = st.tuples(
+    st.integers(min_value=0, max_value=40),  # which of its addresses
+    st.integers(min_value=1, max_value=30),  # how many guesses
+    st.integers(min_value=0, max_value=2000),  # seconds until its next move
+)
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(moves=st.lists(ATTACKER_MOVE, max_size=25))
+def test_no_sequence_of_foreign_failures_stops_the_owner(
+    service: Service, moves: list[tuple[int, int, int]]
+) -> None:
+    """Whatever others do from elsewhere, the owner gets in where that worked before."""
+    throttle = LoginThrottle(secret=b"property test", limits=Limits())
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+    home = throttle.attempt("ada", source="203.0.113.7")
+    with service.engine.connect() as connection:
+        throttle.record_success(connection, home, now=now)
+        for address, guesses, pause in moves:
+            attempt = throttle.attempt("ada", source=f"198.51.100.{address}")
+            for _ in range(guesses):
+                try:
+                    throttle.check(connection, attempt, now=now)
+                except TooManyAttempts:
+                    break
+                throttle.record_failure(connection, attempt, now=now)
+            now += timedelta(seconds=pause)
+            throttle.check(connection, home, now=now)
+        connection.rollback()
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(pauses=st.lists(st.integers(min_value=0, max_value=1200), min_size=30, max_size=60))
+def test_guesses_from_one_source_stay_rare(service: Service, pauses: list[int]) -> None:
+    """However an attacker times it, a closed pair opens only after the announced wait."""
+    throttle = LoginThrottle(secret=b"property test", limits=Limits())
+    attempt = throttle.attempt("ada", source="198.51.100.1")
+    now = datetime(2030, 1, 1, tzinfo=UTC)
+    with service.engine.connect() as connection:
+        for pause in pauses:
+            wait = _wait_of(throttle, connection, attempt, now=now)
+            assert 0 <= wait <= 900
+            if wait:
+                opens = now + timedelta(seconds=wait)
+                assert _wait_of(throttle, connection, attempt, now=opens) == 0
+            else:
+                throttle.record_failure(connection, attempt, now=now)
+            now += timedelta(seconds=pause)
+        connection.rollback()
+
+
+def _wait_of(
+    throttle: LoginThrottle, connection: Connection, attempt: Attempt, *, now: datetime
+) -> int:
+    try:
+        throttle.check(connection, attempt, now=now)
+    except TooManyAttempts as refusal:
+        return refusal.retry_after_seconds or 0
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("source", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("no address", "unknown"),
+    ],
+)
+def test_the_network_of_an_address(source: str, network: str) -> None:
+    """An IPv4 address in IPv6 clothes is the same source."""
+    assert network_of(source) == network
+
+
+def test_names_are_folded_and_waits_are_bounded() -> None:
+    """What people cannot tell apart is one name; a thousand mistakes wait no longer than twelve."""
+    assert normalised("\uff21DA\u00df") == "adass"
+    assert backoff(1000) == timedelta(minutes=15)
