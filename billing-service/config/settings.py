@@ -131,8 +131,6 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": [],
     "SCHEMA_PATH_PREFIX": "/api",
     "PREPROCESSING_HOOKS": ["config.schema.without_slash_twins"],
-    "COMPONENT_SPLIT_REQUEST": True,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "SWAGGER_UI_SETTINGS": {"persistAuthorization": True},
+    # As the URLs stand: subscribe and status first.
+    "SORT_OPERATIONS": False,
 }

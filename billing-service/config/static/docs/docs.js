@@ -12,7 +12,7 @@ window.ui = SwaggerUIBundle({
   displayRequestDuration: true,
   // Kept in this browser, and across the two schemas because both call their scheme jwtAuth.
   persistAuthorization: true,
-  tryItOutEnabled: false,
+  defaultModelsExpandDepth: 0,
   // The validator would be asked over the internet.
   validatorUrl: null,
 });
