@@ -7,7 +7,7 @@ hand. Keys are the `object` name, followed by the path of the nested class.
 
 from fnmatch import fnmatchcase
 
-from stripe_sandbox.sdk.types import Record
+from stripe_sandbox.sdk.types import MapOf, Record
 
 # Every optional field is missing unless it has a value.
 _SPARSE = (
@@ -83,6 +83,7 @@ _MISSING: dict[str, set[str]] = {
     "payment_method.Card": {"description", "iin", "issuer"},
     "price": {"currency_options", "tiers"},
     "product": {"tax_details"},
+    "promotion_code.Restrictions": {"currency_options"},
     "refund": {
         "description",
         "failure_balance_transaction",
@@ -112,6 +113,6 @@ def may_be_missing(record: Record, root: str, name: str) -> bool:
         return True
     if any(fnmatchcase(key, pattern) for pattern in _SPARSE):
         return True
-    return isinstance(record.fields[name].type, Record) and (
+    return isinstance(record.fields[name].type, Record | MapOf) and (
         any(fnmatchcase(key, pattern) for pattern in _TYPED) and name != "billing_details"
     )

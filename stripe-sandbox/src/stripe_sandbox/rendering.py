@@ -105,7 +105,7 @@ def _expand_field(
         for item in value[name]:
             _expand(work, field.type.item, item, branch, f"{path}.")
         return
-    elif not branch:
+    elif not branch and not isinstance(field.type, PageOf):
         raise _refusal(path)
     _expand(work, field.type, value.get(name), branch, f"{path}.")
 

@@ -15,6 +15,9 @@ from stripe_sandbox.kinds import KINDS
 
 Json = dict[str, Any]
 
+# In a selection: the field has no value.
+NOTHING = object()
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
   seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
@@ -151,7 +154,11 @@ class Work:
         return self.save(thing)
 
     def save(self, thing: Json) -> Json:
-        """Keep the changes made to an object of this unit of work."""
+        """Keep the changes made to an object of this unit of work.
+
+        Nested objects that a request gave in part are filled up on the way.
+        """
+        thing.update(shapes.new(thing["object"], thing))
         self._dirty[thing["id"]] = thing
         return thing
 
@@ -215,7 +222,8 @@ class Work:
 
         Args:
             kind: The `object` name.
-            where: Linked fields and their values; a list means any of them.
+            where: Linked fields and their values; a list means any of them,
+                `NOTHING` that there is no value.
             limit: How many at most; -1 for all.
             before: Only those stored before this position.
             after: Only those stored after this position, the nearest first taken.
@@ -332,6 +340,10 @@ class Work:
 def _selection(kind: str, where: Json, created: Json) -> tuple[str, list[Any]]:
     sql, values = "SELECT o.id, o.data FROM objects o WHERE o.kind = ? AND o.deleted = 0", [kind]
     for field, wanted in where.items():
+        if wanted is NOTHING:
+            sql += " AND o.seq NOT IN (SELECT seq FROM links WHERE kind = ? AND field = ?)"
+            values += [kind, field]
+            continue
         options = wanted if isinstance(wanted, list) else [wanted]
         marks = ", ".join("?" for _ in options)
         sql += f" AND o.seq IN (SELECT seq FROM links WHERE kind = ? AND field = ? AND value IN ({marks}))"  # noqa: S608 -- only question marks are put in

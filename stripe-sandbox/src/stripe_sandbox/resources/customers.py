@@ -10,7 +10,7 @@ from stripe_sandbox.registry import Call, handles, includes
 from stripe_sandbox.rendering import present
 from stripe_sandbox.resources import searching
 from stripe_sandbox.rules import invoices, methods, subscriptions
-from stripe_sandbox.store import Work
+from stripe_sandbox.store import NOTHING, Work
 
 Json = dict[str, Any]
 
@@ -132,8 +132,8 @@ def delete(call: Call) -> Json:
 @handles("customers.list")
 def list_customers(call: Call) -> Json:
     """Customers, newest first; those on a test clock only when it is named."""
-    where = {name: call.params.get(name) for name in ("email", "test_clock")}
-    return page(call, "customer", where)
+    email, clock = call.params.get("email"), call.params.get("test_clock", NOTHING)
+    return page(call, "customer", {"email": email, "test_clock": clock})
 
 
 @handles("customers.search")

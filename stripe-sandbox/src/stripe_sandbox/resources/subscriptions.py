@@ -19,7 +19,7 @@ from stripe_sandbox.rules import (
     starting,
     subscriptions,
 )
-from stripe_sandbox.store import Work
+from stripe_sandbox.store import NOTHING, Work
 
 Json = dict[str, Any]
 
@@ -319,6 +319,8 @@ def list_subscriptions(call: Call) -> Json:
     """Subscriptions, newest first; without a status those that are not canceled."""
     params = call.params
     where = {name: params.get(name) for name in ("customer", "collection_method", "test_clock")}
+    if not params.get("customer") and not params.get("test_clock"):
+        where["test_clock"] = NOTHING
     where["_prices"] = params.get("price") or params.get("plan")
     status = params.get("status")
     if status is None:
