@@ -73,7 +73,7 @@ class Sandbox:
 
     def authenticate(self, intent: str, *, outcome: str = "complete") -> None:
         """Press the button on the page of the customer's bank."""
-        answer = self._http.post(f"/hosted/authenticate/{intent}/{outcome}")
+        answer = self._http.post(f"/hosted/authenticate/{intent}", data={"outcome": outcome})
         assert answer.status_code < 400, answer.text
 
     def new_events(self) -> list[dict[str, Any]]:
