@@ -15,7 +15,7 @@ MINIMUM_BITS = 2048
 def public_jwk(public_key: RSAPublicKey) -> dict[str, str]:
     """Describe an RSA public key as a JWK for verifying RS256 signatures (RFC 7518 §6.3.1)."""
     numbers = public_key.public_numbers()
-    members = {"kty": "RSA", "n": _to_base64url(numbers.n), "e": _to_base64url(numbers.e)}
+    members = {"kty": "RSA", "n": to_base64url(numbers.n), "e": to_base64url(numbers.e)}
     return {**members, "use": "sig", "alg": "RS256", "kid": thumbprint(members)}
 
 
@@ -50,7 +50,8 @@ def public_key_of(jwk: Mapping[str, str]) -> RSAPublicKey:
     return key
 
 
-def _to_base64url(number: int) -> str:
+def to_base64url(number: int) -> str:
+    """Write a number as JWKs do (Base64urlUInt, RFC 7518 §2)."""
     return _encode(number.to_bytes((number.bit_length() + 7) // 8, "big"))
 
 

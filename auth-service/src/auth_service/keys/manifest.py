@@ -4,14 +4,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import pairwise
 
 from auth_service.keys.errors import ManifestInvalid
 from auth_service.keys.jwk import public_key_of
 from auth_service.keys.states import KeyRecord
 
 VERSION = 1
-_MOMENTS = ("publish_at", "sign_at", "unpublish_at", "refresh_verify_until", "revoked_at")
+_LIFE = ("publish_at", "sign_at", "sign_until", "unpublish_at", "refresh_verify_until")
+_MOMENTS = (*_LIFE, "revoked_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def format_manifest(manifest: Manifest) -> bytes:
 
 
 def check_manifest(manifest: Manifest) -> None:
-    """Prove that at every moment exactly one published key signs.
+    """Prove that a published key signs at every moment from now on.
 
     Raises:
         ManifestInvalid: Says which key and which moments contradict each other.
@@ -66,44 +66,34 @@ def check_manifest(manifest: Manifest) -> None:
         raise ManifestInvalid("A key stands in the manifest twice.")
     for record in manifest.records:
         _check_record(record)
-    signers = sorted(
-        ((r.sign_at, r) for r in manifest.records if r.sign_at and not r.revoked_at),
-        key=lambda pair: pair[0],
-    )
-    if not signers:
-        raise ManifestInvalid("No key of the manifest ever signs.")
-    for (_, earlier), (next_sign_at, _) in pairwise(signers):
-        if earlier.unpublish_at is None or earlier.unpublish_at < next_sign_at:
-            raise ManifestInvalid(f"Key {earlier.kid} would sign while it is not published.")
-    if signers[-1][1].unpublish_at is not None:
-        raise ManifestInvalid(f"Key {signers[-1][1].kid} retires, but no key takes over.")
+    lasting = [
+        record.kid
+        for record in manifest.records
+        if record.sign_at and not record.sign_until and not record.revoked_at
+    ]
+    if len(lasting) != 1:
+        raise ManifestInvalid(
+            f"One key must sign until further notice, but {len(lasting)} do: {lasting}."
+        )
 
 
 def _check_record(record: KeyRecord) -> None:
     public_key_of(record.public_jwk)
     if record.public_jwk["kid"] != record.kid:
         raise ManifestInvalid(f"Key {record.kid} carries the public key of another one.")
-    known = [
-        moment
-        for moment in (
-            record.publish_at,
-            record.sign_at,
-            record.unpublish_at,
-            record.refresh_verify_until,
-        )
-        if moment
-    ]
-    if known != sorted(known):
+    life = [moment for name in _LIFE if (moment := getattr(record, name)) is not None]
+    if life != sorted(life):
         raise ManifestInvalid(f"The moments of key {record.kid} are not in order.")
-    if (record.unpublish_at is None) != (record.refresh_verify_until is None):
-        raise ManifestInvalid(f"Key {record.kid} has one of its two closing moments only.")
+    closing = [getattr(record, name) is None for name in _LIFE[2:]]
+    if len(set(closing)) != 1 or (record.sign_until and not record.sign_at):
+        raise ManifestInvalid(f"Key {record.kid} lacks some of the moments at which it closes.")
 
 
 def _parse_record(entry: Mapping[str, object]) -> KeyRecord:
     jwk, kid, made_in = entry["public_jwk"], entry["kid"], entry["made_in"]
     if not (isinstance(jwk, dict) and isinstance(kid, str) and isinstance(made_in, str)):
         raise ManifestInvalid("A key in the manifest lacks its kid, its origin or its public half.")
-    moments = {name: _parse_moment(entry[name]) for name in _MOMENTS}
+    moments = {name: _parse_moment(entry.get(name)) for name in _MOMENTS}
     publish_at = moments.pop("publish_at")
     if publish_at is None:
         raise ManifestInvalid(f"Key {kid} has no publish_at.")

@@ -109,7 +109,7 @@ def revoked(manifest: Manifest, generate: Generate, *, kid: str, now: datetime) 
         successor = scheduled or spare_of(remaining) or generate()
         remaining = remaining.with_records(replace(successor, sign_at=now))
     elif active and target is scheduled:
-        kept = replace(active, unpublish_at=None, refresh_verify_until=None)
+        kept = replace(active, sign_until=None, unpublish_at=None, refresh_verify_until=None)
         remaining = remaining.with_records(kept)
     return with_spare(remaining, generate)
 
@@ -118,6 +118,7 @@ def retired(record: KeyRecord, *, sign_at: datetime, timings: KeyTimings) -> Key
     """Fix when a key closes whose successor signs from `sign_at`."""
     return replace(
         record,
+        sign_until=sign_at,
         unpublish_at=sign_at + timings.access_tail,
         refresh_verify_until=sign_at + max(timings.refresh_tail, timings.access_tail),
     )

@@ -30,8 +30,9 @@ class KeyRecord:
         kid: RFC 7638 thumbprint of `public_jwk`.
         made_in: The ENVIRONMENT in which it was generated; a demo key must not reach production.
         publish_at: From then on it stands in the JWKS.
-        sign_at: From then on it signs, until a key with a later `sign_at` takes over.
-            None for the spare, which is published but waits for a rotation or an emergency.
+        sign_at: From then on it signs. None for the spare, which is published but waits for a
+            rotation or an emergency.
+        sign_until: From then on its successor signs; None while no successor is appointed.
         unpublish_at: From then on no access token of it is alive, so the JWKS drops it.
         refresh_verify_until: Until then auth-service itself still accepts its refresh tokens.
         revoked_at: Set once, counts at once, whatever a worker's clock says.
@@ -42,6 +43,7 @@ class KeyRecord:
     made_in: str
     publish_at: datetime
     sign_at: datetime | None = None
+    sign_until: datetime | None = None
     unpublish_at: datetime | None = None
     refresh_verify_until: datetime | None = None
     revoked_at: datetime | None = None
@@ -97,8 +99,13 @@ def signing_record(records: Iterable[KeyRecord], *, now: datetime) -> KeyRecord 
     Where no turn has come yet, the earliest scheduled key signs: a worker whose clock is a
     little behind the clock that wrote an emergency revocation must go on issuing tokens.
     """
+    unfinished = (
+        record
+        for record in records
+        if not record.revoked_at and (record.sign_until is None or now < record.sign_until)
+    )
     scheduled = sorted(
-        ((r.sign_at, r) for r in records if r.sign_at and not r.revoked_at),
+        ((record.sign_at, record) for record in unfinished if record.sign_at),
         key=lambda pair: pair[0],
     )
     due = [record for sign_at, record in scheduled if sign_at <= now]
