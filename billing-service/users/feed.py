@@ -1,7 +1,6 @@
 """Follows auth-service's feed of user changes into the mirror."""
 
 import logging
-import time
 from datetime import datetime, timedelta
 from threading import Event
 from uuid import UUID
@@ -10,14 +9,12 @@ from django.db import DatabaseError, close_old_connections, transaction
 from django.utils import timezone
 
 from users.auth_client import AuthUnavailable, auth_client
-from users.deletion import finish_deletions
 from users.mirror import apply_deletion, apply_user
 from users.models import FeedPosition
 
 logger = logging.getLogger(__name__)
 
 POLL_INTERVAL_SECONDS = 2.0
-DELETION_INTERVAL_SECONDS = 15.0
 STALE_AFTER = timedelta(minutes=10)
 _PAGE_SIZE = 500
 
@@ -35,21 +32,17 @@ def apply_user_changes() -> int:
 
 
 def follow_user_changes(stop: Event) -> None:
-    """Apply changes and finish deletions, again and again, until told to stop.
+    """Apply changes every two seconds until told to stop.
 
     auth-service or our database being away is waited out; the feed's age tells operators.
 
     Args:
         stop: Set by the worker when it shuts down; the loop ends within one interval.
     """
-    deletions_due_at = time.monotonic()
     while not stop.is_set():
         close_old_connections()
         try:
             apply_user_changes()
-            if time.monotonic() >= deletions_due_at:
-                deletions_due_at = time.monotonic() + DELETION_INTERVAL_SECONDS
-                finish_deletions()
         except (AuthUnavailable, DatabaseError) as error:
             logger.warning("user changes not applied", extra={"error": type(error).__name__})
         stop.wait(POLL_INTERVAL_SECONDS)
