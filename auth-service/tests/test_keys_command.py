@@ -111,6 +111,7 @@ def test_revoke_accepts_the_first_characters_of_a_kid(operator: Operator) -> Non
 
     assert done.exit_code == 0
     assert kid in done.stdout
+    assert "signs until another key takes over" in done.stdout.splitlines()[3]
     assert operator.states() == ["revoked", "active", "upcoming"]
 
 

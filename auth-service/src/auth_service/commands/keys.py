@@ -140,7 +140,7 @@ def _print_table(manifest: Manifest, *, now: datetime) -> None:
 
 def _row(manifest: Manifest, record: KeyRecord, *, now: datetime) -> tuple[str, str, str, str]:
     state = _state(manifest, record, now=now)
-    since = in_state_since(record, among=manifest.records, now=now)
+    since = in_state_since(record, state)
     spare = state is KeyState.UPCOMING and record.sign_at is None
     return (
         record.kid,
@@ -151,13 +151,14 @@ def _row(manifest: Manifest, record: KeyRecord, *, now: datetime) -> tuple[str, 
 
 
 def _next(manifest: Manifest, record: KeyRecord, now: datetime) -> str:
-    change = next_change(record, among=manifest.records, now=now)
+    state = _state(manifest, record, now=now)
+    change = next_change(record, state)
     if change:
-        moment, state = change
-        return f"{_NEXT_VERB[state]} {_utc(moment)} (in {_span(moment - now)})"
+        moment, following = change
+        return f"{_NEXT_VERB[following]} {_utc(moment)} (in {_span(moment - now)})"
     if record.sign_at is None and record.revoked_at is None:
         return "signs when a rotation or a revocation needs it"
-    if _state(manifest, record, now=now) is KeyState.ACTIVE:
+    if state is KeyState.ACTIVE:
         return "signs until another key takes over"
     return "-"
 
@@ -186,6 +187,7 @@ def _as_json(manifest: Manifest, *, now: datetime) -> list[dict[str, object]]:
             "made_in": record.made_in,
             "publish_at": _utc(record.publish_at),
             "sign_at": _optional(record.sign_at),
+            "sign_until": _optional(record.sign_until),
             "unpublish_at": _optional(record.unpublish_at),
             "refresh_verify_until": _optional(record.refresh_verify_until),
             "revoked_at": _optional(record.revoked_at),

@@ -143,41 +143,24 @@ def verifies_refresh(record: KeyRecord, *, now: datetime) -> bool:
     return record.refresh_verify_until is None or now < record.refresh_verify_until
 
 
-def next_change(
-    record: KeyRecord, *, among: Iterable[KeyRecord], now: datetime
-) -> tuple[datetime, KeyState] | None:
+def next_change(record: KeyRecord, state: KeyState) -> tuple[datetime, KeyState] | None:
     """Say when, and into which state, a key goes next if nobody gives another command."""
-    records = tuple(among)
-    present = state_of(record, among=records, now=now)
-    for moment in sorted(moment for moment in _moments(records) if moment > now):
-        following = state_of(record, among=records, now=moment)
-        if following is not present:
-            return moment, following
-    return None
+    moment, following = {
+        KeyState.UPCOMING: (record.sign_at, KeyState.ACTIVE),
+        KeyState.ACTIVE: (record.sign_until, KeyState.RETIRING),
+        KeyState.RETIRING: (record.unpublish_at, KeyState.REFRESH_VERIFY_ONLY),
+        KeyState.REFRESH_VERIFY_ONLY: (record.refresh_verify_until, KeyState.EXPIRED),
+    }.get(state, (None, state))
+    return (moment, following) if moment else None
 
 
-def in_state_since(record: KeyRecord, *, among: Iterable[KeyRecord], now: datetime) -> datetime:
+def in_state_since(record: KeyRecord, state: KeyState) -> datetime:
     """Say when a key entered the state it is in."""
-    records = tuple(among)
-    present = state_of(record, among=records, now=now)
-    since = record.revoked_at or now
-    for moment in sorted((m for m in _moments(records) if m <= now), reverse=True):
-        if state_of(record, among=records, now=moment) is not present:
-            break
-        since = moment
-    return max(since, record.publish_at)
-
-
-def _moments(records: Iterable[KeyRecord]) -> set[datetime]:
-    return {
-        moment
-        for r in records
-        for moment in (
-            r.publish_at,
-            r.sign_at,
-            r.unpublish_at,
-            r.refresh_verify_until,
-            r.revoked_at,
-        )
-        if moment is not None
-    }
+    moment = {
+        KeyState.ACTIVE: record.sign_at,
+        KeyState.RETIRING: record.sign_until,
+        KeyState.REFRESH_VERIFY_ONLY: record.unpublish_at,
+        KeyState.EXPIRED: record.refresh_verify_until,
+        KeyState.REVOKED: record.revoked_at,
+    }.get(state)
+    return moment or record.publish_at
