@@ -14,6 +14,8 @@ from typing import Any
 import httpx
 
 from dev import commands, supervise
+from dev.demo.journey import verification_address
+from dev.demo.visitor import Visitor
 from dev.errors import PartFailed
 from dev.parts import Process
 from dev.settings import PORT_VARIABLES, Settings
@@ -22,6 +24,7 @@ from dev.system import System
 
 ADMIN_NAME, ADMIN_PASSWORD = "admin", "qweqweqwE1"
 PASSWORD = "correct horse battery staple 41"
+COMPLETE, FAIL = "Complete authentication", "Fail authentication"
 
 
 def free_ports() -> dict[str, str]:
@@ -225,6 +228,23 @@ class Running:
             token = answer.json()["access_token"]
             self._service_token = (time.monotonic() + answer.json()["expires_in"] / 2, token)
         return token
+
+
+def at_the_bank(running: Running, person: Person, *, button: str) -> None:
+    """Press a button on the page where the bank asks about a payment.
+
+    Args:
+        running: The system.
+        person: Whose subscription waits for it.
+        button: The words on the button.
+    """
+    with Visitor(running.url) as visitor:
+        page = visitor.page(verification_address(person.status()))
+        if page.form(button=button) is None:
+            page = visitor.page(page.link(holding="/hosted/authenticate/") or "")
+        form = page.form(button=button)
+        assert form is not None, "the page has no such button"
+        assert visitor.submit(form, {}, button=button).status in (200, 302, 303)
 
 
 def claims(token: str) -> dict[str, Any]:

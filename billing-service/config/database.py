@@ -43,6 +43,9 @@ def database_settings(url: str, *, threads: int) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.postgresql",
         **named,
+        # The pool looks at a connection before it hands it out: after a restart of PostgreSQL
+        # every one in it is dead, and each would cost somebody a 500.
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "connect_timeout": "5",
             **options,

@@ -11,13 +11,22 @@ from dev.demo.journey import (
     CARD_3D_SECURE,
     CARD_DECLINED,
     STATUS_FIELDS,
-    verification_address,
     walk,
 )
 from dev.demo.show import Show
 from dev.demo.visitor import Exchange, Visitor
-from dev.errors import DemoFailed
-from e2e.running import ADMIN_NAME, ADMIN_PASSWORD, PASSWORD, Person, Running, claims, until
+from e2e.running import (
+    ADMIN_NAME,
+    ADMIN_PASSWORD,
+    COMPLETE,
+    FAIL,
+    PASSWORD,
+    Person,
+    Running,
+    at_the_bank,
+    claims,
+    until,
+)
 
 
 def test_the_demo_walks_through(running: Running) -> None:
@@ -156,7 +165,7 @@ def test_three_d_secure_fails_until_it_is_completed(running: Running, person: Pe
     subscribed = person.subscribe(CARD_3D_SECURE)
     before = person.status()
 
-    complete_authentication(running, before)
+    at_the_bank(running, person, button=COMPLETE)
     after = until(lambda: person.status()["status"] == "successful" and person.status())
 
     assert subscribed.status_code == 200
@@ -172,7 +181,7 @@ def test_a_failed_verification_leaves_another_card_possible(
     """Whoever fails the bank's question may use another card at once."""
     person.subscribe(CARD_3D_SECURE)
 
-    complete_authentication(running, person.status(), button="Fail authentication")
+    at_the_bank(running, person, button=FAIL)
     again = person.subscribe()
 
     assert again.status_code == 200
@@ -266,26 +275,6 @@ def test_the_home_page_leads_to_the_docs(running: Running) -> None:
 
     assert answer.status_code == 200
     assert answer.url.path == "/api/docs/"
-
-
-def complete_authentication(
-    running: Running, status: dict[str, Any], *, button: str = "Complete authentication"
-) -> None:
-    """Press a button on the bank's page."""
-    address = verification_address(status)
-    with Visitor(running.url) as visitor:
-        page = visitor.page(address)
-        form = page.form(button=button) or _linked(visitor, page).form(button=button)
-        assert form is not None
-        answer = visitor.submit(form, {}, button=button)
-    assert answer.status in (200, 302, 303)
-
-
-def _linked(visitor: Visitor, page: Page) -> Page:
-    link = page.link(holding="/hosted/authenticate/")
-    if link is None:
-        raise DemoFailed("The page leads to no verification.")
-    return visitor.page(link)
 
 
 def _log_in(admin: Visitor) -> None:
