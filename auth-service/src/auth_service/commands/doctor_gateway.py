@@ -49,7 +49,9 @@ def check_gateway(gateway_dir: Path, *, traefik: str | None) -> Finding:
 
 def program(named: str | None) -> str | None:
     """Find the traefik program: the one named, else the one on PATH."""
-    return shutil.which(named or "traefik")
+    found = shutil.which(named or "traefik")
+    # Absolute, because it is started in another directory.
+    return str(Path(found).absolute()) if found else None
 
 
 def _watch(traefik: str, directory: Path) -> tuple[list[str], int | None]:
