@@ -78,6 +78,8 @@ async def _refused(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, AuthError):
         raise error
     note_refusal(request.scope, error.code)
+    # The path has no query here, so nothing a caller typed but the path itself is written.
+    logger.info("refused %s %s: %s", request.method, request.url.path, error.code)
     return refusal(error)
 
 

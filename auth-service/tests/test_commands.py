@@ -1,0 +1,179 @@
+"""The command line: migrate, the demo superuser, and accounts in an emergency."""
+
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from click.testing import CliRunner, Result
+from sqlalchemy import make_url, text
+
+from auth_service.cli import main
+from auth_service.tables import metadata
+from auth_service.users.accounts import User, find_with_hash
+from tests.conftest import Service
+
+Run = Callable[..., Result]
+PASSWORD_LINE = "correct horse battery\n"
+
+
+@pytest.fixture
+def run(environ: dict[str, str]) -> Run:
+    """Run a command as an operator would."""
+
+    def invoke(*arguments: str, typed: str = "", **more: str) -> Result:
+        return CliRunner().invoke(main, arguments, input=typed, env={**environ, **more})
+
+    return invoke
+
+
+@pytest.fixture
+def empty_database(service: Service, postgres_url: str) -> str:
+    """A database in which nothing has happened yet."""
+    name = f"auth_empty_{uuid4().hex[:12]}"
+    with service.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    return make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+
+
+def test_migrate_makes_everything_for_a_first_start(
+    run: Run, empty_database: str, tmp_path: Path
+) -> None:
+    """Tables, keys and the demo superuser; a second run changes nothing."""
+    keys_dir = tmp_path / "keys"
+    more = {"AUTH_DATABASE_URL": empty_database, "KEYS_DIR": str(keys_dir)}
+
+    first = run("migrate", **more)
+    written = {path: path.read_bytes() for path in keys_dir.iterdir() if path.is_file()}
+    second = run("migrate", **more)
+
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert "demo superuser admin" in first.output
+    assert second.output == ""
+    assert {path: path.read_bytes() for path in written} == written
+    assert {oct(path.stat().st_mode & 0o777) for path in written} == {"0o600"}
+    listed = run("users", "list", **more)
+    assert "admin  active,staff,superuser  never" in listed.output
+
+
+def test_outside_local_there_is_no_demo_superuser(
+    run: Run, empty_database: str, tmp_path: Path
+) -> None:
+    """A production database begins without any account."""
+    more = {
+        "AUTH_DATABASE_URL": empty_database,
+        "KEYS_DIR": str(tmp_path / "keys"),
+        "ENVIRONMENT": "production",
+    }
+    assert run("migrate", **more).exit_code == 0
+    assert run("users", "list", **more).output == ""
+
+
+def test_a_production_server_refuses_the_demo_password(
+    run: Run, empty_database: str, tmp_path: Path
+) -> None:
+    """A database that came from a laptop does not go live with the published password."""
+    more = {"AUTH_DATABASE_URL": empty_database, "KEYS_DIR": str(tmp_path / "keys")}
+    run("migrate", **more)
+
+    refused = run("serve", ENVIRONMENT="production", **more)
+
+    assert refused.exit_code == 2
+    assert "admin" in refused.output
+    assert "set-password" in refused.output
+
+
+def test_the_migrations_make_the_tables_of_the_code(service: Service) -> None:
+    """Nobody changed one of the two and forgot the other."""
+    with service.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_an_unreachable_database_is_one_sentence(run: Run) -> None:
+    """No traceback, exit code 2, no password."""
+    url = "postgresql://auth:top-secret@127.0.0.1:1/auth"
+    done = run("migrate", AUTH_DATABASE_URL=url)
+    assert done.exit_code == 2
+    assert done.output.startswith("The database cannot be reached: ")
+    assert "top-secret" not in done.output
+
+
+def test_an_admin_is_created_and_can_log_in(
+    run: Run, service: Service, obtain: Callable[..., httpx.Response]
+) -> None:
+    """The password is typed twice and shown never."""
+    done = run("users", "create-admin", "boss", typed=PASSWORD_LINE * 2)
+
+    assert done.exit_code == 0
+    assert "correct horse" not in done.output
+    assert obtain("boss").status_code == 200
+    with service.engine.connect() as connection:
+        found = find_with_hash(connection, "boss")
+    assert found is not None
+    assert (found[0].is_staff, found[0].is_superuser) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "typed", "sentence"),
+    [
+        (["create-admin", "ada", "--password-stdin"], PASSWORD_LINE, "This username is taken."),
+        (["create-admin", "boss", "--password-stdin"], "short\n", "at least 8 characters"),
+        (["create-admin", "bo ss", "--password-stdin"], PASSWORD_LINE, "bo ss: "),
+        (["set-password", "ada", "--password-stdin"], "password123\n", "too common"),
+        (["set-password", "nobody", "--password-stdin"], PASSWORD_LINE, "There is no user nobody."),
+        (["deactivate", "nobody"], "", "There is no user nobody."),
+        (["deactivate", "root"], "", "This is the last active superuser."),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    run: Run,
+    add_user: Callable[..., User],
+    arguments: list[str],
+    typed: str,
+    sentence: str,
+) -> None:
+    """Exit code 2 and the reason."""
+    add_user("ada")
+    add_user("root", is_staff=True, is_superuser=True)
+
+    done = run("users", *arguments, typed=typed)
+
+    assert done.exit_code == 2
+    assert sentence in done.output
+    assert "Traceback" not in done.output
+
+
+def test_a_password_set_from_a_script_ends_sessions(
+    run: Run,
+    add_user: Callable[..., User],
+    obtain: Callable[..., httpx.Response],
+    refresh: Callable[[str], httpx.Response],
+) -> None:
+    """The emergency way out when an account was taken over."""
+    add_user()
+    token = obtain().json()["refresh"]
+
+    done = run("users", "set-password", "ada", "--password-stdin", typed="a brand new one\n")
+
+    assert done.exit_code == 0
+    assert refresh(token).status_code == 401
+    assert obtain(password="a brand new one").status_code == 200
+
+
+def test_deactivate_and_list(
+    run: Run, add_user: Callable[..., User], obtain: Callable[..., httpx.Response]
+) -> None:
+    """One line a user, with what they may do."""
+    user = add_user("ada")
+    add_user("grace", is_staff=True)
+
+    assert run("users", "deactivate", "ada").exit_code == 0
+
+    assert obtain("ada").status_code == 401
+    lines = run("users", "list").output.splitlines()
+    assert f"{user.id}  ada  inactive  never" in lines
+    assert run("users", "list", "--search", "grace").output.count("\n") == 1

@@ -1,0 +1,125 @@
+"""The documentation: a page that needs no network, and a document that tells the truth."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from auth_service.users.accounts import User
+from tests.conftest import PASSWORD
+
+PUBLIC = "/api/token/openapi.json"
+INTERNAL = "/internal/openapi.json"
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Every operation of a document under its name."""
+    return [
+        (f"{method.upper()} {path}", operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def test_the_page_loads_nothing_from_elsewhere(http: httpx.Client) -> None:
+    """Behind a firewall the documentation works as well."""
+    page = http.get("/api/token/docs")
+
+    assert page.status_code == 200
+    assert "https://" not in page.text
+    assets = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(assets) == 3
+    for asset in assets:
+        assert asset.startswith("/api/token/docs/")
+        assert http.get(asset).status_code == 200
+    assert PUBLIC in page.text
+    assert '"persistAuthorization": true' in page.text
+
+
+def test_the_public_document_shows_one_way_to_authorize(http: httpx.Client) -> None:
+    """The Authorize window has the original's single field, `jwtAuth`."""
+    document = http.get(PUBLIC).json()
+
+    schemes = document["components"]["securitySchemes"]
+    assert list(schemes) == ["jwtAuth"]
+    assert schemes["jwtAuth"] | {"description": ""} == {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "",
+    }
+    assert {path.split("/")[1] for path in document["paths"]} == {"api", ".well-known"}
+
+
+@pytest.mark.parametrize("address", [PUBLIC, INTERNAL])
+def test_every_refusal_is_described_with_an_example(http: httpx.Client, address: str) -> None:
+    """Clients can be written from the document alone."""
+    document = http.get(address).json()
+    assert len(operations(document)) >= 9
+    for name, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            if int(status) < 400 or name == "GET /readyz":
+                continue
+            examples = answer["content"]["application/json"]["examples"]
+            assert examples, (name, status)
+            for code, example in examples.items():
+                assert example["value"]["code"] == code
+            assert ("WWW-Authenticate" in answer.get("headers", {})) == (status == "401")
+            assert ("Retry-After" in answer.get("headers", {})) == (status in {"429", "503"})
+        assert "422" not in operation["responses"]
+
+
+def test_answers_are_those_the_document_announces(
+    http: httpx.Client,
+    add_user: Callable[..., User],
+    obtain: Callable[..., httpx.Response],
+) -> None:
+    """A status that the document lacks would surprise a generated client."""
+    add_user()
+    tokens = obtain().json()
+    header = {"Authorization": f"JWT {tokens['access']}"}
+    described = dict(operations(http.get(PUBLIC).json()))
+    calls: list[tuple[str, str, Any, dict[str, str]]] = [
+        ("POST", "/api/token/obtain", {"username": "ada", "password": PASSWORD}, {}),
+        ("POST", "/api/token/obtain", {"username": "ada", "password": "x"}, {}),
+        ("POST", "/api/token/obtain", {}, {}),
+        ("POST", "/api/token/refresh", {"refresh": tokens["refresh"]}, {}),
+        ("POST", "/api/token/refresh", {"refresh": "x"}, {}),
+        ("POST", "/api/token/verify", {"token": tokens["access"]}, {}),
+        ("POST", "/api/token/verify", {"token": "x"}, {}),
+        ("POST", "/api/token/verify", {"token": "x" * 9000}, {}),
+        ("POST", "/api/token/revoke", {"token": "x"}, {}),
+        ("POST", "/api/token/revoke", {}, {}),
+        ("GET", "/api/token/me", None, header),
+        ("GET", "/api/token/me", None, {}),
+        ("POST", "/api/token/password", {"current_password": "x", "new_password": "y"}, header),
+        ("POST", "/api/token/password", {}, header),
+        ("POST", "/api/token/revoke-all", None, header),
+        ("POST", "/api/token/revoke-all", None, {}),
+        ("GET", "/.well-known/jwks.json", None, {}),
+        ("GET", "/.well-known/oauth-authorization-server", None, {}),
+    ]
+    for method, path, body, headers in calls:
+        answer = http.request(method, path, json=body, headers=headers)
+        announced = described.pop(f"{method} {path}", None) or _again(http, method, path)
+        assert str(answer.status_code) in announced["responses"], (method, path)
+    assert described == {}
+
+
+def _again(http: httpx.Client, method: str, path: str) -> dict[str, Any]:
+    operation: dict[str, Any] = http.get(PUBLIC).json()["paths"][path][method.lower()]
+    return operation
+
+
+def test_the_metadata_leads_to_everything(http: httpx.Client) -> None:
+    """RFC 8414: a verifier that knows the issuer finds the keys."""
+    metadata = http.get("/.well-known/oauth-authorization-server").json()
+
+    assert metadata["issuer"] == "http://localhost:8000"
+    assert metadata["jwks_uri"] == "http://localhost:8000/.well-known/jwks.json"
+    assert metadata["revocation_endpoint"] == "http://localhost:8000/api/token/revoke"
+    assert metadata["response_types_supported"] == []
+    path = metadata["jwks_uri"].removeprefix("http://localhost:8000")
+    assert http.get(path).json()["keys"]

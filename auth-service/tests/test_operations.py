@@ -1,0 +1,192 @@
+"""What operators notice: health, logs, a database that restarts, a server that is stopped."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from auth_service.settings import Settings
+from auth_service.users.accounts import User
+from tests.conftest import CLIENT_SECRET, PASSWORD, Service
+from tests.served import served
+
+Obtain = Callable[..., httpx.Response]
+
+
+def test_livez_and_readyz(http: httpx.Client) -> None:
+    """Alive and ready, with and without the slash."""
+    for path in ("/livez", "/livez/", "/readyz", "/readyz/"):
+        assert http.get(path).status_code == 200
+
+
+def test_an_unmigrated_database_is_not_ready(service: Service, http: httpx.Client) -> None:
+    """A new release waits for its migration instead of failing request by request."""
+    with service.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'older'"))
+    try:
+        assert http.get("/readyz").status_code == 503
+        assert http.get("/livez").status_code == 200
+    finally:
+        with service.engine.begin() as connection:
+            restore = text("UPDATE alembic_version SET version_num = :revision")
+            connection.execute(restore, {"revision": service.parts.schema_revision})
+
+
+def test_connections_that_the_database_closed_are_replaced(
+    service: Service,
+    http: httpx.Client,
+    add_user: Callable[..., User],
+    obtain: Obtain,
+    refresh: Callable[[str], httpx.Response],
+) -> None:
+    """After a restart of PostgreSQL not one request fails on an old connection."""
+    add_user()
+    token = obtain().json()["refresh"]
+    with service.engine.connect() as connection:
+        connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        )
+        connection.rollback()
+
+    assert refresh(token).status_code == 200
+    assert obtain().status_code == 200
+    assert http.get("/readyz").status_code == 200
+
+
+def test_a_database_that_is_away_is_a_503(
+    settings: Settings, environ: dict[str, str], tmp_path: Path
+) -> None:
+    """Callers are told to come back; the process stays alive and the keys stay served."""
+    assert settings.is_local
+    away = "postgresql://nobody:hidden-password@127.0.0.1:1/nothing"
+    environment = {**os.environ, **environ, "AUTH_DATABASE_URL": away}
+    with (
+        (tmp_path / "log").open("wb") as log,
+        served(environment, workers=1, log=log) as server,
+    ):
+        body = {"username": "ada", "password": PASSWORD}
+        answer = server.post("/api/token/obtain", body)
+        others = [server.get(p).status_code for p in ("/livez", "/readyz")]
+        keys = server.get("/.well-known/jwks.json").status_code
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert (others, keys) == ([200, 503], 200)
+    written = (tmp_path / "log").read_text()
+    assert "unavailable" in written
+    assert "hidden-password" not in written
+    assert PASSWORD not in written
+
+
+def test_logs_are_json_with_the_request_and_without_secrets(
+    settings: Settings,
+    environ: dict[str, str],
+    service: Service,
+    add_user: Callable[..., User],
+    tmp_path: Path,
+) -> None:
+    """Good and bad requests leave neither a password nor a token nor the client's secret."""
+    assert settings.is_local
+    assert service.url
+    add_user()
+    environment = {**os.environ, **environ, "LOG_LEVEL": "DEBUG"}
+    with (
+        (tmp_path / "log").open("wb") as log,
+        served(environment, workers=1, log=log) as server,
+    ):
+        secrets = _use_everything(server.url)
+    written = (tmp_path / "log").read_text()
+
+    lines = [json.loads(line) for line in written.splitlines()]
+    assert {"time", "level", "logger", "message"} <= set(lines[0])
+    assert any(line.get("request_id") for line in lines)
+    assert secrets
+    assert [secret for secret in secrets if secret in written] == []
+
+
+def _use_everything(url: str) -> list[str]:
+    with httpx.Client(base_url=url, timeout=30) as client:
+        credentials = {"username": "ada", "password": PASSWORD}
+        tokens = client.post("/api/token/obtain", json=credentials).json()
+        client.post("/api/token/obtain", json={"username": "ada", "password": "wrong-guess-77"})
+        client.post("/api/token/obtain", json={"username": "ada\0", "password": "nul-guess-77"})
+        client.post("/api/token/obtain", content=b'{"password": "broken-guess-77"')
+        fresh = client.post("/api/token/refresh", json={"refresh": tokens["refresh"]}).json()
+        client.post("/api/token/refresh", json={"refresh": tokens["access"]})
+        client.post("/api/token/verify", json={"token": fresh["access"] + "x"})
+        client.post(
+            "/api/token/password",
+            json={"current_password": PASSWORD, "new_password": "new-pass-77"},
+            headers={"Authorization": f"Bearer {fresh['access']}"},
+        )
+        client.post(
+            "/internal/token",
+            data={"grant_type": "client_credentials"},
+            auth=("billing-service", CLIENT_SECRET),
+        )
+    guesses = ["wrong-guess-77", "nul-guess-77", "broken-guess-77", "new-pass-77"]
+    signatures = [token.rpartition(".")[2] for token in (*tokens.values(), *fresh.values())]
+    return [PASSWORD, CLIENT_SECRET, "argon2id", *guesses, *signatures]
+
+
+def test_a_stopped_server_finishes_what_it_began(
+    settings: Settings,
+    environ: dict[str, str],
+    service: Service,
+    add_user: Callable[..., User],
+) -> None:
+    """SIGTERM in the middle of a log-in: the log-in succeeds, then the process ends with 0."""
+    assert settings.is_local
+    assert service.url
+    add_user()
+    answers: list[int] = []
+    with served({**os.environ, **environ}, workers=1) as server:
+
+        def log_in() -> None:
+            body = {"username": "ada", "password": PASSWORD}
+            answers.append(server.post("/api/token/obtain", body).status_code)
+
+        threads = [threading.Thread(target=log_in) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        _wait_for_a_log_in(server.url)
+        server.process.send_signal(signal.SIGTERM)
+        for thread in threads:
+            thread.join()
+        assert server.process.wait(timeout=30) == 0
+
+    assert answers == [200] * 6
+
+
+def _wait_for_a_log_in(url: str) -> None:
+    # Once the queue can be seen in the metrics, the requests have been accepted.
+    for _ in range(500):
+        exposed = httpx.get(f"{url}/metrics").text
+        if 'auth_http_request_seconds_count{route="/api/token/obtain"' in exposed:
+            return
+        time.sleep(0.01)
+    pytest.fail("no log-in was seen")
+
+
+def test_a_worker_that_was_killed_is_replaced(settings: Settings, environ: dict[str, str]) -> None:
+    """One crash does not take the service down."""
+    assert settings.is_local
+    with served({**os.environ, **environ}, workers=2) as server:
+        server.workers()[0].kill()
+        statuses = {server.get("/livez").status_code for _ in range(20)}
+        for _ in range(300):
+            if len(server.workers()) == 2:
+                break
+            time.sleep(0.1)
+        assert len(server.workers()) == 2
+    assert statuses == {200}

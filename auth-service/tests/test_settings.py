@@ -1,0 +1,100 @@
+"""Settings: a wrong variable is one sentence that names it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from auth_service.settings import Settings, SettingsError, load_settings
+
+DATABASE = {"AUTH_DATABASE_URL": "postgresql://auth:top-secret@db/auth"}
+SECRET = {"AUTH_INTERNAL_CLIENT_SECRET": "0123456789abcdef0123456789abcdef"}
+
+
+def test_a_laptop_needs_the_database_alone() -> None:
+    """All else has a default in `local`, with the original's lifetimes."""
+    settings = load_settings(DATABASE)
+
+    assert settings.is_local
+    assert settings.issuer == settings.public_url == "http://localhost:8000"
+    assert settings.access_token_lifetime_seconds == 300
+    assert settings.refresh_token_lifetime_seconds == 86_400
+    assert settings.refresh_family_lifetime_seconds == 30 * 86_400
+
+
+def test_empty_variables_count_as_not_set() -> None:
+    """Compose hands unset variables over as empty ones."""
+    assert load_settings(DATABASE | {"APP_NAME": "", "KEYS_PASSPHRASE_FILE": ""}) == load_settings(
+        DATABASE
+    )
+
+
+def test_the_issuer_is_kept_as_it_is_written() -> None:
+    """Verifiers compare it character by character."""
+    settings = load_settings(DATABASE | {"TOKEN_ISSUER": "https://issuer.example/"})
+    assert settings.issuer == "https://issuer.example/"
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        ({}, "AUTH_DATABASE_URL"),
+        ({"AUTH_DATABASE_URL": "mysql://x"}, "AUTH_DATABASE_URL"),
+        ({"AUTH_DATABASE_URL": "top-secret"}, "AUTH_DATABASE_URL"),
+        (DATABASE | {"ENVIRONMENT": "prod"}, "ENVIRONMENT"),
+        (DATABASE | {"PUBLIC_URL": "localhost:8000"}, "PUBLIC_URL"),
+        (DATABASE | {"PUBLIC_URL": "http://localhost:8000/"}, "PUBLIC_URL"),
+        (DATABASE | {"LOG_LEVEL": "loud"}, "LOG_LEVEL"),
+        (
+            DATABASE | {"ACCESS_TOKEN_LIFETIME_SECONDS": "5 minutes"},
+            "ACCESS_TOKEN_LIFETIME_SECONDS",
+        ),
+        (DATABASE | {"ACCESS_TOKEN_LIFETIME_SECONDS": "0"}, "ACCESS_TOKEN_LIFETIME_SECONDS"),
+        (DATABASE | {"REFRESH_REPLAY_GRACE_SECONDS": "-1"}, "REFRESH_REPLAY_GRACE_SECONDS"),
+        (DATABASE | {"REFRESH_FAMILY_LIFETIME_SECONDS": "60"}, "REFRESH_FAMILY_LIFETIME_SECONDS"),
+        (DATABASE | {"TOKEN_AUDIENCES": "billing-service"}, "TOKEN_AUDIENCES"),
+        (DATABASE | {"AUTH_WORKERS": "two"}, "AUTH_WORKERS"),
+        (DATABASE | {"ENVIRONMENT": "production"}, "AUTH_INTERNAL_CLIENT_SECRET"),
+        (
+            DATABASE | {"ENVIRONMENT": "staging", "AUTH_INTERNAL_CLIENT_SECRET": "short"},
+            "AUTH_INTERNAL_CLIENT_SECRET",
+        ),
+        (
+            DATABASE
+            | {
+                "ENVIRONMENT": "production",
+                "AUTH_INTERNAL_CLIENT_SECRET": "local-demo-secret-of-billing-service",
+            },
+            "AUTH_INTERNAL_CLIENT_SECRET",
+        ),
+    ],
+)
+def test_a_wrong_variable_is_named(environ: dict[str, str], name: str) -> None:
+    """One sentence that begins with the variable, and repeats no secret."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings(environ)
+
+    assert str(caught.value).startswith(f"{name} ")
+    assert str(caught.value).endswith(".")
+    assert "top-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate", "users list"])
+def test_the_process_stops_with_the_sentence(command: str) -> None:
+    """Exit code 2, one line, no traceback."""
+    done = subprocess.run(
+        [sys.executable, "-m", "auth_service", *command.split()],
+        env={"PATH": os.environ["PATH"], "ENVIRONMENT": "nowhere"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "ENVIRONMENT must be local, staging or production.\n"
+
+
+def test_production_starts_with_a_real_secret() -> None:
+    """The strictness above leaves a way."""
+    settings: Settings = load_settings(DATABASE | SECRET | {"ENVIRONMENT": "production"})
+    assert not settings.is_local
