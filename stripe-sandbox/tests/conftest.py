@@ -10,6 +10,12 @@ from tests.scenes import Scene
 from tests.server import Server
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How many clients the crowd has, and for how long it runs."""
+    parser.addoption("--clients", default="8", help="clients of the concurrency test")
+    parser.addoption("--seconds", default="2", help="how long they go on")
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A running sandbox that checks its own responses."""

@@ -6,6 +6,7 @@ hand. Keys are the `object` name, followed by the path of the nested class.
 """
 
 from fnmatch import fnmatchcase
+from functools import cache
 
 from stripe_sandbox.sdk.types import MapOf, Record
 
@@ -100,6 +101,7 @@ _MISSING: dict[str, set[str]] = {
 }
 
 
+@cache
 def may_be_missing(record: Record, root: str, name: str) -> bool:
     """Whether Stripe leaves this optional field out when it has no value.
 

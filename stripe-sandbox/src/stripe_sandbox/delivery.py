@@ -43,7 +43,6 @@ class Delivery:
         self.store = store
         self.retry_speed = retry_speed
         self._wake = asyncio.Event()
-        self._sending: set[int] = set()
         store.on_commit.append(lambda _events: self._wake.set())
 
     def wake(self) -> None:
@@ -52,6 +51,7 @@ class Delivery:
 
     async def run(self) -> None:
         """Send what is due until cancelled."""
+        self._reclaim()
         limit = asyncio.Semaphore(_AT_ONCE)
         async with (
             httpx.AsyncClient(timeout=_TIMEOUT_SECONDS) as client,
@@ -59,19 +59,27 @@ class Delivery:
         ):
             while True:
                 self._wake.clear()
-                for waiting in self._due():
-                    self._sending.add(waiting.id)
+                for waiting in self._claim():
                     await limit.acquire()
                     group.create_task(self._deliver(client, waiting, limit))
                 await self._sleep()
 
-    def _due(self) -> list[Waiting]:
-        rows = self.store.connection.execute(
-            "SELECT id, event, endpoint, attempts FROM deliveries"
-            " WHERE state = 'waiting' AND next_attempt <= ? ORDER BY id LIMIT 200",
-            (time.time(),),
-        )
-        return [waiting for row in rows if (waiting := Waiting(*row)).id not in self._sending]
+    def _reclaim(self) -> None:
+        """Send once more what was on its way when the last process died."""
+        with self.store.work() as work:
+            work.execute("UPDATE deliveries SET state = 'waiting' WHERE state = 'sending'")
+
+    def _claim(self) -> list[Waiting]:
+        """Deliveries whose time has come, marked as being sent."""
+        with self.store.work() as work:
+            rows = work.query(
+                "SELECT id, event, endpoint, attempts FROM deliveries"
+                " WHERE state = 'waiting' AND next_attempt <= ? ORDER BY id LIMIT 200",
+                (time.time(),),
+            )
+            for row in rows:
+                work.execute("UPDATE deliveries SET state = 'sending' WHERE id = ?", (row[0],))
+        return [Waiting(*row) for row in rows]
 
     async def _sleep(self) -> None:
         row = self.store.connection.execute(
@@ -95,7 +103,6 @@ class Delivery:
                 return
             await self._send(client, waiting, endpoint, body)
         finally:
-            self._sending.discard(waiting.id)
             limit.release()
 
     async def _send(
@@ -111,7 +118,7 @@ class Delivery:
         try:
             answer = await client.post(endpoint["url"], content=payload.encode(), headers=headers)
             status, outcome = answer.status_code, answer.text[:500]
-        except httpx.HTTPError as problem:
+        except (httpx.HTTPError, httpx.InvalidURL) as problem:
             status, outcome = None, f"{type(problem).__name__}: {problem}"
         spent = int((time.monotonic() - begun) * 1000)
         self._record(waiting, status=status, outcome=outcome, milliseconds=spent)

@@ -81,7 +81,7 @@ def _fill_value(kind: Type, root: str, value: Any) -> Any:
         return value if kind.object_name else _fill(kind, root, value)
     if isinstance(kind, ListOf) and isinstance(value, list):
         return [_fill_value(kind.item, root, item) for item in value]
-    if isinstance(kind, MapOf) and isinstance(value, dict):
+    if isinstance(kind, MapOf) and isinstance(kind.value, Record) and isinstance(value, dict):
         return {name: _fill_value(kind.value, root, item) for name, item in value.items()}
     return value
 

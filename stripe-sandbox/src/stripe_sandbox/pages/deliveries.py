@@ -9,7 +9,7 @@ from stripe_sandbox.store import Work
 
 Json = dict[str, Any]
 
-STATES = ("waiting", "delivered", "failed", "dropped")
+STATES = ("waiting", "sending", "delivered", "failed", "dropped")
 _LENGTH = 50
 
 _SELECT = """
