@@ -1,0 +1,120 @@
+"""Signing keys of a running system: rotated under load, revoked in an emergency, examined."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dev import commands
+from dev.settings import load
+from dev.system import system
+from e2e.attacks.forge import header_of
+from e2e.running import (
+    ADMIN_NAME,
+    ADMIN_PASSWORD,
+    Person,
+    Running,
+    bring_up,
+    claims,
+    free_ports,
+    until,
+)
+
+ACCESS_SECONDS = "20"
+
+
+@pytest.fixture(scope="module")
+def short_lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A system of its own, whose keys may be changed and whose access tokens live 20 seconds."""
+    limits = dict.fromkeys(("TOKEN_RPS", "TOKEN_BURST", "PUBLIC_RPS", "PUBLIC_BURST"), "100000")
+    own = {
+        "DEV_STATE_DIR": str(tmp_path_factory.mktemp("keys-system")),
+        "ENVIRONMENT": "local",
+        "ACCESS_TOKEN_LIFETIME_SECONDS": ACCESS_SECONDS,
+    }
+    whole = system(load({**os.environ, **limits, **free_ports(), **own}))
+    try:
+        bring_up(whole)
+        with httpx.Client(timeout=40, trust_env=False) as client:
+            started = Running(whole, client)
+            yield started
+            for person in started.people:
+                person.client.close()
+    finally:
+        commands.take_down(whole)
+        whole.cluster.remove()
+
+
+def is_refused_by_all_workers(person: Person) -> bool:
+    """Ask often enough that each worker of both services has answered."""
+    paths = ("/api/token/me", "/api/subscriptions/status") * 8
+    return {person.get(path).status_code for path in paths} == {401}
+
+
+def auth_service(running: Running, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of auth-service as its operator does, beside the running workers."""
+    process = running.process("auth-service")
+    program = Path(process.argv[0])
+    return subprocess.run(
+        [program, *words],
+        cwd=process.cwd,
+        env=dict(process.env),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def test_a_rotation_under_load_rejects_no_token(short_lived: Running) -> None:
+    """Log in, refresh and use tokens at billing, 50 times a second, through the gateway."""
+    drill = auth_service(
+        short_lived, "keys", "drill", "--rps", "50", "--lead-seconds", "8", "--skew-seconds", "2"
+    )
+
+    assert drill.returncode == 0, drill.stdout + drill.stderr
+    assert "Rejected tokens: 0" in drill.stdout
+    assert "verify at billing" in drill.stdout
+
+
+def test_a_revoked_key_is_refused_within_seconds_and_nobody_waits_for_the_next(
+    short_lived: Running,
+) -> None:
+    """The spare is known to billing already, so new tokens work in the same second."""
+    spare = auth_service(short_lived, "keys", "spare")
+    assert spare.returncode == 0, spare.stderr
+    before = short_lived.log_in(ADMIN_NAME, ADMIN_PASSWORD)
+    leaked = header_of(before.access)["kid"]
+
+    revoked = auth_service(short_lived, "keys", "revoke", "active", "--yes")
+
+    assert revoked.returncode == 0, revoked.stderr
+    assert until(lambda: is_refused_by_all_workers(before))
+    assert time.time() < claims(before.access)["exp"], "refused for its key, not for its age"
+    after = short_lived.log_in(ADMIN_NAME, ADMIN_PASSWORD)
+    assert header_of(after.access)["kid"] != leaked
+    assert after.get("/api/subscriptions/status").status_code == 404
+    assert after.get("/api/token/me").status_code == 200
+    refreshed = short_lived.client.post(
+        f"{short_lived.url}/api/token/refresh", json={"refresh": before.refresh}
+    )
+    assert refreshed.status_code == 401
+
+
+def test_the_doctor_finds_a_running_system_healthy(short_lived: Running) -> None:
+    """Keys, clock, database, JWKS through the gateway, and the gateway's own configuration."""
+    traefik = Path(sys.executable).with_name("traefik")
+
+    examined = auth_service(
+        short_lived, "doctor", "--traefik", str(traefik), "--gateway-dir", "../gateway"
+    )
+
+    assert examined.returncode == 0, examined.stdout + examined.stderr
+    verdicts = [line.split()[0] for line in examined.stdout.splitlines()]
+    assert len(verdicts) >= 7
+    assert set(verdicts) == {"ok"}
