@@ -4,7 +4,7 @@ import argparse
 import signal
 import sys
 
-from dev import commands, screen
+from dev import commands, screen, stripe_cli
 from dev.demo import run as demo
 from dev.errors import LauncherError
 from dev.settings import load
@@ -53,6 +53,8 @@ def _run(arguments: argparse.Namespace) -> int:
             demo.against(arguments.base_url)
         case "demo":
             demo.on_this_machine(whole)
+        case "stripe-listen":
+            return stripe_cli.listen(whole.settings, more=arguments.more)
         case "logs":
             follow = sys.stdout.isatty() if arguments.follow is None else arguments.follow
             commands.logs(whole, names=arguments.names, lines=arguments.lines, follow=follow)
@@ -68,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     subcommands.add_parser("clean", help="stop it and remove what it keeps")
     walk = subcommands.add_parser("demo", help="walk the demo step by step")
     walk.add_argument("--base-url", help="a gateway that is already running")
+    listen = subcommands.add_parser("stripe-listen", help="forward events with the Stripe CLI")
+    listen.add_argument("more", nargs=argparse.REMAINDER, help="further arguments for the CLI")
     logs = subcommands.add_parser("logs", help="show the logs")
     logs.add_argument("names", nargs="*", help="only these")
     logs.add_argument("-n", "--lines", type=int, default=20, help="lines of each to begin with")
