@@ -257,8 +257,10 @@ class ReconcileRun(models.Model):
     started_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     fix = models.BooleanField(default=False)
-    # Where a broken-off run goes on: the last customer row it has compared.
+    # Where a broken-off run goes on: the last customer row it has compared, then the last of
+    # Stripe's customers it has looked for here.
     position = models.BigIntegerField(default=0)
+    stripe_position = models.CharField(max_length=255, blank=True)
     customers_compared = models.PositiveIntegerField(default=0)
     drift: "models.JSONField[Any, Any]" = models.JSONField(default=list)
 

@@ -49,9 +49,26 @@ def says_the_same(row: Subscription, *, found: StripeSubscription, grace: timede
         found: What Stripe says.
         grace: How long `past_due` still gives access.
     """
+    return not differences(row, found=found, grace=grace)
+
+
+def differences(
+    row: Subscription, *, found: StripeSubscription, grace: timedelta
+) -> dict[str, tuple[Any, Any]]:
+    """Return the columns that disagree, each with our value and Stripe's.
+
+    Args:
+        row: Our row.
+        found: What Stripe says.
+        grace: How long `past_due` still gives access.
+    """
     columns = _columns(found, grace=grace)
     del columns["synced_at"]
-    return all(getattr(row, name) == value for name, value in columns.items())
+    return {
+        name: (getattr(row, name), value)
+        for name, value in columns.items()
+        if getattr(row, name) != value
+    }
 
 
 def tombstone(row: Subscription, *, cause: str) -> None:

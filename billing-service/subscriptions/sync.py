@@ -88,6 +88,18 @@ def refresh_customer(
         return customer
 
 
+def fetch_truth(stripe_customer_id: str) -> Truth:
+    """Ask Stripe for everything about one customer, and write nothing.
+
+    Args:
+        stripe_customer_id: `cus_…`.
+
+    Raises:
+        MissingAtStripe: There is no such customer.
+    """
+    return _ask(stripe_customer_id, with_payment_methods=True)
+
+
 def save_answer(
     customer: Customer, *, truth: Truth, cause: str, also: Callable[[], None] = _nothing
 ) -> None:

@@ -46,7 +46,7 @@ def _watch(steps: _Steps) -> None:
 
     send, commit, execute = (
         _BudgetSession.request,
-        BaseDatabaseWrapper._commit,
+        BaseDatabaseWrapper._commit,  # type: ignore[attr-defined]  # unknown to the stubs
         CursorWrapper.execute,
     )
 
@@ -64,7 +64,7 @@ def _watch(steps: _Steps) -> None:
         return execute(self, sql, params)
 
     _BudgetSession.request = watched_send  # type: ignore[method-assign]
-    BaseDatabaseWrapper._commit = watched_commit  # type: ignore[method-assign]
+    BaseDatabaseWrapper._commit = watched_commit  # type: ignore[attr-defined]
     CursorWrapper.execute = watched_execute  # type: ignore[method-assign]
 
 

@@ -3,12 +3,14 @@
 from django.db import connection
 from procrastinate.contrib.django import app
 
-from subscriptions import subscribe
+from subscriptions import reconcile, subscribe
+from subscriptions.models import ReconcileRun
 from users.deletion import finish_deletions
 from webhooks import settle as settling
 from webhooks.inbox import QUEUE, SETTLE_TASK, enqueue
 
 EACH_MINUTE = "* * * * *"
+EACH_NIGHT = "17 3 * * *"
 _SWEEPERS = "sweepers"
 
 # A live worker writes its heartbeat every ten seconds.
@@ -64,3 +66,11 @@ def sweep_attempts(timestamp: int) -> None:
 def sweep_deletions(timestamp: int) -> None:
     """Carry on with deletions that waited for Stripe or auth-service."""
     finish_deletions()
+
+
+@app.periodic(cron=EACH_NIGHT)
+@app.task(queue=_SWEEPERS, queueing_lock="reconcile", lock="reconcile", name="reconcile.nightly")
+def reconcile_nightly(timestamp: int) -> None:
+    """Compare everything with Stripe and leave the result for the admin to show."""
+    for _ in reconcile.run(reconcile.unfinished_run() or ReconcileRun()):
+        pass

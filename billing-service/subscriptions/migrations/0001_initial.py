@@ -28,6 +28,7 @@ class Migration(migrations.Migration):
                 ("finished_at", models.DateTimeField(blank=True, null=True)),
                 ("fix", models.BooleanField(default=False)),
                 ("position", models.BigIntegerField(default=0)),
+                ("stripe_position", models.CharField(blank=True, max_length=255)),
                 ("customers_compared", models.PositiveIntegerField(default=0)),
                 ("drift", models.JSONField(default=list)),
             ],

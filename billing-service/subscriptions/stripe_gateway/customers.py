@@ -1,5 +1,7 @@
 """Customers and their payment methods at Stripe."""
 
+from collections.abc import Iterator
+
 from subscriptions.stripe_gateway.client import call, client
 from subscriptions.stripe_gateway.objects import (
     StripeCustomer,
@@ -142,3 +144,20 @@ def find_customer_of(user_id: str) -> StripeCustomer | None:
         params={"query": f"metadata['user_id']:'{user_id}'", "limit": 1},
     )
     return read_customer(data["data"][0]) if data["data"] else None
+
+
+def pages_of_customers(*, after: str | None) -> Iterator[list[StripeCustomer]]:
+    """Yield pages of all customers of the account, newest first.
+
+    Args:
+        after: Go on behind this customer.
+    """
+    while True:
+        page = call(
+            client().v1.customers.list,
+            params={"limit": 100, **({"starting_after": after} if after else {})},
+        )
+        yield [read_customer(each) for each in page["data"]]
+        if not page["has_more"]:
+            return
+        after = page["data"][-1]["id"]

@@ -1,0 +1,54 @@
+"""Fetches the events that were never delivered from Stripe's own list, which goes back 30 days."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.db import connection
+
+from subscriptions.stripe_gateway.events import events_since
+from webhooks.event_table import read_event
+from webhooks.inbox import store
+from webhooks.models import WebhookEvent
+
+
+def backfill(since: datetime) -> Iterator[str]:
+    """Store what the inbox does not have yet; yield the id of each event that was missing.
+
+    Args:
+        since: How far to look back.
+    """
+    for page in events_since(int(since.timestamp())):
+        known = set(
+            WebhookEvent.objects.filter(id__in=[event["id"] for event in page]).values_list(
+                "id", flat=True
+            )
+        )
+        for event in page:
+            if event["id"] not in known:
+                store(read_event(event))
+                yield event["id"]
+
+
+def prune(before: datetime, *, batch: int = 5000) -> Iterator[int]:
+    """Delete handled and ignored events, a batch at a time; yield the size of each batch.
+
+    Args:
+        before: Only events received before.
+        batch: How many rows one statement may lock.
+    """
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(_PRUNE, (before, batch))
+            count = cursor.rowcount
+        if not count:
+            return
+        yield count
+
+
+_PRUNE = """
+DELETE FROM webhooks_webhookevent WHERE id IN (
+    SELECT id FROM webhooks_webhookevent
+    WHERE received_at < %s AND state IN ('handled', 'ignored')
+    ORDER BY received_at LIMIT %s
+)
+"""
