@@ -8,6 +8,8 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from webhooks.metrics import BACKLOG
+
 
 @require_safe
 def livez(request: HttpRequest) -> HttpResponse:
@@ -36,4 +38,5 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # untyped in the library
-    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    body = generate_latest(registry) + generate_latest(BACKLOG)
+    return HttpResponse(body, content_type=CONTENT_TYPE_LATEST)
