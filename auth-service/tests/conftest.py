@@ -17,6 +17,7 @@ import psycopg2
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import Engine, make_url, text
 
 from auth_service.app import create_app
@@ -33,6 +34,10 @@ from auth_service.users import changes
 from auth_service.users.accounts import User
 from auth_service.users.changes import NewUser
 from tests.served import served
+
+# Nothing is written beside the sources, which are read-only in a container.
+hypothesis_settings.register_profile("here", database=None)
+hypothesis_settings.load_profile("here")
 
 CLIENT_SECRET = "test-secret-of-billing-service-0123456789"
 PASSWORD = "correct horse battery"
