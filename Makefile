@@ -79,6 +79,15 @@ test-e2e: setup ## Journeys, faults and attacks through the gateway of a whole s
 test-browser: setup ## Swagger, admin and sandbox pages in a real Chromium
 	@exec $(PYTEST) e2e/browser $(ARGS)
 
+.PHONY: test-bench
+test-bench: bench/.venv/.ready ## The benchmarks' own style, types and arithmetic
+	@PATH="$(CURDIR)/bench/.venv/bin:$$PATH" sh bench/lint.sh
+	@exec bench/.venv/bin/python -m pytest -c bench/pyproject.toml --rootdir . bench $(ARGS)
+
+.PHONY: bench
+bench: setup bench/.venv/.ready ## Compare with the peers, into docs/benchmarks.md; ARGS="tokens --quick"
+	@exec bench/.venv/bin/python -m bench $(or $(ARGS),all)
+
 .PHONY: lint
 lint: setup ## Style, types and layers of every part
 	@for part in $(SERVICES); do echo "== $$part"; \
@@ -100,7 +109,7 @@ COMPILE = $(CURDIR)/$(UV) pip compile --quiet --universal --python-version 3.11 
 	--no-emit-index-url --no-emit-find-links --no-header
 .PHONY: lock
 lock: $(UV) ## Compile the hashed requirements again; ARGS="--upgrade" moves to newest versions
-	@for part in $(SERVICES) dev; do echo "$$part"; (cd $$part && \
+	@for part in $(SERVICES) dev bench; do echo "$$part"; (cd $$part && \
 		$(COMPILE) $(ARGS) pyproject.toml -o requirements.txt && \
 		$(COMPILE) $(ARGS) --extra dev pyproject.toml -o requirements-dev.txt); done
 	@cd dev && $(COMPILE) $(ARGS) --extra node pyproject.toml -o requirements-node.txt

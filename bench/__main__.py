@@ -31,6 +31,8 @@ def main() -> int:
         return 2
     for name, findings in found.items():
         print(report.terminal_table(name, findings.ratios))
+        for remark in findings.remarks:
+            print(f"\n{remark}\n")
     if not options.quick:
         _write(found)
     return 0
@@ -62,7 +64,7 @@ def _write(found: dict[Suite, Findings]) -> None:
     # Read back, so that the page never shows a digit the kept file does not have.
     kept = results.load()
     peers = ", ".join(f"{name} {version(name)}" for name in PEERS)
-    command = "bench/.venv/bin/python -m bench all"
+    command = "make bench"
     report.PAGE.write_text(report.page(kept, command=command, peers=peers))
     report.PAGE.with_suffix(".svg").write_text(chart(kept))
     print(f"written: {report.PAGE}")
