@@ -20,6 +20,8 @@ class PytestRunner:
         is the service's own one unless TEST_DATABASE_URL names another.
         """
         environment = {"TEST_DATABASE_URL": os.environ["BILLING_DATABASE_URL"], **os.environ}
+        # With it, pytest would set Django up before the tests have prepared its environment.
+        environment.pop("DJANGO_SETTINGS_MODULE", None)
         # A container's file system is read-only, so pytest keeps no cache.
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
         command += [*self._options, *test_labels]
