@@ -7,10 +7,11 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
 from auth_service.clock import Clock, utc_now
-from auth_service.database import open_engine, open_statements
+from auth_service.database import STATEMENT_POOL_SIZE, open_engine, open_statements
 from auth_service.keys import open_key_ring, read_passphrase
 from auth_service.metrics import MeasureRequests, sample_forever
 from auth_service.migrations import newest_revision
@@ -135,6 +136,8 @@ def _derived(settings: Settings, purpose: str) -> bytes:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     parts: Parts = app.state.parts
+    # More threads than connections would only wait for one, and contend for the interpreter.
+    current_default_thread_limiter().total_tokens = STATEMENT_POOL_SIZE
     sampling = asyncio.create_task(
         sample_forever(parts.keys, hash_queue=lambda: parts.slot.waiting, clock=parts.clock)
     )

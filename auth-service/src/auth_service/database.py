@@ -8,7 +8,7 @@ from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.exc import InvalidatePoolError
 
 _TRANSACTION_POOL_SIZE = 4
-_STATEMENT_POOL_SIZE = 6
+STATEMENT_POOL_SIZE = 6
 _POOL_WAIT_SECONDS = 2
 _CONNECT_TIMEOUT_SECONDS = 3
 _SERVER_OPTIONS = " ".join(
@@ -41,7 +41,7 @@ def open_statements(url: URL) -> Engine:
     """Open a pool in which every statement is its own transaction: one round trip, not three."""
     return _open(
         url,
-        pool_size=_STATEMENT_POOL_SIZE,
+        pool_size=STATEMENT_POOL_SIZE,
         isolation_level="AUTOCOMMIT",
         # Nothing is ever open that a reset could roll back.
         pool_reset_on_return=None,
