@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-VERSION = "1.52.0"
+VERSION = "1.52"
 
 _REPOSITORY = Path(__file__).parent.parent.parent
 _NODE = _REPOSITORY / ".state" / "node"
@@ -16,7 +16,7 @@ _WHEEL_REQUIREMENTS = Path(__file__).parent / "requirements-node.txt"
 
 def stripe_cli() -> Path:
     """The CLI's program, downloaded once and kept."""
-    folder = _NODE / "stripe-cli"
+    folder = _NODE / "stripe"
     wanted = [f"@stripe/cli@{VERSION}"]
     marker = folder / "installed.json"
     if not marker.exists() or json.loads(marker.read_text()) != wanted:

@@ -51,8 +51,14 @@ def routes(site: Site) -> list[BaseRoute]:
         post("/hosted/portal/{id}/keep", portal.keep),
         post("/hosted/portal/{id}/card", portal.change_card, refused=portal.show),
         Route("/test/{path:path}", _without_mode, methods=["GET"]),
+        Route("/favicon.ico", _icon, methods=["GET"]),
         Mount("/assets", StaticFiles(directory=_ASSETS)),
     ]
+
+
+async def _icon(_request: Request) -> RedirectResponse:
+    """Browsers ask for it when they show an answer of the API."""
+    return RedirectResponse("/assets/icon.svg", 308)
 
 
 async def _without_mode(request: Request) -> RedirectResponse:
