@@ -14,10 +14,10 @@ from dev.settings import ROOT
 
 
 def program(name: str) -> str:
-    """The path of `node` or `npm`.
+    """The path of a program that comes with Node.js.
 
     Args:
-        name: One of the two.
+        name: Such as `node`.
 
     Raises:
         ToolMissing: Neither PATH nor the wheel has it, and the wheel cannot be had.
@@ -48,7 +48,7 @@ def npm_install(folder: Path, *packages: str) -> Path:
     if installed.exists() and json.loads(installed.read_text()) == list(packages):
         return folder
     folder.mkdir(parents=True, exist_ok=True)
-    argv = [program("npm"), "install", "--silent", "--no-audit", "--no-fund", "--no-package-lock"]
+    argv = [*_npm(), "install", "--silent", "--no-audit", "--no-fund", "--no-package-lock"]
     env = {**os.environ, "PATH": f"{Path(program('node')).parent}{os.pathsep}{os.environ['PATH']}"}
     result = subprocess.run(
         [*argv, "--prefix", str(folder), *packages],
@@ -62,6 +62,15 @@ def npm_install(folder: Path, *packages: str) -> Path:
         raise ToolMissing(f"npm could not install {', '.join(packages)}: {reason[0]}.")
     installed.write_text(json.dumps(list(packages)))
     return folder
+
+
+def _npm() -> list[str]:
+    """How npm is called."""
+    if found := shutil.which("npm"):
+        return [found]
+    node = Path(program("node"))
+    # A wheel has no symbolic links, so its `bin/npm` does not find the rest of npm.
+    return [str(node), str(node.parent.parent / "lib/node_modules/npm/bin/npm-cli.js")]
 
 
 def _install_wheel() -> None:
