@@ -38,5 +38,13 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # untyped in the library
-    body = generate_latest(registry) + generate_latest(BACKLOG)
+    body = generate_latest(registry) + _backlog()
     return HttpResponse(body, content_type=CONTENT_TYPE_LATEST)
+
+
+def _backlog() -> bytes:
+    try:
+        return generate_latest(BACKLOG)
+    except DatabaseError:
+        # In an outage the processes' own figures are what an operator needs; these go missing.
+        return b""

@@ -72,6 +72,7 @@ def test_readiness_says_whether_the_database_answers(
     assert client.get("/readyz").status_code == 503
 
 
+@pytest.mark.django_db
 def test_metrics_show_how_the_verifier_is_doing(
     client: Client, authorization: Callable[..., dict[str, str]]
 ) -> None:
@@ -82,6 +83,21 @@ def test_metrics_show_how_the_verifier_is_doing(
 
     assert 'billing_refused_access_tokens_total{reason="expired"}' in text
     assert 'billing_key_set_fetches_total{outcome="replaced"}' in text
+
+
+@pytest.mark.django_db
+def test_metrics_outlive_the_database(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an outage the verifier's figures still arrive; the database's are missing."""
+
+    def no_connection() -> None:
+        raise OperationalError
+
+    monkeypatch.setattr("config.operations.connection.cursor", no_connection)
+    answer = client.get("/metrics")
+
+    assert answer.status_code == 200
+    assert b"billing_key_set_fetches_total" in answer.content
+    assert b"billing_webhook_lag_seconds" not in answer.content
 
 
 def test_every_answer_carries_a_request_id(client: Client) -> None:
