@@ -1,0 +1,133 @@
+"""Comparing with Stripe, and making at Stripe what the service needs."""
+
+import json
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from subscriptions.models import Customer, PaymentMethod, ReconcileRun, Subscription
+from tests.sandbox import Sandbox
+from tests.subscriptions.person import Person
+from webhooks.tasks import reconcile_nightly
+
+
+def reconcile(*options: str) -> tuple[int, dict[str, Any]]:
+    """Run the command; return its exit code and what it printed as JSON."""
+    out = StringIO()
+    code = 0
+    try:
+        call_command("stripe_reconcile", "--json", *options, stdout=out, stderr=StringIO())
+    except SystemExit as ending:
+        code = int(str(ending.code))
+    return code, json.loads(out.getvalue())
+
+
+@pytest.fixture
+def alone(stripe: Sandbox) -> None:
+    """Forget earlier tests' customers, which this database no longer knows."""
+    for customer in stripe.all("/v1/customers"):
+        stripe.delete(f"/v1/customers/{customer['id']}")
+
+
+@pytest.fixture
+def subscriber(alone: None, person: Person) -> Person:
+    """Somebody with a subscription."""
+    assert person.subscribe().status_code == 200
+    return person
+
+
+def test_without_drift_there_is_nothing_to_tell(subscriber: Person) -> None:
+    """Exit code 0 and an empty list."""
+    code, report = reconcile("--dry-run")
+
+    assert (code, report) == (0, {"customers_compared": 1, "fixed": False, "drift": []})
+
+
+def test_every_kind_of_drift_is_found_and_then_repaired(
+    subscriber: Person, stripe: Sandbox
+) -> None:
+    """Exit code 2 tells a watching job; --fix writes what Stripe says; after that 0."""
+    other, lost = Person(stripe), Person(stripe)
+    assert other.subscribe(product="pro_subscription").status_code == 200
+    assert lost.subscribe().status_code == 200
+    (unseen,) = stripe.subscriptions_of(subscriber.id)
+    stripe.delete(f"/v1/subscriptions/{unseen['id']}")
+    Subscription.objects.filter(user_id=other.id).update(price_reference="price_wrong")
+    PaymentMethod.objects.filter(customer__user_id=other.id).delete()
+    Customer.objects.filter(user_id=lost.id).delete()
+
+    code, report = reconcile()
+    found = {(each["object_id"], each["what"]) for each in report["drift"]}
+    fixed_code, _ = reconcile("--fix")
+    after = reconcile("--dry-run")
+
+    assert code == 2
+    assert (unseen["id"], "stripe_status") in found
+    assert {"price_reference", "payment method unknown here"} <= {what for _, what in found}
+    assert "customer unknown here" in {what for _, what in found}
+    assert (fixed_code, after[0], after[1]["drift"]) == (0, 0, [])
+    assert subscriber.words() == ("canceled", "canceled")
+    assert lost.words() == ("successful", "active")
+
+
+def test_what_vanished_at_stripe_is_drift_too(subscriber: Person, stripe: Sandbox) -> None:
+    """A customer deleted in the dashboard, its webhook lost."""
+    (customer,) = stripe.customers_of(subscriber.id)
+    stripe.delete(f"/v1/customers/{customer['id']}")
+
+    assert reconcile()[0] == 2
+    assert reconcile("--fix")[0] == 0
+    assert Customer.objects.get().deleted_at is not None
+    assert reconcile()[0] == 0
+
+
+def test_a_run_broken_off_is_carried_on(subscriber: Person, stripe: Sandbox) -> None:
+    """With Stripe away it stops with a sentence, and goes on where it was."""
+    Subscription.objects.update(price_reference="price_wrong")
+    away = stripe.fault(effect="error", status=500, path="/v1/customers")
+    with away, pytest.raises(CommandError, match="--resume"):
+        reconcile()
+    broken = ReconcileRun.objects.get()
+    assert (broken.customers_compared, broken.finished_at) == (1, None)
+
+    code, report = reconcile("--resume")
+
+    assert code == 2
+    assert report["customers_compared"] == 1
+    assert ReconcileRun.objects.get().pk == broken.pk
+
+
+def test_the_nightly_run_leaves_its_result_for_the_admin(subscriber: Person) -> None:
+    """It only tells; repairing is somebody's decision."""
+    Subscription.objects.update(price_reference="price_wrong")
+
+    reconcile_nightly(timestamp=0)
+
+    result = ReconcileRun.objects.get()
+    assert result.finished_at is not None
+    assert [each["what"] for each in result.drift] == ["price_reference"]
+    assert Subscription.objects.get().price_reference == "price_wrong"
+
+
+def bootstrap(*options: str) -> tuple[str, str]:
+    """Run stripe_bootstrap; return what it printed and what it remarked."""
+    out, err = StringIO(), StringIO()
+    call_command("stripe_bootstrap", *options, stdout=out, stderr=err)
+    return out.getvalue(), err.getvalue()
+
+
+def test_bootstrap_makes_what_is_missing_and_finds_what_is_there(stripe: Sandbox) -> None:
+    """Repeating it changes nothing; the webhook's secret is told once."""
+    url = "https://billing.example/api/stripe-webhook/"
+    first, _ = bootstrap("--webhook-url", url)
+    second, remark = bootstrap("--webhook-url", url)
+
+    assert "STRIPE_BASIC_PRODUCT_PRICE_ID=price_sandbox_basic" in first
+    assert "STRIPE_WEBHOOK_SECRET=whsec_" in first
+    assert second.splitlines() == first.splitlines()[:2]
+    assert "exists already" in remark
+    (endpoint,) = [each for each in stripe.all("/v1/webhook_endpoints") if each["url"] == url]
+    assert "customer.subscription.updated" in endpoint["enabled_events"]
+    stripe.delete(f"/v1/webhook_endpoints/{endpoint['id']}")
