@@ -2,6 +2,7 @@
 
 import fcntl
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from dev.screen import Progress, console
 from dev.settings import Settings
 from dev.startup import READY_SECONDS, Startup, Watcher
 from dev.system import System
+
+_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
@@ -189,18 +192,33 @@ def _wait_for_routes(settings: Settings) -> None:
 def _stop_all(system: System) -> int:
     run_dir = system.settings.run_dir
     stopped = 0
-    for process in reversed(system.processes):
-        record = supervise.recorded(run_dir, process.name)
-        if record is not None:
-            stopped += record.process() is not None
-            supervise.stop(
-                record,
-                run_dir=run_dir,
-                stop_signal=process.stop_signal,
-                seconds=process.stop_seconds,
-            )
-    supervise.stop_leftovers(system.settings.state_dir)
+    with _undisturbed():
+        for process in reversed(system.processes):
+            record = supervise.recorded(run_dir, process.name)
+            if record is not None:
+                stopped += record.process() is not None
+                supervise.stop(
+                    record,
+                    run_dir=run_dir,
+                    stop_signal=process.stop_signal,
+                    seconds=process.stop_seconds,
+                )
+        supervise.stop_leftovers(system.settings.state_dir)
     return stopped
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A second, impatient Ctrl-C must not leave half of the processes running."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _INTERRUPTIONS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _row(process: Process, settings: Settings) -> tuple[bool, list[str]]:

@@ -67,8 +67,8 @@ def levels() -> list[Level]:
         *(lint(part) for part in (*services, "dev")),
         *(pytest(part) for part in services),
         own_pytest("test dev, gateway", "dev/tests", "gateway/tests"),
-        own_pytest("test e2e", "e2e", "--ignore", "e2e/browser"),
-        own_pytest("test browser", "e2e/browser"),
+        # Browser tests too: they share the one system that is started for the session.
+        own_pytest("test e2e", "e2e"),
     ]
 
 

@@ -14,7 +14,6 @@ from rich.padding import Padding
 from rich.panel import Panel
 from rich.rule import Rule
 from rich.syntax import Syntax
-from rich.table import Table
 from rich.text import Text
 
 from dev.demo.visitor import Exchange
@@ -23,6 +22,8 @@ from dev.errors import DemoFailed
 _TOKEN = re.compile(r"eyJ[\w-]{20,}(?:\.[\w-]+)*")
 _SECRET_FIELDS = {"password", "password1", "password2"}
 _THEME = "ansi_dark"
+# Longer objects get a line for each member.
+_ONE_LINE = 74
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Show:
         self.lines: list[Line] = []
         self._title = ""
         self._count = 0
-        self._began = time.monotonic()
+        self._began = 0.0
 
     def opening(self, base_url: str) -> None:
         """Say what is about to happen."""
@@ -59,6 +60,7 @@ class Show:
             title: What somebody does.
         """
         self._count += 1
+        self._began = self._began or time.monotonic()
         self._title = title
         heading = Text.assemble((f"{self._count:>2} ", "bold cyan"), (title, "bold"))
         self.console.print()
@@ -104,22 +106,11 @@ class Show:
         Args:
             closing: What becomes of the system now.
         """
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-        # Widths that leave the request what remains of 80 columns, and more where there are more.
-        table.add_column("", justify="right", style="dim", width=4)
-        table.add_column("step", no_wrap=True, width=40)
-        table.add_column("http", no_wrap=True, width=6)
-        table.add_column("ms", justify="right", style="dim", width=7)
-        table.add_column("request", style="cyan", no_wrap=True, overflow="ellipsis")
-        for number, line in enumerate(self.lines, start=1):
-            exchange = line.exchange
-            table.add_row(
-                str(number),
-                line.title,
-                Text(str(exchange.status), style=_status(exchange).style),
-                f"{exchange.milliseconds:.0f}",
-                f"{exchange.method} {_short_path(exchange.path)}",
-            )
+        # The border and its padding take four columns.
+        width = self.console.width - 4
+        lines = [_summary_line(number, line) for number, line in enumerate(self.lines, start=1)]
+        for text in lines:
+            text.truncate(width, overflow="ellipsis")
         seconds = time.monotonic() - self._began
         end = Text.assemble(
             ("✓ ", "bold green"),
@@ -129,7 +120,7 @@ class Show:
         self.console.print()
         self.console.print(
             Panel(
-                Group(table, Text(), end),
+                Group(*lines, Text(), end),
                 title="[bold]The demo in one screen",
                 title_align="left",
                 box=box.ROUNDED,
@@ -155,6 +146,17 @@ class Show:
         )
 
 
+def _summary_line(number: int, line: Line) -> Text:
+    exchange = line.exchange
+    return Text.assemble(
+        (f"{number:>2}  ", "dim"),
+        f"{line.title:<40.40} ",
+        (f"{exchange.status} ", _status(exchange).style),
+        (f"{exchange.milliseconds:>5.0f} ms  ", "dim"),
+        (f"{exchange.method:<4} {_short_path(exchange.path)}", "cyan"),
+    )
+
+
 def _status(exchange: Exchange) -> Text:
     style = {2: "green", 3: "green", 4: "yellow", 5: "red"}.get(exchange.status // 100, "")
     return Text(f"{exchange.status} {exchange.reason}", style=style)
@@ -163,7 +165,10 @@ def _status(exchange: Exchange) -> Text:
 def _json(value: Any) -> Padding:
     if isinstance(value, str):
         return Padding(Text(value, style="dim"), (0, 0, 0, 2))
-    text = json.dumps(_without_secrets(value), indent=2, ensure_ascii=False)
+    shown = _without_secrets(value)
+    text = json.dumps(shown, ensure_ascii=False)
+    if len(text) > _ONE_LINE:
+        text = json.dumps(shown, indent=2, ensure_ascii=False)
     # A token is shown by its beginning: nobody reads 700 characters, and logs keep them.
     text = _TOKEN.sub(lambda token: f"{token[0][:24]}…", text)
     syntax = Syntax(text, "json", theme=_THEME, background_color="default", word_wrap=True)

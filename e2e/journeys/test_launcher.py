@@ -1,0 +1,127 @@
+"""`make up`, `make down` and `make demo` as a person at a terminal uses them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dev.settings import ROOT, load
+from dev.supervise import MARK
+from dev.system import system
+from e2e.running import free_ports, until
+
+
+@dataclass
+class Terminal:
+    """Runs the launcher with a state directory and ports of its own."""
+
+    env: dict[str, str]
+
+    @property
+    def state_dir(self) -> Path:
+        """Where its system keeps what it keeps."""
+        return Path(self.env["DEV_STATE_DIR"])
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Begin a command."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "dev", *arguments],
+            cwd=ROOT,
+            env=self.env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(process.args, process.returncode, output)
+
+    def pids(self) -> set[int]:
+        """The processes whose records are kept."""
+        records = (self.state_dir / "run").glob("*.json")
+        return {json.loads(record.read_text())["pid"] for record in records}
+
+    def left(self) -> list[str]:
+        """Processes that were started from here and still run."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(MARK) == str(self.state_dir):
+                    found.append(" ".join(process.cmdline()))
+            except psutil.Error:
+                continue
+        return found
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    """A terminal whose system is gone after the test."""
+    own = {"DEV_STATE_DIR": str(tmp_path / "state"), "PYTHONUNBUFFERED": "1"}
+    terminal = Terminal({**os.environ, **free_ports(), **own})
+    yield terminal
+    terminal.run("down")
+    system(load(terminal.env)).cluster.remove()
+
+
+def test_up_twice_demo_and_down(terminal: Terminal) -> None:
+    """The second `up` changes nothing, the demo uses what runs, `down` leaves nothing."""
+    first = terminal.run("up")
+    pids = terminal.pids()
+    second = terminal.run("up")
+    status = terminal.run("status")
+    demo = terminal.run("demo")
+    after_demo = terminal.pids()
+    down = terminal.run("down")
+
+    assert first.returncode == 0, first.stdout
+    assert "/api/docs/" in first.stdout
+    assert second.returncode == 0
+    assert "Already running" in second.stdout
+    assert status.stdout.count("ready") == len(pids) == 6
+    assert demo.returncode == 0, demo.stdout
+    assert "keeps running" in demo.stdout
+    assert pids == after_demo
+    assert down.returncode == 0
+    assert terminal.left() == []
+
+
+def test_the_demo_stops_what_it_started_when_interrupted(terminal: Terminal) -> None:
+    """Ctrl-C in the middle of the demo leaves no process, an impatient second one neither."""
+    demo = terminal.start("demo")
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        if "administrator logs in" in line:
+            break
+
+    os.killpg(demo.pid, signal.SIGINT)
+    time.sleep(0.5)
+    os.killpg(demo.pid, signal.SIGINT)
+    demo.stdout.read()
+    demo.stdout.close()
+
+    assert demo.wait(60) == 130
+    assert terminal.left() == []
+
+
+def test_an_interrupted_start_leaves_nothing(terminal: Terminal) -> None:
+    """Ctrl-C while parts are coming up takes those down that are up."""
+    up = terminal.start("up")
+    assert until(terminal.left, seconds=60)
+
+    os.killpg(up.pid, signal.SIGINT)
+    up.communicate(timeout=120)
+
+    assert up.returncode == 130
+    assert terminal.left() == []
