@@ -4,7 +4,6 @@ import time
 from typing import Any
 
 import httpx
-from stripe import StripeClient
 
 from tests.server import Server
 
@@ -20,7 +19,7 @@ EXPANDED = ["latest_invoice.payments.data.payment.payment_intent"]
 class Scene:
     """Makes customers and subscriptions, on a test clock of their own if asked."""
 
-    def __init__(self, server: Server, client: StripeClient) -> None:
+    def __init__(self, server: Server, client: Any) -> None:
         self.server = server
         self.client = client
         self.v1 = client.v1
@@ -38,12 +37,12 @@ class Scene:
             values["invoice_settings"] = {"default_payment_method": card}
         if self.clock:
             values["test_clock"] = self.clock.id
-        return self.v1.customers.create(values)  # type: ignore[arg-type]  # built from parts
+        return self.v1.customers.create(values)
 
     def subscription(self, customer: Any, price: str = BASIC, **values: Any) -> Any:
         """A subscription, with its invoice's payment expanded."""
-        values = {"customer": customer.id, "items": [{"price": price}], "expand": EXPANDED, **values}
-        return self.v1.subscriptions.create(values)  # type: ignore[arg-type]  # built from parts
+        wanted = {"customer": customer.id, "items": [{"price": price}], "expand": EXPANDED}
+        return self.v1.subscriptions.create(wanted | values)
 
     def seen(self, subscription: Any) -> Any:
         """The subscription as it is now."""

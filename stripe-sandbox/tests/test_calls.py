@@ -244,9 +244,7 @@ def test_pause_resume_and_discounts_of_a_subscription(v1: Any, scene: Scene) -> 
     """Paused and resumed at once; a discount can be taken off."""
     coupon = v1.coupons.create({"percent_off": 10, "duration": "forever"})
     subscription = scene.subscription(scene.customer(), discounts=[{"coupon": coupon.id}])
-    expanded = v1.subscriptions.retrieve(
-        subscription.id, {"expand": ["discounts.source.coupon"]}
-    )
+    expanded = v1.subscriptions.retrieve(subscription.id, {"expand": ["discounts.source.coupon"]})
 
     assert subscription.latest_invoice.total == 900
     assert expanded.discounts[0].source.coupon.percent_off == 10

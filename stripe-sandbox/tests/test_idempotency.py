@@ -35,7 +35,7 @@ def test_a_key_with_other_parameters_is_refused(scene: Scene) -> None:
         scene.v1.setup_intents.create({}, key)
 
     assert refused.value.http_status == 400
-    assert refused.value.json_body["error"]["type"] == "idempotency_error"
+    assert "idempotency_error" in str(refused.value.http_body)
 
 
 def test_a_decline_is_replayed(scene: Scene) -> None:
@@ -48,6 +48,7 @@ def test_a_decline_is_replayed(scene: Scene) -> None:
         with pytest.raises(stripe.CardError) as refused:
             scene.v1.payment_methods.attach(card, {"customer": customer.id}, key)
 
+    assert refused.value.headers is not None
     assert refused.value.headers["Idempotent-Replayed"] == "true"
 
 
@@ -85,3 +86,23 @@ def test_every_answer_says_which_request_and_version_it_is(server: Server) -> No
         answer = httpx.get(server.url + path, headers=headers)
         assert answer.headers["Request-Id"].startswith("req_")
         assert answer.headers["Stripe-Version"] == "2026-10-28.endive"
+
+
+def test_a_key_whose_request_is_under_way_is_in_use(server: Server) -> None:
+    """While the first request waits, the second is told to come back later; then it is replayed."""
+    headers = {"Authorization": "Bearer sk_test_x", "Idempotency-Key": "under way"}
+    slow = headers | {"Sandbox-Fault": "latency; milliseconds=1500; when=after"}
+    url = f"{server.url}/v1/customers"
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(httpx.post, url, headers=slow, timeout=30)
+        conflict = httpx.post(url, headers=headers)
+        while conflict.status_code == 200:
+            conflict = httpx.post(url, headers=headers)
+        made = first.result().json()["id"]
+    replayed = httpx.post(url, headers=headers)
+
+    error = conflict.json()["error"]
+    assert (conflict.status_code, error["code"]) == (409, "idempotency_key_in_use")
+    assert error["type"] == "idempotency_error"
+    assert replayed.json()["id"] == made

@@ -24,7 +24,7 @@ def test_pages_follow_each_other(scene: Scene) -> None:
     assert [one.id for one in second.data] == made[3:6]
     assert [one.id for one in back.data] == made[2:5]
     assert (first.has_more, back.has_more) == (True, True)
-    assert [one.id for one in intents.list(page).auto_paging_iter()] == made  # type: ignore[arg-type]  # reused above
+    assert [one.id for one in intents.list(page).auto_paging_iter()] == made
 
 
 def test_a_list_can_be_bounded_in_time(scene: Scene) -> None:

@@ -190,7 +190,7 @@ def session_of(scene: Scene, mode: str = "subscription", **values: Any) -> Any:
         "cancel_url": f"{SHOP}/cart",
         **values,
     }
-    return scene.v1.checkout.sessions.create(params)  # type: ignore[arg-type]  # built from parts
+    return scene.v1.checkout.sessions.create(params)
 
 
 def test_checkout_sells_a_subscription(browser: httpx.Client, scene: Scene) -> None:
@@ -204,8 +204,8 @@ def test_checkout_sells_a_subscription(browser: httpx.Client, scene: Scene) -> N
     assert answer.headers["location"] == f"{SHOP}/thanks?session={session.id}"
     done = scene.v1.checkout.sessions.retrieve(session.id, {"expand": ["customer", "subscription"]})
     assert (done.status, done.payment_status) == ("complete", "paid")
-    assert done.subscription.status == "active"  # type: ignore[union-attr]  # expanded
-    assert done.customer.email == "new@example.com"  # type: ignore[union-attr]  # expanded
+    assert done.subscription.status == "active"
+    assert done.customer.email == "new@example.com"
 
 
 def test_checkout_waits_for_three_d_secure(browser: httpx.Client, scene: Scene) -> None:
@@ -285,7 +285,7 @@ def test_the_portal_changes_the_card(
     customer = scene.v1.customers.retrieve(
         subscription.customer, {"expand": ["invoice_settings.default_payment_method"]}
     )
-    default: Any = customer.invoice_settings.default_payment_method  # type: ignore[union-attr]
+    default: Any = customer.invoice_settings.default_payment_method
     assert refused.status_code == 402
     assert alert(refused) == "Your card was declined."
     assert default.card.last4 == "4444"

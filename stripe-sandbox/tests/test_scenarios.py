@@ -230,9 +230,7 @@ def test_three_d_secure_failed_on_the_page_stays_incomplete(scene: Scene) -> Non
     failed = scene.seen(subscription)
     assert failed.status == "incomplete"
     assert intent_of(failed).status == "requires_payment_method"
-    assert (
-        intent_of(failed).last_payment_error.code == "payment_intent_authentication_failure"
-    )
+    assert intent_of(failed).last_payment_error.code == "payment_intent_authentication_failure"
 
 
 def test_a_card_set_up_once_renews_without_a_challenge(scene: Scene) -> None:
@@ -473,9 +471,7 @@ def test_an_invoice_sent_by_mail_is_due_later(scene: Scene) -> None:
     """`send_invoice` activates at once and leaves the invoice open."""
     customer = scene.customer(None)
 
-    subscription = scene.subscription(
-        customer, collection_method="send_invoice", days_until_due=14
-    )
+    subscription = scene.subscription(customer, collection_method="send_invoice", days_until_due=14)
 
     assert (subscription.status, subscription.latest_invoice.status) == ("active", "open")
     assert subscription.latest_invoice.due_date == subscription.created + 14 * DAY

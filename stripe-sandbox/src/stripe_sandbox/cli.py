@@ -39,7 +39,12 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--deterministic", action="store_true", help="equal requests, equal ids")
     serve.add_argument("--clock", type=int, metavar="UNIX", help="the time, standing still")
     serve.add_argument("--strict", action="store_true", help="check every response")
-    serve.add_argument("--retry-speed", type=float, default=60.0, help="webhook retries, × faster")
+    serve.add_argument(
+        "--retry-speed",
+        type=float,
+        default=60.0,
+        help="how many times faster than Stripe webhooks are retried",
+    )
     commands.add_parser("coverage", help="list what is covered of the API and what is not")
     return parser
 

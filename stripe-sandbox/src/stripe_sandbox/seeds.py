@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stripe_sandbox.errors import StripeError
 from stripe_sandbox.resources import prices, products, webhook_endpoints
 from stripe_sandbox.store import Work
 
@@ -43,7 +44,19 @@ def plant(work: Work, seed: Json) -> None:
 
     An endpoint without an address is left out, so that one seed file serves
     with and without a receiver.
+
+    Raises:
+        BadSeed: Stripe would refuse what the seed describes.
     """
+    try:
+        _plant(work, seed)
+    except StripeError as refusal:
+        raise BadSeed(f"seed file: {refusal.message}") from refusal
+    except KeyError as missing:
+        raise BadSeed(f"seed file: {missing} is missing") from missing
+
+
+def _plant(work: Work, seed: Json) -> None:
     for product in seed.get("products", []):
         if work.find(product["id"]) is None:
             products.make(work, product)

@@ -337,16 +337,19 @@ class Work:
         self.events.clear()
 
 
+_LINKED = "SELECT seq FROM links WHERE kind = ? AND field = ?"
+
+
 def _selection(kind: str, where: Json, created: Json) -> tuple[str, list[Any]]:
     sql, values = "SELECT o.id, o.data FROM objects o WHERE o.kind = ? AND o.deleted = 0", [kind]
     for field, wanted in where.items():
         if wanted is NOTHING:
-            sql += " AND o.seq NOT IN (SELECT seq FROM links WHERE kind = ? AND field = ?)"
+            sql += f" AND o.seq NOT IN ({_LINKED})"
             values += [kind, field]
             continue
         options = wanted if isinstance(wanted, list) else [wanted]
         marks = ", ".join("?" for _ in options)
-        sql += f" AND o.seq IN (SELECT seq FROM links WHERE kind = ? AND field = ? AND value IN ({marks}))"  # noqa: S608 -- only question marks are put in
+        sql += f" AND o.seq IN ({_LINKED} AND value IN ({marks}))"
         values += [kind, field, *(_text(option) for option in options)]
     for bound, operator in {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}.items():
         if bound in created:

@@ -38,7 +38,7 @@ def subscription_line(
     product = work.find(price["product"])
     name = product["name"] if product else price["product"]
     quantity = item["quantity"]
-    text = f"{quantity} × {name} (at {_rate(price)})"
+    text = f"{quantity} × {name} (at {_rate(price)})"  # noqa: RUF001 -- the sign Stripe prints
     return new_line(
         work,
         price,

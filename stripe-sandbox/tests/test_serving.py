@@ -1,0 +1,122 @@
+"""Starting the sandbox: seeds, deterministic ids, data that stays, wrong settings."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.receiver import Receiver
+from tests.server import Server
+
+
+def life(server: Server) -> list[str]:
+    """Ids of what one fixed series of requests makes."""
+    v1 = server.client().v1
+    customer = v1.customers.create({"payment_method": "pm_card_visa"})
+    subscription = v1.subscriptions.create(
+        {
+            "customer": customer.id,
+            "items": [{"price": "price_sandbox_pro"}],
+            "default_payment_method": v1.payment_methods.list({"customer": customer.id}).data[0].id,
+        }
+    )
+    return [customer.id, subscription.id, str(subscription.latest_invoice)]
+
+
+def test_equal_requests_get_equal_ids(tmp_path: Path) -> None:
+    """`--deterministic` and `--clock` make runs alike; a restart hands out no id twice."""
+    alike = ("--deterministic", "--clock", "1767225600")
+    data = ("--data", str(tmp_path / "sandbox.sqlite3"))
+    with Server(*alike, *data) as one:
+        first = life(one)
+        created = one.client().v1.customers.retrieve(first[0]).created
+    with Server(*alike, *data) as restarted:
+        later = life(restarted)
+    with Server(*alike) as two:
+        same = life(two)
+
+    assert created == 1767225600
+    assert first == same
+    assert not set(first) & set(later)
+
+
+def test_ids_are_random_otherwise(server: Server) -> None:
+    """Without `--deterministic` the same requests get other ids."""
+    assert not set(life(server)) & set(life(server))
+
+
+def test_the_seed_file_brings_prices_and_a_receiver() -> None:
+    """The demo's prices are there under their ids, and its webhook is signed."""
+    with Receiver() as receiver:
+        receiver.secret = "whsec_first"
+        secrets = "whsec_first,whsec_second"
+        with Server(SANDBOX_WEBHOOK_URL=receiver.url, STRIPE_WEBHOOK_SECRET=secrets) as server:
+            v1 = server.client().v1
+            keys = ["basic_subscription", "pro_subscription"]
+            listed = v1.prices.list({"lookup_keys": keys})
+            customer = v1.customers.create({})
+            received = receiver.wait_for(
+                lambda got: "customer.created" in {one.event.type for one in got}
+            )
+    amounts = {price.id: price.unit_amount for price in listed.data}
+    assert amounts == {"price_sandbox_basic": 1000, "price_sandbox_pro": 2500}
+    assert received[-1].event.data.object.id == customer.id
+
+
+def refused(*arguments: str) -> tuple[int, str]:
+    """Exit code and message of a start that must fail."""
+    command = [sys.executable, "-m", "stripe_sandbox", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stderr
+
+
+def test_a_wrong_seed_file_is_said_in_one_sentence(tmp_path: Path) -> None:
+    """A file that is missing or no JSON stops the start with exit code 2."""
+    broken = tmp_path / "seed.json"
+    broken.write_text("{")
+
+    for path in (str(tmp_path / "none.json"), str(broken)):
+        code, message = refused("serve", "--port", "1", "--seed-file", path)
+        assert code == 2
+        assert message.startswith("stripe-sandbox: seed file ")
+        assert message.count("\n") == 1
+
+
+def test_a_seed_that_stripe_would_refuse_is_named(tmp_path: Path) -> None:
+    """A price without an amount is no price."""
+    seed: dict[str, Any] = {
+        "products": [{"id": "prod_1", "name": "One"}],
+        "prices": [{"id": "price_1", "product": "prod_1", "currency": "usd"}],
+    }
+    path = tmp_path / "seed.json"
+    path.write_text(json.dumps(seed))
+
+    code, message = refused("serve", "--port", "1", "--seed-file", str(path))
+
+    assert code == 2
+    assert "unit_amount" in message
+
+
+def test_what_was_made_is_there_after_a_kill(tmp_path: Path) -> None:
+    """Kill -9 loses no object, no idempotency key, no clock on its way; seeds stay changed."""
+    data = str(tmp_path / "sandbox.sqlite3")
+    server = Server("--data", data).start()
+    v1 = server.client().v1
+    key = {"idempotency_key": "survives"}
+    made = v1.customers.create({"name": "Ada"}, key)
+    v1.prices.update("price_sandbox_basic", {"nickname": "Mine"})
+    clock = v1.test_helpers.test_clocks.create({"frozen_time": 1767225600})
+    v1.test_helpers.test_clocks.advance(clock.id, {"frozen_time": 1798761600})
+    server.stop(kill=True)
+
+    with Server("--data", data) as again:
+        v1 = again.client().v1
+        assert v1.customers.retrieve(made.id).name == "Ada"
+        assert v1.customers.create({"name": "Ada"}, key).id == made.id
+        assert v1.prices.retrieve("price_sandbox_basic").nickname == "Mine"
+        assert len(v1.prices.list().data) == 2
+        while v1.test_helpers.test_clocks.retrieve(clock.id).status == "advancing":
+            time.sleep(0.01)
+        assert v1.test_helpers.test_clocks.retrieve(clock.id).frozen_time == 1798761600
