@@ -191,6 +191,25 @@ def test_a_declined_payment_intent_stays(scene: Scene) -> None:
     assert paid.status == "succeeded"
 
 
+def test_a_challenge_while_the_customer_is_away_declines(scene: Scene) -> None:
+    """An off-session payment that needs 3-D Secure is declined, not left waiting."""
+    customer = scene.customer("pm_card_authenticationRequired")
+    wanted = {
+        "amount": 1000,
+        "currency": "usd",
+        "customer": customer.id,
+        "payment_method": customer.invoice_settings.default_payment_method,
+        "confirm": True,
+        "off_session": True,
+    }
+
+    with pytest.raises(stripe.CardError) as refused:
+        scene.v1.payment_intents.create(wanted)
+
+    assert refused.value.code == "authentication_required"
+    assert error_in(refused)["payment_intent"]["status"] == "requires_payment_method"
+
+
 def test_a_raw_card_number_is_refused(client: Any) -> None:
     """Card numbers are refused, as by any account without access to raw card data."""
     card = {"number": "4242424242424242", "exp_month": 12, "exp_year": 2030, "cvc": "999"}

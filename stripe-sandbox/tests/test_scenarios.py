@@ -23,8 +23,8 @@ def test_a_subscription_renews(scene: Scene) -> None:
     assert renewed.latest_invoice.id != subscription.latest_invoice.id
 
 
-def test_a_year_passes_in_one_step(scene: Scene) -> None:
-    """Advancing far does everything on the way, in order."""
+def test_a_year_passes_in_moments(scene: Scene) -> None:
+    """Advancing does everything on the way, in order: twelve renewals are paid."""
     customer = scene.on_a_clock().customer()
     subscription = scene.subscription(customer)
 
@@ -52,6 +52,33 @@ def test_a_renewal_that_fails_is_retried_and_then_cancels(scene: Scene) -> None:
     assert failing.latest_invoice.next_payment_attempt == NEW_YEAR + MONTH + HOUR + 3 * DAY
     assert (ended.status, ended.latest_invoice.attempt_count) == ("canceled", 4)
     assert ended.cancellation_details.reason == "payment_failed"
+
+
+def test_a_customer_who_owes_is_delinquent(scene: Scene) -> None:
+    """The flag is set by a failed renewal and cleared by the payment."""
+    customer = scene.on_a_clock().customer()
+    scene.subscription(customer)
+    scene.pays_with(customer, "pm_card_chargeCustomerFail")
+    scene.after(MONTH + DAY)
+    owing = scene.v1.customers.retrieve(customer.id).delinquent
+
+    scene.pays_with(customer, "pm_card_visa")
+    scene.after(MONTH + 5 * DAY)
+
+    assert owing
+    assert not scene.v1.customers.retrieve(customer.id).delinquent
+
+
+def test_a_clock_goes_two_intervals_at_most(scene: Scene) -> None:
+    """Stripe refuses a farther step, so the sandbox does."""
+    scene.on_a_clock().subscription(scene.customer())
+
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        scene.v1.test_helpers.test_clocks.advance(
+            scene.clock.id, {"frozen_time": NEW_YEAR + 90 * DAY}
+        )
+
+    assert refused.value.param == "frozen_time"
 
 
 def test_a_new_card_saves_a_subscription_that_is_past_due(scene: Scene) -> None:

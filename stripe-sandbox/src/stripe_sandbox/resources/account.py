@@ -8,10 +8,11 @@ from stripe_sandbox.registry import Call, handles
 Json = dict[str, Any]
 
 _ID = "acct_1StripeSandbox000"
+_CREATED = 1735689600
 
 
 @handles("accounts.retrieve_current")
-def retrieve(call: Call) -> Json:
+def retrieve(_call: Call) -> Json:
     """The account behind the key."""
     return shapes.new(
         "account",
@@ -20,7 +21,7 @@ def retrieve(call: Call) -> Json:
             "business_type": "company",
             "charges_enabled": True,
             "country": "US",
-            "created": call.work.now(),
+            "created": _CREATED,
             "default_currency": "usd",
             "details_submitted": True,
             "email": "sandbox@example.com",

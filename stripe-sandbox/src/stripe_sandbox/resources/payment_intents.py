@@ -3,7 +3,7 @@
 from typing import Any
 
 from stripe_sandbox import changes
-from stripe_sandbox.errors import CardError, InvalidRequest
+from stripe_sandbox.errors import InvalidRequest
 from stripe_sandbox.events import emit
 from stripe_sandbox.paging import page
 from stripe_sandbox.registry import Call, handles
@@ -110,24 +110,13 @@ def _confirm(call: Call, intent: Json) -> Json:
     off_session = bool(params.get("off_session"))
     return_url = params.get("return_url")
     payments.attempt(work, intent, method, off_session=off_session, return_url=return_url)
+    alone = off_session or params.get("error_on_requires_action")
+    if alone and intent["status"] == "requires_action":
+        payments.refuse_unauthenticated(work, intent)
     collecting.after_attempt(work, intent)
     if intent["status"] == "requires_payment_method":
         raise payments.declined(work, intent)
-    if intent["status"] == "requires_action" and (
-        off_session or params.get("error_on_requires_action")
-    ):
-        raise _authentication_required(work, intent)
     return intent
-
-
-def _authentication_required(work: Work, intent: Json) -> CardError:
-    """Nobody is there to authenticate, so the card is declined instead."""
-    return CardError(
-        "Your card was declined. This transaction requires authentication.",
-        code="authentication_required",
-        decline_code="authentication_required",
-        payment_intent=present(work, intent),
-    )
 
 
 def _unexpected(work: Work, intent: Json, verb: str) -> InvalidRequest:

@@ -6,6 +6,8 @@ from stripe_sandbox.errors import InvalidRequest
 from stripe_sandbox.events import emit
 from stripe_sandbox.paging import page
 from stripe_sandbox.registry import Call, handles
+from stripe_sandbox.rules import periods, subscriptions
+from stripe_sandbox.store import Work
 
 Json = dict[str, Any]
 
@@ -56,12 +58,31 @@ def advance(call: Call) -> Json:
         raise InvalidRequest(
             "The new time must be after the test clock's current frozen time.", param="frozen_time"
         )
+    if target > _farthest(call.work, clock):
+        raise InvalidRequest(
+            "The new time cannot be more than two intervals in the future from the shortest "
+            "subscription in this test clock, or two years if it has no subscription.",
+            param="frozen_time",
+        )
     clock |= {
         "status": "advancing",
         "status_details": {"advancing": {"target_frozen_time": target}},
     }
     emit(call.work, "test_helpers.test_clock.advancing", call.work.save(clock))
     return clock
+
+
+def _farthest(work: Work, clock: Json) -> int:
+    """How far a clock may be sent at once."""
+    now = clock["frozen_time"]
+    ends = [
+        periods.add(now, price["recurring"]["interval"], 2 * price["recurring"]["interval_count"])
+        for subscription in work.all("subscription", test_clock=clock["id"])
+        if subscription["status"] not in subscriptions.ENDED
+        for item in subscription["items"]["data"]
+        if (price := work.get("price", item["price"]))
+    ]
+    return min(ends, default=periods.add(now, "year", 2))
 
 
 @handles("test_helpers.test_clocks.delete")

@@ -92,8 +92,17 @@ def paid(work: Work, invoice: Json, amount: int, *, out_of_band: bool = False) -
     _settle_payment(work, invoice, amount, moment, out_of_band=out_of_band)
     emit(work, "invoice.paid", work.save(invoice))
     emit(work, "invoice.payment_succeeded", invoice)
+    _mark_delinquent(work, invoice, owes=False)
     _advance_subscription(work, invoice)
     return invoice
+
+
+def _mark_delinquent(work: Work, invoice: Json, *, owes: bool) -> None:
+    """Whether the customer's latest automatic payment failed."""
+    customer = work.find(invoice["customer"])
+    if customer and not customer.get("deleted") and customer["delinquent"] != owes:
+        customer["delinquent"] = owes
+        emit(work, "customer.updated", work.save(customer))
 
 
 def _settle_payment(
@@ -126,6 +135,7 @@ def _failed(work: Work, invoice: Json) -> None:
         return
     if subscription.get("_pending_invoice") == invoice["id"] or subscription.get("_resuming"):
         return
+    _mark_delinquent(work, invoice, owes=True)
     if subscription["status"] == "active" and later:
         subscription["status"] = "past_due"
         subscriptions.changed(work, subscription)

@@ -114,6 +114,18 @@ def authenticate(work: Work, intent: Json, *, succeed: bool) -> Json:
     return settle(work, intent, authenticated=True)
 
 
+def refuse_unauthenticated(work: Work, intent: Json) -> Json:
+    """Decline a payment that asks for 3-D Secure while the customer is away."""
+    intent["next_action"] = None
+    intent["last_payment_error"] = _error(
+        work,
+        intent,
+        "Your card was declined. This transaction requires authentication.",
+        {"code": "authentication_required", "decline_code": "authentication_required"},
+    )
+    return _refused(work, intent)
+
+
 def settle(work: Work, intent: Json, *, authenticated: bool = False) -> Json:
     """Charge the intent's payment method; no challenge stands in the way any more."""
     method = work.get("payment_method", intent["payment_method"])
