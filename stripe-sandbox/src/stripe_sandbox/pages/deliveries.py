@@ -21,6 +21,20 @@ FROM deliveries d
 _NAMES = ("id", "event", "endpoint", "state", "attempts", "next_attempt", "created")
 
 
+# What httpx calls the ways in which nobody answered.
+_WORDS = {
+    "ConnectError": "No connection",
+    "ConnectTimeout": "No connection",
+    "ReadTimeout": "No answer",
+    "ReadError": "Connection lost",
+    "RemoteProtocolError": "Connection lost",
+}
+
+
+def _kind(outcome: str | None) -> str:
+    return (outcome or "").partition(":")[0]
+
+
 def count(work: Work, state: str) -> int:
     """How many deliveries are in a state."""
     return int(work.query("SELECT count(*) FROM deliveries WHERE state = ?", (state,))[0][0])
@@ -43,7 +57,7 @@ def _delivery(work: Work, row: Any) -> Json:
     return delivery | {
         "type": event["type"] if event else delivery["event"],
         "url": endpoint["url"] if endpoint else delivery["endpoint"],
-        "answer": f"Answered {status}" if status else (outcome or "").partition(":")[0],
+        "answer": f"Answered {status}" if status else _WORDS.get(_kind(outcome), _kind(outcome)),
     }
 
 

@@ -123,7 +123,7 @@ def _event(_: Work, event: Json) -> Facts:
     return [
         ("About", linked(about.get("id", ""))),
         ("Pending deliveries", str(event["pending_webhooks"])),
-        ("Caused by request", (event["request"] or {}).get("id") or "Time passing"),
+        ("Caused by request", (event["request"] or {}).get("id") or "No request"),
         ("Created", when(event["created"])),
     ]
 
