@@ -69,15 +69,19 @@ class SigningKey:
 
 @dataclass(frozen=True)
 class Forge:
-    """Signs claims that differ from a good access token in exactly what a case is about.
+    """Signs claims that differ from a good token in exactly what a case is about.
 
     Attributes:
         key: The issuer's real signing key: a hostile claim must be refused for itself.
-        example: Claims of an access token the issuer has just issued.
+        example: Claims of a token the issuer has just issued.
+        typ: The header's `typ` for that kind of token.
+        jti: A fixed `jti`; None makes a new one for each token.
     """
 
     key: SigningKey
     example: Json
+    typ: str = "at+jwt"
+    jti: str | None = None
 
     @cached_property
     def stranger(self) -> SigningKey:
@@ -87,15 +91,15 @@ class Forge:
 
     @property
     def header(self) -> dict[str, Any]:
-        """What stands over a good access token."""
-        return {"alg": "RS256", "kid": self.key.kid, "typ": "at+jwt"}
+        """What stands over a good token."""
+        return {"alg": "RS256", "kid": self.key.kid, "typ": self.typ}
 
     @property
     def claims(self) -> dict[str, Any]:
-        """The claims of a good access token, issued now."""
+        """The claims of a good token, issued now."""
         now = int(time.time())
         lifetime = self.example["exp"] - self.example["iat"]
-        fresh = {"iat": now, "exp": now + lifetime, "jti": str(uuid.uuid4())}
+        fresh = {"iat": now, "exp": now + lifetime, "jti": self.jti or str(uuid.uuid4())}
         return {**self.example, **fresh}
 
     def token(
