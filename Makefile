@@ -16,6 +16,7 @@ SERVICES := auth-service billing-service stripe-sandbox
 DEV := dev/.venv/bin/python
 # A file that is newer than the requirements says that they are installed.
 READY := $(foreach part,$(SERVICES) dev,$(part)/.venv/.ready)
+BENCH_READY := bench/.venv/.ready
 LAUNCH := $(DEV) -m dev
 PYTEST := $(DEV) -m pytest -c dev/pyproject.toml --rootdir .
 # Passed on to the program behind a target, for example make test-auth ARGS="-k refresh -x".
@@ -52,7 +53,7 @@ stripe-listen: setup ## Forward events to billing with the official Stripe CLI
 
 ##@ Test
 .PHONY: test
-test: setup ## Lint, types, and every test: what has to pass before a change lands
+test: setup $(BENCH_READY) ## Lint, types, and every test: what has to pass before a change lands
 	@exec $(DEV) -m dev.levels
 
 .PHONY: test-auth
@@ -80,30 +81,30 @@ test-browser: setup ## Swagger, admin and sandbox pages in a real Chromium
 	@exec $(PYTEST) e2e/browser $(ARGS)
 
 .PHONY: test-bench
-test-bench: bench/.venv/.ready ## The benchmarks' own style, types and arithmetic
-	@PATH="$(CURDIR)/bench/.venv/bin:$$PATH" sh bench/lint.sh
+test-bench: $(BENCH_READY) ## The benchmarks' own arithmetic
 	@exec bench/.venv/bin/python -m pytest -c bench/pyproject.toml --rootdir . bench $(ARGS)
 
-.PHONY: bench
-bench: setup bench/.venv/.ready ## Compare with the peers, into docs/benchmarks.md; ARGS="tokens --quick"
-	@exec bench/.venv/bin/python -m bench $(or $(ARGS),all)
-
 .PHONY: lint
-lint: setup ## Style, types and layers of every part
-	@for part in $(SERVICES); do echo "== $$part"; \
+lint: setup $(BENCH_READY) ## Style, types and layers of every part
+	@for part in $(SERVICES) dev bench; do echo "== $$part"; \
 		PATH="$(CURDIR)/$$part/.venv/bin:$$PATH" sh $$part/lint.sh; done
-	@echo "== dev, gateway, e2e"; PATH="$(CURDIR)/dev/.venv/bin:$$PATH" sh dev/lint.sh
 
 ##@ Maintain
+.PHONY: bench
+bench: setup $(BENCH_READY) ## Compare with the peers, into docs/benchmarks.md; ARGS="tokens --quick"
+	@exec bench/.venv/bin/python -m bench $(or $(ARGS),all)
+
 .PHONY: setup
 setup: $(READY) ## Install everything into this folder; instant when nothing changed
 
 .PHONY: format
-format: setup ## Format all Python files
+format: setup $(BENCH_READY) ## Format all Python files
 	@for part in $(SERVICES); do \
 		(cd $$part && .venv/bin/ruff check --fix-only -q . && .venv/bin/ruff format -q .); done
 	@dev/.venv/bin/ruff check --config dev/pyproject.toml --fix-only -q dev gateway e2e
 	@dev/.venv/bin/ruff format --config dev/pyproject.toml -q dev gateway e2e
+	@bench/.venv/bin/ruff check --config bench/pyproject.toml --fix-only -q bench
+	@bench/.venv/bin/ruff format --config bench/pyproject.toml -q bench
 
 COMPILE = $(CURDIR)/$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header

@@ -48,7 +48,6 @@ class Outcome:
 def levels() -> list[Level]:
     """The levels in the order they are run: what fails fastest comes first."""
     services = ("auth-service", "billing-service", "stripe-sandbox")
-    ours = ROOT / "dev" / ".venv" / "bin"
 
     def lint(part: str) -> Level:
         path = ROOT / part / ".venv" / "bin"
@@ -59,16 +58,19 @@ def levels() -> list[Level]:
         argv = (str(path / "pytest"), "-p", "no:cacheprovider")
         return Level(name=f"test {part}", argv=argv, cwd=ROOT / part, path=path)
 
-    def own_pytest(name: str, *arguments: str) -> Level:
-        argv = (sys.executable, "-m", "pytest", "-c", "dev/pyproject.toml", "--rootdir", ".")
-        return Level(name=name, argv=(*argv, *arguments), cwd=ROOT, path=ours)
+    def from_root(name: str, part: str, *folders: str) -> Level:
+        path = ROOT / part / ".venv" / "bin"
+        config = ("-c", f"{part}/pyproject.toml", "--rootdir", ".", "-p", "no:cacheprovider")
+        argv = (str(path / "python"), "-m", "pytest", *config, *folders)
+        return Level(name=name, argv=argv, cwd=ROOT, path=path)
 
     return [
-        *(lint(part) for part in (*services, "dev")),
+        *(lint(part) for part in (*services, "dev", "bench")),
         *(pytest(part) for part in services),
-        own_pytest("test dev, gateway", "dev/tests", "gateway/tests"),
+        from_root("test bench", "bench", "bench/tests"),
+        from_root("test dev, gateway", "dev", "dev/tests", "gateway/tests"),
         # Browser tests too: they share the one system that is started for the session.
-        own_pytest("test e2e", "e2e"),
+        from_root("test e2e", "dev", "e2e"),
     ]
 
 
