@@ -20,7 +20,6 @@ FROM deliveries d
 """
 _NAMES = ("id", "event", "endpoint", "state", "attempts", "next_attempt", "created")
 
-
 # What httpx calls the ways in which nobody answered.
 _WORDS = {
     "ConnectError": "No connection",
@@ -29,10 +28,6 @@ _WORDS = {
     "ReadError": "Connection lost",
     "RemoteProtocolError": "Connection lost",
 }
-
-
-def _kind(outcome: str | None) -> str:
-    return (outcome or "").partition(":")[0]
 
 
 def count(work: Work, state: str) -> int:
@@ -59,6 +54,10 @@ def _delivery(work: Work, row: Any) -> Json:
         "url": endpoint["url"] if endpoint else delivery["endpoint"],
         "answer": f"Answered {status}" if status else _WORDS.get(_kind(outcome), _kind(outcome)),
     }
+
+
+def _kind(outcome: str | None) -> str:
+    return (outcome or "").partition(":")[0]
 
 
 def listing(visit: Visit) -> Response:
