@@ -80,6 +80,10 @@ test-e2e: setup ## Journeys, faults and attacks through the gateway of a whole s
 test-browser: setup ## Swagger, admin and sandbox pages in a real Chromium
 	@exec $(PYTEST) e2e/browser $(ARGS)
 
+.PHONY: chaos
+chaos: setup ## A thousand subscribers' lives under the worst deliveries; takes a while
+	@CHAOS_SUBSCRIBERS=1000 exec $(PYTEST) e2e/faults/test_webhook_chaos.py $(ARGS)
+
 .PHONY: test-bench
 test-bench: $(BENCH_READY) ## The benchmarks' own arithmetic
 	@exec bench/.venv/bin/python -m pytest -c bench/pyproject.toml --rootdir . bench $(ARGS)
