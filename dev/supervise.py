@@ -168,7 +168,7 @@ def wait_until_ready(
             raise PartFailed(f"{process.name} ended with status {child.returncode}.", log=log)
         if time.monotonic() > deadline:
             raise PartFailed(f"{process.name} was not ready within {seconds:.0f} s.", log=log)
-        if stopping.wait(0.05):
+        if stopping.wait(0.1):
             return
 
 

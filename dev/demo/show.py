@@ -108,9 +108,10 @@ class Show:
         """
         # The border and its padding take four columns.
         width = self.console.width - 4
-        lines = [_summary_line(number, line) for number, line in enumerate(self.lines, start=1)]
-        for text in lines:
-            text.truncate(width, overflow="ellipsis")
+        lines = [
+            _summary_line(number, line, width=width)
+            for number, line in enumerate(self.lines, start=1)
+        ]
         seconds = time.monotonic() - self._began
         end = Text.assemble(
             ("✓ ", "bold green"),
@@ -146,15 +147,19 @@ class Show:
         )
 
 
-def _summary_line(number: int, line: Line) -> Text:
+def _summary_line(number: int, line: Line, *, width: int) -> Text:
     exchange = line.exchange
-    return Text.assemble(
+    text = Text.assemble(
         (f"{number:>2}  ", "dim"),
-        f"{line.title:<40.40} ",
+        f"{line.title:<38.38} ",
         (f"{exchange.status} ", _status(exchange).style),
         (f"{exchange.milliseconds:>5.0f} ms  ", "dim"),
-        (f"{exchange.method:<4} {_short_path(exchange.path)}", "cyan"),
+        (f"{exchange.method:<5}", "cyan"),
     )
+    path, room = _short_path(exchange.path), width - len(text)
+    # The end of a path tells more than its beginning.
+    text.append(path if len(path) <= room else f"…{path[-room + 1 :]}", "cyan")
+    return text
 
 
 def _status(exchange: Exchange) -> Text:
