@@ -93,7 +93,7 @@ def stripe(_sandbox: Sandbox, transactional_db: None) -> Sandbox:
     # Django's flush leaves tables alone that it does not manage.
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM procrastinate_jobs")
-    _sandbox.new_events()
+    _sandbox.forget_events()
     for product in catalogue.seed():
         catalogue.mirror_price(product)
     return _sandbox

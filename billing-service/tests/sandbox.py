@@ -22,7 +22,7 @@ class Sandbox:
     def __init__(self, base: str) -> None:
         self.base = base
         self._http = httpx.Client(base_url=base, auth=("sk_test_sandbox", ""), timeout=20)
-        self._seen: set[str] = set()
+        self._last_seen = ""
 
     def get(self, path: str, **params: Any) -> dict[str, Any]:
         """Return an object, or fail the test."""
@@ -48,11 +48,9 @@ class Sandbox:
 
     def customers_of(self, user_id: object) -> list[dict[str, Any]]:
         """Return the customers that were made for a user."""
-        return [
-            customer
-            for customer in self.all("/v1/customers")
-            if customer["metadata"].get("user_id") == str(user_id)
-        ]
+        query = f"metadata['user_id']:'{user_id}'"
+        found: list[dict[str, Any]] = self.get("/v1/customers/search", query=query)["data"]
+        return found
 
     def subscriptions_of(self, user_id: object) -> list[dict[str, Any]]:
         """Return all subscriptions of a user's customers, ended ones included."""
@@ -78,8 +76,23 @@ class Sandbox:
 
     def new_events(self) -> list[dict[str, Any]]:
         """Return the events since the last call, oldest first."""
-        fresh = [each for each in self.all("/v1/events") if each["id"] not in self._seen]
-        self._seen |= {each["id"] for each in fresh}
+        fresh: list[dict[str, Any]] = []
+        while True:
+            after = {"starting_after": fresh[-1]["id"]} if fresh else {}
+            page = self.get("/v1/events", limit=100, **after)
+            for event in page["data"]:
+                if event["id"] == self._last_seen:
+                    return self._seen(fresh)
+                fresh.append(event)
+            if not page["has_more"]:
+                return self._seen(fresh)
+
+    def forget_events(self) -> None:
+        """Take what has happened so far for known."""
+        self._seen(self.get("/v1/events", limit=1)["data"])
+
+    def _seen(self, fresh: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        self._last_seen = fresh[0]["id"] if fresh else self._last_seen
         return fresh[::-1]
 
     @contextlib.contextmanager

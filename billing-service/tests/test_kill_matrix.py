@@ -110,7 +110,7 @@ def test_killed_anywhere_it_bills_at_most_once_and_converges(
 
     for number, step in enumerate(steps):
         person = _person(scenario, stripe)
-        stripe.new_events()
+        stripe.forget_events()
         assert service.subscribe(person, scenario.number, die_at=number)["died"] is True
         way = WAYS[number % len(WAYS)]
         _expire_leases()

@@ -187,8 +187,8 @@ def test_a_payload_that_is_no_plain_object_is_refused(
 
 def test_duplicate_names_are_refused(get: Callable[[str], Any]) -> None:
     """Two parsers may read two different users from a name that stands twice."""
-    text = json.dumps(access_claims())
-    doubled = text[:-1] + f', "id": "{uuid.uuid4()}"' + "}"
+    claims = access_claims()
+    doubled = json.dumps(claims)[:-1] + f', "id": "{claims["id"]}"' + "}"
 
     _assert_refused(get(f"JWT {signing_key().sign(signing_key().header(), doubled.encode())}"))
 

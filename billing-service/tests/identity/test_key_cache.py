@@ -350,7 +350,19 @@ def test_a_set_on_disk_that_is_too_old_does_not_serve(
     assert refusal(start(), signing_key().kid) is KeysUnavailable
 
 
-@pytest.mark.parametrize("damage", ["garbage", "empty", "foreign mode", "folder"])
+def test_a_file_that_others_may_write_convinces_nobody(
+    start: Callable[[], KeyCache], auth_service: AuthStandIn, disk: KeyDisk
+) -> None:
+    """Another account on the machine cannot slip a key of its own in."""
+    start().key(signing_key().kid)
+    _wait_for(disk.path)
+    disk.path.chmod(0o666)
+    auth_service.away = True
+
+    assert refusal(start(), signing_key().kid) is KeysUnavailable
+
+
+@pytest.mark.parametrize("damage", ["garbage", "empty", "folder"])
 def test_a_damaged_file_is_ignored(
     start: Callable[[], KeyCache], disk: KeyDisk, damage: str
 ) -> None:
@@ -359,9 +371,7 @@ def test_a_damaged_file_is_ignored(
     if damage == "folder":
         disk.path.mkdir()
     else:
-        disk.path.write_bytes({"garbage": b"\x00\xff", "empty": b"", "foreign mode": b"{}"}[damage])
-    if damage == "foreign mode":
-        disk.path.chmod(0o666)
+        disk.path.write_bytes({"garbage": b"\x00\xff", "empty": b""}[damage])
 
     assert start().key(signing_key().kid)
 
