@@ -1,4 +1,4 @@
-"""Stripe's deliveries at their worst: repeated, shuffled, lost, before the answer they belong to."""
+"""Deliveries at their worst: repeated, shuffled, lost, before the answer they belong to."""
 
 import json
 import os
