@@ -1,12 +1,13 @@
 """Renders the templates; everything they show is escaped."""
 
 from functools import cache
-from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING, Any
 
 from stripe_sandbox.pages import show
 from stripe_sandbox.sdk.source import api_version
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def render(template: str, **values: Any) -> str:
@@ -15,7 +16,10 @@ def render(template: str, **values: Any) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    # Its import takes a good part of the start; most sandboxes never show a page.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("stripe_sandbox.pages"),
         autoescape=True,
