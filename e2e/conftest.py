@@ -12,7 +12,17 @@ from dev.system import system
 from e2e.running import Person, Running, bring_up, free_ports
 
 # Tests come from one address and are quicker than people.
-UNLIMITED = dict.fromkeys(("TOKEN_RPS", "TOKEN_BURST", "PUBLIC_RPS", "PUBLIC_BURST"), "100000")
+UNLIMITED = dict.fromkeys(
+    (
+        "TOKEN_RPS",
+        "TOKEN_BURST",
+        "PUBLIC_RPS",
+        "PUBLIC_BURST",
+        "CARD_FAILURES_PER_CARD",
+        "CARD_FAILURES_PER_SOURCE",
+    ),
+    "100000",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,5 +1,6 @@
 """The table of the system: who reads which variable, here and in containers."""
 
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,31 @@ def test_a_database_of_ones_own_is_used(root: Path) -> None:
     auth = next(process for process in whole.processes if process.name == "auth-service")
 
     assert auth.env["AUTH_DATABASE_URL"] == elsewhere
+
+
+def sample_readers() -> dict[str, str]:
+    """Every variable of `.env.sample` with the letters of those who read it."""
+    readers: dict[str, str] = {}
+    letters = ""
+    for line in (ROOT / ".env.sample").read_text().splitlines():
+        if tag := re.search(r"\[([A-Z][^\]]*)\]$", line):
+            letters = tag[1].split(";")[0]
+        elif variable := re.match(r"#?([A-Z][A-Z0-9_]+)=", line):
+            readers[variable[1]] = letters
+    return readers
+
+
+@pytest.mark.parametrize(
+    ("letter", "readable"),
+    [("A", table.AUTH), ("B", table.BILLING), ("S", table.SANDBOX), ("G", table.GATEWAY)],
+)
+def test_the_sample_file_tells_who_reads_what(letter: str, readable: tuple[str, ...]) -> None:
+    """A variable that the sample promises to a process reaches it."""
+    promised = [name for name, letters in sample_readers().items() if letter in letters.split()]
+    unread = [n for n in promised if not any(fnmatchcase(n, pattern) for pattern in readable)]
+
+    assert len(promised) > 2
+    assert unread == []
 
 
 @pytest.fixture(scope="module")
