@@ -131,6 +131,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": [],
     "SCHEMA_PATH_PREFIX": "/api",
     "PREPROCESSING_HOOKS": ["config.schema.without_slash_twins"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "webhooks.api.describe_webhook",
+    ],
     # As the URLs stand: subscribe and status first.
     "SORT_OPERATIONS": False,
 }

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from subscriptions.card_numbers import PAYMENT_METHOD_BY_NUMBER
@@ -13,6 +14,13 @@ from subscriptions.errors import RawCardRefused
 _LONGEST_NUMBER = 40
 
 
+@extend_schema_field(
+    {
+        "type": "string",
+        "description": "One of Stripe's published test numbers; real numbers are refused.",
+        "pattern": "^[0-9 -]{12,40}$",
+    }
+)
 class TestCardNumberField(serializers.Field[str, Any, str, Any]):
     """Looks a number up and forgets it; what leaves this field is a test payment method's id."""
 
@@ -37,6 +45,14 @@ class TestCardNumberField(serializers.Field[str, Any, str, Any]):
         raise NotImplementedError
 
 
+@extend_schema_field(
+    {
+        "oneOf": [
+            {"type": "integer", "minimum": 0, "maximum": 9999},
+            {"type": "string", "pattern": "^[0-9]{3,4}$"},
+        ]
+    }
+)
 class CvcField(serializers.Field[None, Any, str, Any]):
     """Checks the shape of a card verification code and forgets it."""
 
