@@ -269,10 +269,10 @@ def test_keys_without_any_living_token_are_forgotten(store: KeyStore) -> None:
 def test_a_year_of_rotations_always_has_one_published_signing_key(store: KeyStore) -> None:
     """Whatever the hour, one key signs, it is in the JWKS, and there is a spare."""
     store.ensure(now=NOON, spare=True)
-    for week in range(1, 53):
-        start = NOON + timedelta(weeks=week)
+    for month in range(1, 13):
+        start = NOON + timedelta(days=30 * month)
         manifest = store.rotate(now=start)
-        for minutes in (0, 1, 6, 13, 60, 1439, 1441, 10_000):
+        for minutes in (0, 1, 6, 13, 60, 1439, 1441, 40_000):
             moment = start + timedelta(minutes=minutes)
             found = states(manifest, moment)
             assert found.count(KeyState.ACTIVE) == 1
