@@ -82,15 +82,18 @@ def test_it_answers_with_and_without_the_trailing_slash(http: httpx.Client) -> N
 
 @pytest.fixture
 def borrowed(service: Service) -> Iterator[list[object]]:
-    """Every connection to the database that is taken from the pool."""
+    """Every connection to the database that is taken from a pool."""
     seen: list[object] = []
 
     def note(connection: object, _record: object, _proxy: object) -> None:
         seen.append(connection)
 
-    event.listen(service.engine, "checkout", note)
+    pools = (service.parts.engine, service.parts.statements)
+    for pool in pools:
+        event.listen(pool, "checkout", note)
     yield seen
-    event.remove(service.engine, "checkout", note)
+    for pool in pools:
+        event.remove(pool, "checkout", note)
 
 
 def test_no_database_is_needed(http: httpx.Client, borrowed: list[object]) -> None:
