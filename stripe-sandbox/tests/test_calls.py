@@ -161,7 +161,12 @@ def test_refunds(v1: Any, scene: Scene) -> None:
     part = v1.refunds.create({"payment_intent": intent.id, "amount": 400})
     rest = v1.refunds.create({"charge": intent.latest_charge, "reason": "requested_by_customer"})
 
+    entries = v1.balance_transactions.list({"source": rest.id}).data
+    charged = v1.charges.retrieve(intent.latest_charge, {"expand": ["balance_transaction"]})
+    entry = v1.balance_transactions.retrieve(charged.balance_transaction.id)
     assert (part.amount, rest.amount) == (400, 600)
+    assert (entry.amount, entry.fee, entry.net) == (1000, 59, 941)
+    assert [one.amount for one in entries] == [-600]
     assert v1.charges.retrieve(intent.latest_charge).refunded
     assert v1.refunds.update(part.id, {"metadata": {"why": "late"}}).metadata["why"] == "late"
     assert v1.refunds.retrieve(part.id).charge == intent.latest_charge

@@ -8,7 +8,7 @@ hand. Keys are the `object` name, followed by the path of the nested class.
 from fnmatch import fnmatchcase
 from functools import cache
 
-from stripe_sandbox.sdk.types import MapOf, Record
+from stripe_sandbox.sdk.types import Record
 
 # Every optional field is missing unless it has a value.
 _SPARSE = (
@@ -115,6 +115,7 @@ def may_be_missing(record: Record, root: str, name: str) -> bool:
         return True
     if any(fnmatchcase(key, pattern) for pattern in _SPARSE):
         return True
-    return isinstance(record.fields[name].type, Record | MapOf) and (
-        any(fnmatchcase(key, pattern) for pattern in _TYPED) and name != "billing_details"
-    )
+    if not any(fnmatchcase(key, pattern) for pattern in _TYPED):
+        return False
+    hashed = isinstance(record.fields[name].type, Record) and name != "billing_details"
+    return hashed or name == "use_stripe_sdk"

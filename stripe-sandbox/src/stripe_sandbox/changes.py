@@ -3,6 +3,7 @@
 from typing import Any
 
 from stripe_sandbox.contract import Params
+from stripe_sandbox.errors import NotCovered
 
 Json = dict[str, Any]
 
@@ -14,6 +15,18 @@ def given(params: Params | Json, *names: str) -> Json:
 
 def _unset(value: Any) -> Any:
     return None if value == "" else value
+
+
+def only(wanted: Json, *names: str, path: str) -> Json:
+    """The nested parameters, none of which may be one that would be ignored.
+
+    Raises:
+        NotCovered: Something else was sent.
+    """
+    for name in wanted:
+        if name not in names:
+            raise NotCovered(f"the parameter `{path}[{name}]`", param=f"{path}[{name}]")
+    return wanted
 
 
 def metadata(old: Json | None, params: Params | Json) -> Json:

@@ -1,5 +1,6 @@
 """Checks request parameters against the SDK's generated parameter types."""
 
+import re
 from difflib import get_close_matches
 from typing import Any
 
@@ -166,9 +167,13 @@ def _scalar(name: str, raw: Any, path: str) -> Any:
 
 
 def _integer(raw: str, path: str) -> int:
-    if not raw.removeprefix("-").isdecimal():
+    if not re.fullmatch(r"-?[0-9]{1,16}", raw):
         raise InvalidParameter(
             f"Invalid integer: {raw}", code="parameter_invalid_integer", param=path
+        )
+    if raw.startswith("-") and path.rstrip("]").endswith("quantity"):
+        raise InvalidParameter(
+            "Invalid non-negative integer", code="parameter_invalid_integer", param=path
         )
     return int(raw)
 
@@ -180,10 +185,9 @@ def _boolean(raw: str, path: str) -> bool:
 
 
 def _number(raw: str, path: str) -> float:
-    try:
-        return float(raw)
-    except ValueError:
-        raise InvalidParameter(f"Invalid decimal: {raw}", param=path) from None
+    if not re.fullmatch(r"-?[0-9]{1,16}(\.[0-9]{1,12})?", raw):
+        raise InvalidParameter(f"Invalid decimal: {raw}", param=path)
+    return float(raw)
 
 
 def _decimal(raw: str, path: str) -> str:

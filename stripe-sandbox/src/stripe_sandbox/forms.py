@@ -16,9 +16,16 @@ def decode(encoded: str) -> dict[str, Any]:
         InvalidParameter: A name is used both as a value and as an object.
     """
     decoded: dict[str, Any] = {}
-    for name, value in parse_qsl(encoded, keep_blank_values=True, max_num_fields=5000):
+    for name, value in _pairs(encoded):
         _put(decoded, _steps(name), value, name)
     return decoded
+
+
+def _pairs(encoded: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(encoded, keep_blank_values=True, max_num_fields=5000)
+    except ValueError:
+        raise InvalidParameter("Invalid request: too many parameters.") from None
 
 
 def _steps(name: str) -> list[str]:

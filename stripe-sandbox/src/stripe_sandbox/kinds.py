@@ -21,6 +21,7 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
+    "balance_transaction": Kind("txn_", "balance transaction", ("source", "type")),
     "billing_portal.configuration": Kind("bpc_", "configuration", ("active",)),
     "billing_portal.session": Kind("bps_", "billing_portal session", ("customer",)),
     "charge": Kind("ch_", "charge", ("customer", "payment_intent")),

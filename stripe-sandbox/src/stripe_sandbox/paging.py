@@ -17,7 +17,7 @@ def page(call: Call, kind: str, where: Json) -> Json:
         kind: The `object` name.
         where: Linked fields to filter on; None values are no filter.
     """
-    limit = _limit(call)
+    limit = limit_of(call)
     wanted = {name: value for name, value in where.items() if value is not None}
     found = call.work.newest(
         kind,
@@ -40,7 +40,7 @@ def list_object(data: list[Json], *, url: str, more: bool = False) -> Json:
 
 def slice_page(call: Call, things: list[Json], noun: str) -> Json:
     """One page of things that live inside another object, in their own order."""
-    limit, start, end = _limit(call), 0, len(things)
+    limit, start, end = limit_of(call), 0, len(things)
     ids = [thing["id"] for thing in things]
     for name in ("starting_after", "ending_before"):
         cursor = call.params.get(name)
@@ -56,7 +56,12 @@ def slice_page(call: Call, things: list[Json], noun: str) -> Json:
     return list_object(chosen, url=call.path, more=more)
 
 
-def _limit(call: Call) -> int:
+def limit_of(call: Call) -> int:
+    """The `limit` of a request, 1 to 100.
+
+    Raises:
+        InvalidParameter: It is out of range.
+    """
     limit = int(call.params.get("limit", 10))
     if not 1 <= limit <= 100:
         raise InvalidParameter(

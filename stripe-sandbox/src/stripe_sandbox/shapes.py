@@ -67,7 +67,8 @@ def _fill(shape: Record, root: str, values: Json) -> Json:
         raise ShapeError(f"{shape.name} has no field {', '.join(unknown)}")
     filled: Json = {}
     for name, field in shape.fields.items():
-        if name in values:
+        unset = name in values and values[name] is None and not field.optional
+        if name in values and not unset:
             filled[name] = _fill_value(field.type, root, values[name])
         elif not (field.optional and may_be_missing(shape, root, name)):
             filled[name] = None if field.optional else _default(field.type, root, shape, name)

@@ -9,7 +9,7 @@ from typing import Any
 
 from stripe_sandbox import shapes
 from stripe_sandbox.clock import Clock
-from stripe_sandbox.errors import ResourceMissing, StripeError
+from stripe_sandbox.errors import InvalidRequest, ResourceMissing, StripeError
 from stripe_sandbox.ids import Identifiers
 from stripe_sandbox.kinds import KINDS
 
@@ -134,8 +134,18 @@ class Work:
         return self.store.clock.now()
 
     def create(self, kind: str, values: Json) -> Json:
-        """Store a new object of the SDK's shape, with an id and a creation time."""
+        """Store a new object of the SDK's shape, with an id and a creation time.
+
+        Raises:
+            InvalidRequest: A caller chose an id that is taken.
+        """
         fields = shapes.resource(kind).fields
+        if "id" in values and self.find(values["id"]):
+            raise InvalidRequest(
+                f"{KINDS[kind].noun.capitalize()} already exists.",
+                code="resource_already_exists",
+                param="id",
+            )
         values.setdefault("id", self.ids.new(KINDS[kind].prefix))
         if "created" in fields:
             values.setdefault("created", self.now())

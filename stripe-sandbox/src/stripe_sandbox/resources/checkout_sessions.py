@@ -26,6 +26,16 @@ from stripe_sandbox.store import Work
 Json = dict[str, Any]
 
 _LIVES_FOR = 24 * 3600
+_SUBSCRIPTION_DATA = (
+    "billing_cycle_anchor",
+    "billing_mode",
+    "description",
+    "metadata",
+    "proration_behavior",
+    "trial_end",
+    "trial_period_days",
+    "trial_settings",
+)
 _INTENT_FIELDS = (
     "description",
     "receipt_email",
@@ -120,9 +130,22 @@ def _check(work: Work, params: Any, mode: str) -> None:
         )
     if params.get("customer"):
         work.referenced("customer", params["customer"], param="customer")
+    _check_expiry(work, params)
+    wanted = params.get("subscription_data") or {}
+    changes.only(wanted, *_SUBSCRIPTION_DATA, path="subscription_data")
     if mode == "setup" and not params.get("currency") and not params.get("customer"):
         raise InvalidRequest(
             "Missing required param: currency.", code="parameter_missing", param="currency"
+        )
+
+
+def _check_expiry(work: Work, params: Any) -> None:
+    now, at = work.now(), params.get("expires_at")
+    if at is not None and not now + 1800 <= at <= now + _LIVES_FOR:
+        raise InvalidRequest(
+            "The `expires_at` timestamp must be between 30 minutes and 24 hours from Checkout "
+            "Session creation.",
+            param="expires_at",
         )
 
 
@@ -132,6 +155,7 @@ def _items(work: Work, wanted: list[Json], mode: str) -> list[Json]:
 
 def _item(work: Work, wanted: Json, index: int, mode: str) -> Json:
     path = f"line_items[{index}]"
+    changes.only(wanted, "price", "price_data", "quantity", "metadata", path=path)
     if mode == "subscription":
         price = subscription_room.recurring_price(work, wanted, path)
     else:

@@ -10,6 +10,8 @@ from stripe_sandbox.registry import Call, handles
 
 Json = dict[str, Any]
 
+_MOST_MONTHS = 1200
+
 
 @handles("coupons.create")
 def create(call: Call) -> Json:
@@ -31,9 +33,8 @@ def create(call: Call) -> Json:
             "`duration_in_months` is for coupons of duration `repeating`.",
             param="duration_in_months",
         )
+    _check_range(params)
     identifier = params.get("id") or work.ids.text(8)
-    if work.find(identifier):
-        raise InvalidRequest("Coupon already exists.", code="resource_already_exists", param="id")
     coupon = work.create(
         "coupon",
         {
@@ -51,6 +52,18 @@ def create(call: Call) -> Json:
     )
     emit(work, "coupon.created", coupon)
     return coupon
+
+
+def _check_range(params: Any) -> None:
+    percent, months = params.get("percent_off"), params.get("duration_in_months")
+    if percent is not None and not 0 < percent <= 100:
+        raise InvalidRequest(
+            "Invalid percent_off: must be greater than 0 and at most 100.", param="percent_off"
+        )
+    if months is not None and not 1 <= months <= _MOST_MONTHS:
+        raise InvalidRequest("Invalid duration_in_months.", param="duration_in_months")
+    if params.get("amount_off", 1) <= 0:
+        raise InvalidRequest("Invalid amount_off: must be positive.", param="amount_off")
 
 
 @handles("coupons.retrieve")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from stripe_sandbox import changes
-from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.errors import InvalidRequest, NotCovered
 from stripe_sandbox.registry import Call, handles
 from stripe_sandbox.resources import subscriptions as starting_room
 from stripe_sandbox.resources.subscription_updates import changes_of, terms_of, update_live
@@ -12,6 +12,18 @@ from stripe_sandbox.store import Work
 
 Json = dict[str, Any]
 
+_DETAILS = (
+    "billing_cycle_anchor",
+    "billing_mode",
+    "cancel_at",
+    "cancel_at_period_end",
+    "cancel_now",
+    "items",
+    "metadata",
+    "proration_behavior",
+    "proration_date",
+    "trial_end",
+)
 _NOTHING = "No upcoming invoices for customer"
 
 
@@ -19,10 +31,10 @@ _NOTHING = "No upcoming invoices for customer"
 def create_preview(call: Call) -> Json:
     """The invoice that a subscription, a change to it, or a customer would get next."""
     work, params = call.work, call.params
-    names = ("subscription", "customer", "subscription_details", "discounts", "invoice_items")
+    names = ("subscription", "customer", "subscription_details", "discounts")
     asked = {name: params.get(name) for name in names}
-    params.get("currency")
-    params.get("preview_mode")
+    if params.get("preview_mode", "next") != "next":
+        raise NotCovered("previews of recurring amounts", param="preview_mode")
     with work.undone():
         invoice = _preview(work, asked)
     return invoice | {
@@ -34,8 +46,11 @@ def create_preview(call: Call) -> Json:
 
 def _preview(work: Work, asked: Json) -> Json:
     details = asked["subscription_details"] or {}
+    changes.only(details, *_DETAILS, path="subscription_details")
     if asked["subscription"]:
         subscription = work.referenced("subscription", asked["subscription"], param="subscription")
+        if asked["discounts"] is not None:
+            details = {**details, "discounts": asked["discounts"]}
         return _of_subscription(work, subscription, details)
     if not asked["customer"]:
         raise InvalidRequest(

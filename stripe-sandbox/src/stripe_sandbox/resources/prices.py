@@ -13,6 +13,9 @@ from stripe_sandbox.store import Work
 Json = dict[str, Any]
 
 
+_MOST = {"day": 1095, "week": 156, "month": 36, "year": 3}
+
+
 @handles("prices.create")
 def create(call: Call) -> Json:
     """A price for a product that exists or is described."""
@@ -91,6 +94,12 @@ def _amount(params: Any) -> tuple[int | None, str]:
 def _recurring(params: Json) -> Json:
     if params.get("usage_type") == "metered" or params.get("meter"):
         raise NotCovered("metered prices", param="recurring[usage_type]")
+    count = params.get("interval_count", 1)
+    if not 1 <= count <= _MOST[params["interval"]]:
+        raise InvalidRequest(
+            "Maximum of three years interval allowed (3 years, 36 months, or 156 weeks).",
+            param="recurring[interval_count]",
+        )
     return {
         "interval": params["interval"],
         "interval_count": params.get("interval_count", 1),

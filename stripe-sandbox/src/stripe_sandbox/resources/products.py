@@ -41,8 +41,6 @@ def create(call: Call) -> Json:
 def make(work: Work, params: Any) -> Json:
     """Store a product described by parameters."""
     identifier = params.get("id")
-    if identifier and work.find(identifier):
-        raise InvalidRequest("Product already exists.", code="resource_already_exists", param="id")
     values = {"active": True, "type": params.get("type", "service"), "updated": work.now()}
     values |= {"id": identifier} if identifier else {}
     values |= changes.given(params, *_FIELDS, "tax_code")
@@ -89,7 +87,8 @@ def list_products(call: Call) -> Json:
     """Products, newest first."""
     chosen = call.params.get("ids")
     if chosen:
-        found = [thing for i in chosen if (thing := call.work.find(i))]
+        known = (call.work.find(identifier) for identifier in chosen)
+        found = [one for one in known if one and one["object"] == "product"]
         return {"object": "list", "data": found, "has_more": False, "url": call.path}
     where = {name: call.params.get(name) for name in ("active", "shippable", "url")}
     return page(call, "product", where)

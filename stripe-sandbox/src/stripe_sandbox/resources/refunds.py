@@ -8,6 +8,7 @@ from stripe_sandbox.events import emit
 from stripe_sandbox.paging import list_object, page
 from stripe_sandbox.registry import Call, handles, includes
 from stripe_sandbox.rendering import present
+from stripe_sandbox.rules import money
 from stripe_sandbox.store import Work
 
 Json = dict[str, Any]
@@ -30,6 +31,7 @@ def create(call: Call) -> Json:
             param="amount",
         )
     refund = work.create("refund", _values(work, charge, amount, params))
+    money.book(work, refund, -amount)
     charge["amount_refunded"] += amount
     charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
     emit(work, "refund.created", refund)
@@ -61,7 +63,6 @@ def _charge(work: Work, charge: str | None, intent: str | None) -> Json:
 def _values(work: Work, charge: Json, amount: int, params: Any) -> Json:
     return {
         "amount": amount,
-        "balance_transaction": work.ids.new("txn_"),
         "charge": charge["id"],
         "currency": charge["currency"],
         "customer": charge["customer"],

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.paging import limit_of
 from stripe_sandbox.registry import Call
 
 Json = dict[str, Any]
@@ -29,8 +30,8 @@ def search(call: Call, kind: str) -> Json:
         for thing in call.work.newest(kind, {})
         if combine(_matches(thing, clause) for clause in clauses)
     ]
-    start = int(call.params.get("page") or 0)
-    end = start + int(call.params.get("limit", 10))
+    start, limit = _page(call.params.get("page", "0")), limit_of(call)
+    end = start + limit
     more = end < len(found)
     return {
         "object": "search_result",
@@ -39,6 +40,12 @@ def search(call: Call, kind: str) -> Json:
         "next_page": str(end) if more else None,
         "url": call.path,
     }
+
+
+def _page(page: str) -> int:
+    if not page.isdecimal():
+        raise InvalidRequest("The `page` parameter is invalid.", param="page")
+    return int(page)
 
 
 def _parse(query: str) -> tuple[list[Json], bool]:
@@ -80,7 +87,12 @@ def _compare(value: Any, operator: str, wanted: str) -> bool:
         return wanted.lower() in str(value).lower()
     if operator == ":":
         return str(value).lower() == wanted.lower()
-    number, bound = float(value), float(wanted)
+    try:
+        number, bound = float(value), float(wanted)
+    except (TypeError, ValueError):
+        raise InvalidRequest(
+            "Only numeric fields can be compared in a search query.", param="query"
+        ) from None
     return {">": number > bound, "<": number < bound, ">=": number >= bound}.get(
         operator, number <= bound
     )

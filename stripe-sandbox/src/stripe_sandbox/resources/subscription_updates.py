@@ -7,7 +7,12 @@ from stripe_sandbox.errors import InvalidRequest, ResourceMissing
 from stripe_sandbox.events import emit
 from stripe_sandbox.paging import slice_page
 from stripe_sandbox.registry import Call, handles
-from stripe_sandbox.resources.subscriptions import cancel_at, recurring_price
+from stripe_sandbox.resources.subscriptions import (
+    ITEM_FIELDS,
+    cancel_at,
+    check_trial_end,
+    recurring_price,
+)
 from stripe_sandbox.rules import (
     amending,
     collecting,
@@ -65,17 +70,13 @@ def update_live(work: Work, subscription: Json, params: Any) -> None:
 
 
 def _extend(work: Work, subscription: Json, until: int) -> None:
-    if until <= subscriptions.now(work, subscription):
-        raise InvalidRequest(
-            "Invalid timestamp: must be an integer Unix timestamp in the future.",
-            param="trial_end",
-        )
+    check_trial_end(until, subscriptions.now(work, subscription))
     amending.extend_trial(work, subscription, until)
 
 
 def terms_of(work: Work, subscription: Json, params: Any) -> Terms:
     """How the request wants its change billed."""
-    moment = params.get("proration_date") or subscriptions.now(work, subscription)
+    moment = _moment(work, subscription, params)
     anchor = params.get("billing_cycle_anchor") or {}
     return Terms(
         proration=params.get("proration_behavior", "create_prorations"),
@@ -84,6 +85,22 @@ def terms_of(work: Work, subscription: Json, params: Any) -> Terms:
         reset=anchor.get("type") == "now",
         off_session=bool(params.get("off_session", False)),
     )
+
+
+def _moment(work: Work, subscription: Json, params: Any) -> int:
+    """The time as of which prorations are reckoned."""
+    at = params.get("proration_date")
+    if at is None:
+        return subscriptions.now(work, subscription)
+    items = subscription["items"]["data"]
+    start = min(item["current_period_start"] for item in items)
+    end = max(item["current_period_end"] for item in items)
+    if not start <= at <= end:
+        raise InvalidRequest(
+            "Cannot specify a proration date outside of the subscription's current period.",
+            param="proration_date",
+        )
+    return int(at)
 
 
 def changes_of(work: Work, subscription: Json, wanted: list[Json]) -> list[Change]:
@@ -97,6 +114,7 @@ def changes_of(work: Work, subscription: Json, wanted: list[Json]) -> list[Chang
 
 def _change(work: Work, subscription: Json, wanted: Json, index: int) -> Change:
     path = f"items[{index}]"
+    changes.only(wanted, *ITEM_FIELDS, "clear_usage", path=path)
     old = None
     if wanted.get("id"):
         items = subscription["items"]["data"]
@@ -205,7 +223,7 @@ def resume(call: Call) -> Json:
     params.get("proration_behavior")
     waits = params.get("payment_behavior") == "resume_on_payment_success"
     anchor = (params.get("billing_cycle_anchor") or {}).get("type", "now")
-    moment = params.get("proration_date") or subscriptions.now(work, subscription)
+    moment = _moment(work, subscription, params)
     if anchor == "now":
         _restart(work, subscription, moment, waits=waits)
     if subscription["status"] == "paused" and not subscription.get("_resuming"):

@@ -15,6 +15,7 @@ from stripe_sandbox.rules import (
     discounts,
     invoices,
     methods,
+    periods,
     prorating,
     starting,
     subscriptions,
@@ -24,6 +25,7 @@ from stripe_sandbox.store import NOTHING, Work
 Json = dict[str, Any]
 
 _MAX_ITEMS = 20
+ITEM_FIELDS = ("id", "price", "price_data", "plan", "quantity", "metadata", "deleted")
 
 
 @presents("subscription")
@@ -94,10 +96,7 @@ def new_subscription(work: Work, customer: Json, params: Any) -> Json:
     now = work.now(customer["test_clock"])
     trial_end = _trial_end(params, bought, now)
     anchor = trial_end or params.get("billing_cycle_anchor") or now
-    if anchor < now:
-        raise InvalidRequest(
-            "billing_cycle_anchor must be in the future.", param="billing_cycle_anchor"
-        )
+    _check_anchor(params, bought, now)
     method = params.get("default_payment_method")
     if method:
         methods.owned(work, method, customer, param="default_payment_method")
@@ -160,6 +159,20 @@ def new_subscription(work: Work, customer: Json, params: Any) -> Json:
     return subscriptions.keep(work, subscription)
 
 
+def _check_anchor(params: Any, bought: list[Json], now: int) -> None:
+    anchor = params.get("billing_cycle_anchor")
+    if anchor is None:
+        return
+    recurring = [price["recurring"] for price in bought]
+    latest = min(periods.add(now, one["interval"], one["interval_count"]) for one in recurring)
+    if not now <= anchor <= latest:
+        raise InvalidRequest(
+            f"billing_cycle_anchor cannot be later than next natural billing date ({latest}) for "
+            "plan, nor in the past.",
+            param="billing_cycle_anchor",
+        )
+
+
 def _billing_mode(wanted: Json, now: int) -> Json:
     kind = wanted.get("type", "flexible")
     flexible = {"proration_discounts": "included", **(wanted.get("flexible") or {})}
@@ -175,7 +188,9 @@ def recurring_price(work: Work, wanted: Json, param: str) -> Json:
 
     Raises:
         InvalidRequest: It is missing, inactive or a one-time price.
+        NotCovered: The item asks for more than a price can say.
     """
+    changes.only(wanted, *ITEM_FIELDS, path=param)
     if wanted.get("price_data"):
         return _inline_price(work, wanted["price_data"], param)
     identifier = wanted.get("price") or wanted.get("plan")
@@ -233,12 +248,26 @@ def _trial_end(params: Any, prices: list[Json], now: int) -> int | None:
     if end == "now" or (end is None and not days):
         return None
     if end is None:
-        return now + int(days) * 86400
+        end = now + int(days) * 86400
+    check_trial_end(end, now)
+    return int(end)
+
+
+def check_trial_end(end: int, now: int) -> None:
+    """Refuse a trial that ends in the past or too far ahead.
+
+    Raises:
+        InvalidRequest: As Stripe does; a trial may last two years.
+    """
     if end <= now:
         raise InvalidRequest(
-            "Invalid timestamp: must be an integer Unix timestamp in the future.", param="trial_end"
+            "Invalid timestamp: must be an integer Unix timestamp in the future.",
+            param="trial_end",
         )
-    return int(end)
+    if end > periods.add(now, "year", 2):
+        raise InvalidRequest(
+            "Invalid timestamp: can be no more than two years in the future.", param="trial_end"
+        )
 
 
 def cancel_at(work: Work, subscription: Json, params: Any) -> None:

@@ -12,6 +12,8 @@ from stripe_sandbox.store import Work
 Json = dict[str, Any]
 
 _LIFETIME = 30 * 86400
+# The year 2100; beyond it nobody's subscription is tested.
+_LATEST = 4102444800
 
 
 @handles("test_helpers.test_clocks.create")
@@ -19,6 +21,8 @@ def create(call: Call) -> Json:
     """A clock that stands still at a time."""
     now = call.work.now()
     frozen = call.params["frozen_time"]
+    if not 0 <= frozen <= _LATEST:
+        raise InvalidRequest("Invalid timestamp.", param="frozen_time")
     clock = call.work.create(
         "test_helpers.test_clock",
         {

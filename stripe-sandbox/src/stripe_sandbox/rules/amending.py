@@ -9,6 +9,7 @@ from typing import Any
 from stripe_sandbox.errors import InvalidRequest
 from stripe_sandbox.rules import (
     collecting,
+    cycle,
     invoices,
     lines,
     prorating,
@@ -152,10 +153,12 @@ def _restart_item(work: Work, subscription: Json, item: Json, moment: int) -> Js
 
 
 def end_trial(work: Work, subscription: Json, terms: Terms) -> None:
-    """End a trial now, and bill the first paid period."""
+    """End a trial now, and bill the first paid period unless there is no card to charge."""
     before = copy.deepcopy({name: subscription[name] for name in ("items", "billing_cycle_anchor")})
-    subscription |= {"status": "active", "trial_end": terms.moment}
+    subscription["trial_end"] = terms.moment
     work.unschedule(subscription, "subscription.trial_will_end")
+    if not cycle.trial_may_end(work, subscription):
+        return
     drawn = restart(work, subscription, terms.moment)
     subscriptions.keep(work, subscription)
     subscriptions.schedule_cycle(work, subscription)

@@ -21,7 +21,7 @@ def renew(work: Work, subscription: Json) -> None:
     if subscription["cancel_at_period_end"]:
         subscriptions.end(work, subscription, reason="cancellation_requested")
         return
-    if subscription["status"] == "trialing" and not _end_trial(work, subscription):
+    if subscription["status"] == "trialing" and not trial_may_end(work, subscription):
         return
     now = subscriptions.now(work, subscription)
     drawn = roll(work, subscription, now)
@@ -61,8 +61,8 @@ def _bill(work: Work, subscription: Json, drawn: list[Json]) -> None:
     invoices.schedule_finalization(work, invoice)
 
 
-def _end_trial(work: Work, subscription: Json) -> bool:
-    """Whether billing goes on after the trial."""
+def trial_may_end(work: Work, subscription: Json) -> bool:
+    """End a trial as its settings say; whether billing goes on after it."""
     customer = work.get("customer", subscription["customer"])
     method = subscriptions.method_of(work, subscription, customer)
     settings = (subscription["trial_settings"] or {}).get("end_behavior", {})

@@ -5,7 +5,7 @@ from typing import Any
 from stripe_sandbox.errors import CardError
 from stripe_sandbox.events import emit
 from stripe_sandbox.rendering import present
-from stripe_sandbox.rules import methods
+from stripe_sandbox.rules import methods, money
 from stripe_sandbox.rules.cards import Decline, TestCard
 from stripe_sandbox.store import Work
 
@@ -146,6 +146,7 @@ def settle(work: Work, intent: Json, *, authenticated: bool = False) -> Json:
 
 
 def _succeeded(work: Work, intent: Json, charge: Json) -> Json:
+    money.book(work, charge, charge["amount"])
     intent |= {"status": "succeeded", "amount_received": intent["amount"], "amount_capturable": 0}
     emit(work, "charge.succeeded", charge)
     emit(work, "payment_intent.succeeded", work.save(intent))
@@ -162,6 +163,7 @@ def capture(work: Work, intent: Json, amount: int) -> Json:
     """Take the authorised money, or part of it."""
     charge = work.get("charge", intent["latest_charge"])
     charge |= {"captured": True, "amount_captured": amount}
+    money.book(work, charge, amount)
     intent |= {"status": "succeeded", "amount_received": amount, "amount_capturable": 0}
     emit(work, "charge.captured", work.save(charge))
     emit(work, "payment_intent.succeeded", work.save(intent))
@@ -228,7 +230,6 @@ def _charge(
             "amount": intent["amount"],
             "amount_captured": intent["amount"] if captured else 0,
             "amount_refunded": 0,
-            "balance_transaction": work.ids.new("txn_") if captured else None,
             "billing_details": method["billing_details"],
             "calculated_statement_descriptor": "STRIPE SANDBOX",
             "captured": captured,

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from stripe_sandbox import shapes
+from stripe_sandbox import changes, shapes
 from stripe_sandbox.errors import CardError, InvalidRequest, NotCovered
 from stripe_sandbox.rendering import present
 from stripe_sandbox.rules import (
@@ -204,6 +204,7 @@ def extra_lines(work: Work, wanted: list[Json], subscription: Json) -> list[Json
 
 def _extra_line(work: Work, wanted: Json, subscription: Json, index: int) -> Json:
     path = f"add_invoice_items[{index}]"
+    changes.only(wanted, "price", "quantity", path=path)
     if not wanted.get("price"):
         raise NotCovered("invoice items without a stored price", param=f"{path}[price_data]")
     price = work.referenced("price", wanted["price"], param=f"{path}[price]")
