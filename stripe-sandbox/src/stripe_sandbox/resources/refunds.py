@@ -30,7 +30,7 @@ def create(call: Call) -> Json:
             f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})",
             param="amount",
         )
-    refund = work.create("refund", _values(work, charge, amount, params))
+    refund = work.create("refund", _values(charge, amount, params))
     money.book(work, refund, -amount)
     charge["amount_refunded"] += amount
     charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
@@ -60,7 +60,7 @@ def _charge(work: Work, charge: str | None, intent: str | None) -> Json:
     return found
 
 
-def _values(work: Work, charge: Json, amount: int, params: Any) -> Json:
+def _values(charge: Json, amount: int, params: Any) -> Json:
     return {
         "amount": amount,
         "charge": charge["id"],
