@@ -7,6 +7,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from config.environment import BadEnvironment
 
+# Of one process; PostgreSQL allows a hundred in all unless it is told otherwise.
+MOST_CONNECTIONS = 16
+
 _DJANGO_KEYS = {
     "dbname": "NAME",
     "user": "USER",
@@ -21,7 +24,7 @@ def database_settings(url: str, *, threads: int) -> dict[str, Any]:
 
     Args:
         url: For example `postgresql://billing:secret@postgres:5432/billing`.
-        threads: Threads of one process that may hold a connection at the same time.
+        threads: Request threads of one process.
 
     Raises:
         BadEnvironment: libpq does not understand the URL, or it names no database.
@@ -49,7 +52,8 @@ def database_settings(url: str, *, threads: int) -> dict[str, Any]:
         "OPTIONS": {
             "connect_timeout": "5",
             **options,
-            # Two more than the request threads: the key-set and revocation threads.
-            "pool": {"min_size": 1, "max_size": threads + 2, "timeout": 5},
+            # Fewer than threads: those that wait for Stripe hold none. Two more are for the
+            # key-set and revocation threads.
+            "pool": {"min_size": 1, "max_size": min(threads, MOST_CONNECTIONS) + 2, "timeout": 5},
         },
     }

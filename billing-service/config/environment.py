@@ -105,7 +105,7 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
             "CARD_FAILURES_PER_SOURCE", default=100, at_least=1
         ),
         workers=reader.whole_number("BILLING_WORKERS", default=2, at_least=1),
-        threads=reader.whole_number("BILLING_THREADS", default=4, at_least=1),
+        threads=reader.whole_number("BILLING_THREADS", default=64, at_least=1),
     )
     _refuse_dangerous_combinations(environment)
     return environment

@@ -52,6 +52,12 @@ def subscribe(wish: Wish) -> Outcome:
         TooManyCardFailures: Too many cards were refused lately.
         PaymentGatewayUnavailable: Stripe is away; the same call may be repeated.
     """
+    # Begun here, so that waiting for a turn with Stripe leaves no attempt open.
+    with time_budget():
+        return _subscribe(wish)
+
+
+def _subscribe(wish: Wish) -> Outcome:
     limits.refuse_if_too_many_failures(
         user_id=wish.user_id, source=wish.source, payment_method=wish.payment_method
     )
@@ -61,11 +67,11 @@ def subscribe(wish: Wish) -> Outcome:
     if attempt.request_hash != wish.request_hash:
         # What the user asked for before comes first: only Stripe knows whether it was done.
         _finish_quietly(attempt)
-        return subscribe(wish)
+        return _subscribe(wish)
     try:
         return finish(attempt)
     except CustomerGone:
-        return subscribe(wish)
+        return _subscribe(wish)
 
 
 def finish(attempt: SubscribeAttempt) -> Outcome:

@@ -1,4 +1,4 @@
-"""One client for Stripe: time budget, retries, and Stripe's errors in our family's words."""
+"""One client for Stripe: turns, time budget, retries, and its errors in our family's words."""
 
 import contextlib
 import logging
@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from functools import cache
+from threading import BoundedSemaphore
 from typing import Any, NoReturn
 
 import requests
 import stripe
 from django.conf import settings
+from django.db import connection
 from requests.adapters import HTTPAdapter
 
 from errors import BillingError
@@ -26,27 +28,46 @@ CONNECT_TIMEOUT_SECONDS = 3.0
 READ_TIMEOUT_SECONDS = 10.0
 BUDGET_SECONDS = 25.0
 RETRIES = 2
-_POOL_SIZE = 32
+# Whoever talks to Stripe mostly waits, and comes back from it all at once. So many of a process's
+# threads may do so; the others are left for what the database answers.
+TURNS = 24
+LONGEST_WAIT_SECONDS = 12.0
 
 _log = logging.getLogger(__name__)
+_turns = BoundedSemaphore(TURNS)
 _deadline: ContextVar[float | None] = ContextVar("stripe_deadline", default=None)
 _recorded: ContextVar[list[dict[str, str]] | None] = ContextVar("stripe_calls", default=None)
 
 
 @contextlib.contextmanager
 def time_budget(seconds: float = BUDGET_SECONDS) -> Iterator[None]:
-    """Bound the time that all of Stripe's answers inside the block may take together.
+    """Take a turn with Stripe, and bound the time that all of its answers may take together.
 
     Args:
-        seconds: The whole budget; a block inside another one cannot extend it.
+        seconds: The whole budget, the wait for a turn included; a block inside another one
+            belongs to the same turn and cannot extend it.
+
+    Raises:
+        PaymentGatewayUnavailable: Too many others of this process are waiting for Stripe.
     """
     outer = _deadline.get()
     ours = time.monotonic() + seconds
-    token = _deadline.set(ours if outer is None else min(ours, outer))
+    with contextlib.nullcontext() if outer is not None else _turn(seconds):
+        token = _deadline.set(ours if outer is None else min(ours, outer))
+        try:
+            yield
+        finally:
+            _deadline.reset(token)
+
+
+@contextlib.contextmanager
+def _turn(seconds: float) -> Iterator[None]:
+    if not _turns.acquire(timeout=min(seconds, LONGEST_WAIT_SECONDS)):
+        raise PaymentGatewayUnavailable("Too many payments are under way. Try again shortly.")
     try:
         yield
     finally:
-        _deadline.reset(token)
+        _turns.release()
 
 
 @contextlib.contextmanager
@@ -82,6 +103,9 @@ def call(
         PaymentGatewayRefused: Any other 4xx.
     """
     options = {"idempotency_key": key} if key else {}
+    if not connection.in_atomic_block:
+        # Others can use it while we wait for Stripe.
+        connection.close()
     try:
         answer = operation(*ids, params=params, options=options)
     except stripe.StripeError as error:
@@ -113,7 +137,7 @@ class _BudgetSession(requests.Session):
         # The sandbox is on this machine or in this network; a proxy is for the real address.
         self.trust_env = not to_sandbox
         for scheme in ("https://", "http://"):
-            self.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=_POOL_SIZE))
+            self.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=TURNS))
 
     def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # the SDK passes everything else by name
         """Send a request, waiting at most as long as the budget still allows."""
