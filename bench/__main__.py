@@ -41,7 +41,9 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("suite", choices=[*SUITES, "all"])
-    parser.add_argument("--rounds", type=int, default=None, help="interleaved rounds (at least 5)")
+    parser.add_argument(
+        "--rounds", type=int, default=None, help="interleaved rounds, at least five"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="short and small, to see where to look; writes nothing"
     )
@@ -51,7 +53,7 @@ def _options() -> argparse.Namespace:
 def _pace(options: argparse.Namespace) -> Pace:
     if options.quick:
         return Pace(rounds=options.rounds or 2, seconds=1.5, warm_up_seconds=0.5, quick=True)
-    return Pace(rounds=max(5, options.rounds or 7), seconds=5, warm_up_seconds=2, quick=False)
+    return Pace(rounds=max(5, options.rounds or 5), seconds=4, warm_up_seconds=2, quick=False)
 
 
 def _progress(message: str) -> None:

@@ -37,7 +37,7 @@ row; its *default* mode does the work within the request.
 
 ![How far each measured ratio is from the one required](benchmarks.svg)
 
-The line at 1 is the ratio required; to the right of it is better.
+The line at 1 is the ratio required, to the right of it is better; hollow marks miss it.
 """
 
 
@@ -62,7 +62,7 @@ def terminal_table(suite: Suite, ratios: Mapping[str, Ratio]) -> str:
     for goal, found in rows(suite, ratios):
         mark = "ok  " if goal.is_reached(found) else "MISS"
         lines.append(
-            f"  {mark} {goal.what + ' : ' + goal.against:<85}"
+            f"  {mark} {goal.what + ' ÷ ' + goal.against:<75}"
             f" {goal.sense} {goal.bound:<5g} {figure(found.median):>6}"
             f"  ({figure(found.low)} to {figure(found.high)})"
         )
