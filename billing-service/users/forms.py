@@ -27,9 +27,6 @@ class StaffLoginForm(AdminAuthenticationForm):
         """Check the credentials at auth-service."""
         try:
             return super().clean()
-        except AuthUnavailable:
-            sentence = "auth-service does not answer right now, so nobody can log in."
-            raise ValidationError(sentence, code="unavailable") from None
         except BillingError as refusal:
             raise ValidationError(refusal.detail, code=refusal.code) from None
 

@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from users.admin.rules import actor
+from users.admin.rules import actor, staff
 from users.forms import PasswordForm
 from users.mirror import apply_user
 from users.models import User
@@ -31,7 +32,9 @@ def change(model_admin: "UserAdmin", request: HttpRequest, user_id: UUID) -> Htt
     form = PasswordForm(request.POST or None, user_id=user.id, actor=actor(request))
     if form.is_valid() and form.document is not None:
         changed = apply_user(form.document)
-        model_admin.keep_own_session(request, changed)
+        if changed.id == staff(request).id:
+            # The new epoch ends every session of the user but this one.
+            update_session_auth_hash(request, changed)
         model_admin.log_change(request, changed, "Password set.")
         sentence = f"The password of “{changed}” was set; their sessions have ended."
         model_admin.message_user(request, sentence, messages.SUCCESS)

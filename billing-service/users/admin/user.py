@@ -5,7 +5,6 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.actions import delete_selected as confirm_deletion
-from django.contrib.auth import update_session_auth_hash
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -95,13 +94,6 @@ class UserAdmin(admin.ModelAdmin[User]):
             return
         apply_user(form.document)
         obj.refresh_from_db()
-        self.keep_own_session(request, obj)
-
-    @staticmethod
-    def keep_own_session(request: HttpRequest, user: User) -> None:
-        """Spare the actor the log-out that a change of his own account causes elsewhere."""
-        if user.id == staff(request).id:
-            update_session_auth_hash(request, user)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Say what a deletion does; nothing is cascaded, since the row itself stays."""
