@@ -7,7 +7,7 @@ import sys
 from dev import commands, screen, stripe_cli
 from dev.demo import run as demo
 from dev.errors import LauncherError
-from dev.settings import load
+from dev.settings import load, load_defaults
 from dev.system import system
 
 
@@ -39,7 +39,9 @@ def _interrupt(_number: int, _frame: object) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    whole = system(load())
+    # Stopping must work when `.env` is broken, too.
+    stopping = arguments.command in {"down", "clean"}
+    whole = system(load_defaults() if stopping else load())
     match arguments.command:
         case "up":
             commands.up(whole)

@@ -115,8 +115,22 @@ def load(environ: Mapping[str, str] = os.environ, *, root: Path = ROOT) -> Setti
     Raises:
         BadSetting: A value that nothing can be started with, named in one sentence.
     """
-    files = DEFAULTS | dotenv.read(root / ".env.sample") | dotenv.read(root / ".env")
-    values = files | dict(environ)
+    files = dotenv.read(root / ".env.sample") | dotenv.read(root / ".env")
+    return _settings(DEFAULTS | files | dict(environ), root=root)
+
+
+def load_defaults(environ: Mapping[str, str] = os.environ, *, root: Path = ROOT) -> Settings:
+    """The settings nobody can have got wrong, for stopping what better ones have started.
+
+    Args:
+        environ: Of it, only the state directory is looked at.
+        root: The repository.
+    """
+    chosen = {"DEV_STATE_DIR": environ.get("DEV_STATE_DIR", "")}
+    return _settings(DEFAULTS | chosen, root=root)
+
+
+def _settings(values: Mapping[str, str], *, root: Path) -> Settings:
     state_dir = Path(values.get("DEV_STATE_DIR") or root / ".state").resolve()
     _check(values)
     ports = _ports(values)
@@ -130,12 +144,12 @@ def load(environ: Mapping[str, str] = os.environ, *, root: Path = ROOT) -> Setti
         root=root,
         state_dir=state_dir,
         keys_dir=Path(
-            environ.get("KEYS_DIR") or (root / "keys" if is_default_state else state_dir / "keys")
+            values.get("KEYS_DIR") or (root / "keys" if is_default_state else state_dir / "keys")
         ),
         ports=ports,
         public_url=public_url,
         sandbox_url=sandbox_url if own_sandbox else None,
-        values=values | _generated(values, state_dir=state_dir),
+        values={**values, **_generated(values, state_dir=state_dir)},
     )
 
 

@@ -76,6 +76,13 @@ def test_status_and_down_work_when_nothing_runs(tmp_path: Path) -> None:
     assert "Nothing was running" in launch("down", state_dir=tmp_path).stdout
 
 
+def test_stopping_works_with_a_broken_setting(tmp_path: Path) -> None:
+    """Whoever broke `.env` while the system was up can still stop it."""
+    result = launch("down", state_dir=tmp_path, ENVIRONMENT="prod", GATEWAY_PORT="eighty")
+
+    assert result.returncode == 0
+
+
 def test_the_makefile_lists_itself() -> None:
     """`make` alone tells a newcomer what there is."""
     listing = subprocess.check_output(["/usr/bin/env", "make"], cwd=ROOT, text=True)

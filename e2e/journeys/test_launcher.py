@@ -16,7 +16,7 @@ import pytest
 from dev.settings import ROOT, load
 from dev.supervise import MARK
 from dev.system import system
-from e2e.running import free_ports, until
+from e2e.running import Running, free_ports, until
 
 
 @dataclass
@@ -83,7 +83,10 @@ def test_up_twice_demo_and_down(terminal: Terminal) -> None:
     status = terminal.run("status")
     demo = terminal.run("demo")
     after_demo = terminal.pids()
+    logs = terminal.run("logs", "gateway", "-n", "1", "--no-follow")
     down = terminal.run("down")
+    left = terminal.left()
+    clean = terminal.run("clean")
 
     assert first.returncode == 0, first.stdout
     assert "/api/docs/" in first.stdout
@@ -93,8 +96,19 @@ def test_up_twice_demo_and_down(terminal: Terminal) -> None:
     assert demo.returncode == 0, demo.stdout
     assert "keeps running" in demo.stdout
     assert pids == after_demo
-    assert down.returncode == 0
-    assert terminal.left() == []
+    assert '"RequestPath"' in logs.stdout
+    assert (down.returncode, clean.returncode) == (0, 0)
+    assert left == []
+    assert not terminal.state_dir.exists()
+
+
+def test_the_demo_of_a_running_system_starts_nothing(running: Running, terminal: Terminal) -> None:
+    """Pointed at a system that others run, Compose's say, the demo only walks."""
+    demo = terminal.run("demo", "--base-url", running.url)
+
+    assert demo.returncode == 0, demo.stdout
+    assert "Nothing was started" in demo.stdout
+    assert terminal.pids() == set()
 
 
 def test_the_demo_stops_what_it_started_when_interrupted(terminal: Terminal) -> None:
