@@ -7,9 +7,11 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from sqlalchemy import select
 
+from auth_service.tables import metadata
 from auth_service.users.accounts import User
-from tests.conftest import CLIENT_SECRET, PASSWORD, MovableClock
+from tests.conftest import CLIENT_SECRET, PASSWORD, MovableClock, Service
 
 AddUser = Callable[..., User]
 Obtain = Callable[..., httpx.Response]
@@ -244,6 +246,27 @@ def test_staff_set_a_password(as_billing: httpx.Client, add_user: AddUser, obtai
     assert (good.status_code, good.json()["auth_epoch"]) == (200, 2)
     assert obtain().status_code == 401
     assert obtain(password="a brand new passphrase").status_code == 200
+
+
+def test_nothing_personal_outlives_a_user(service: Service, as_billing: httpx.Client) -> None:
+    """Neither the audit log nor any other table remembers a deleted user's name or address."""
+    body = {"username": "archimedes", "password": PASSWORD, "email": "archimedes@example.org"}
+    headers = {"Idempotency-Key": "form-1"}
+    user = as_billing.post("/internal/users", json=body, headers=headers).json()
+    path = f"/internal/users/{user['id']}"
+    rename = {"username": "archimedes2"}
+    assert as_billing.patch(path, json=rename, headers={"If-Match": '"1"'}).status_code == 200
+
+    assert as_billing.delete(path).status_code == 204
+
+    with service.engine.connect() as connection:
+        stored = [
+            str(row)
+            for table in metadata.sorted_tables
+            for row in connection.execute(select(table))
+        ]
+    assert any(user["id"] in row for row in stored)
+    assert [row for row in stored if "archimedes" in row] == []
 
 
 def test_a_deleted_user_is_gone_and_forgotten(

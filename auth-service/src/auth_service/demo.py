@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, exists, or_, select
 
 from auth_service.audit import Origin
+from auth_service.errors import UsernameTaken
 from auth_service.passwords import hash_password, verify_password
 from auth_service.tables import users
 from auth_service.throttle import normalised
@@ -25,8 +26,13 @@ def create_superuser(engine: Engine, *, now: datetime) -> bool:
             return False
     new = changes.NewUser(username=USERNAME, is_staff=True, is_superuser=True)
     password_hash = hash_password(PASSWORD)
-    with changes.change(engine, origin=Origin(source="auth-service migrate"), now=now) as change:
-        changes.create(change, new, password_hash=password_hash)
+    origin = Origin(source="auth-service migrate")
+    try:
+        with changes.change(engine, origin=origin, now=now) as change:
+            changes.create(change, new, password_hash=password_hash)
+    except UsernameTaken:
+        # Another process migrated at the same moment.
+        return False
     return True
 
 

@@ -14,10 +14,8 @@ FORM = "application/x-www-form-urlencoded"
 _TOKEN_SCHEMA = {
     "type": "object",
     "required": ["token"],
-    "properties": {
-        "token": {"type": "string", "minLength": 1},
-        "token_type_hint": {"type": "string", "enum": ["refresh_token", "access_token"]},
-    },
+    # `token_type_hint` may come along; only refresh tokens can be revoked, so it is not read.
+    "properties": {"token": {"type": "string", "minLength": 1}},
 }
 FORM_AND_JSON = {
     "requestBody": {

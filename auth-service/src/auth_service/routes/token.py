@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from starlette.responses import JSONResponse
 
 from auth_service.audit import Origin
 from auth_service.errors import (
@@ -107,7 +108,10 @@ def verify(body: TokenRequest, request: Request) -> dict[str, Any]:
     "/revoke",
     openapi_extra=FORM_AND_JSON,
     responses={
-        200: {"description": "The token is worth nothing now, if it ever was anything."},
+        200: {
+            "description": "The token is worth nothing now, if it ever was anything.",
+            "content": {"application/json": {"example": {}}},
+        },
         **refusals(MalformedBody, ValidationFailed, BodyTooLarge, Unavailable),
     },
 )
@@ -119,7 +123,7 @@ async def revoke(request: Request) -> Response:
     """
     parts, unverified_token = parts_of(request), await read_member(request, "token")
     await asyncio.to_thread(_revoke, parts, unverified_token)
-    return Response(headers=NO_STORE)
+    return JSONResponse({}, headers=NO_STORE)
 
 
 def token_pair(parts: Parts, subject: Subject, grant: RefreshGrant) -> Response:

@@ -15,9 +15,10 @@ from auth_service.audit import Origin
 from auth_service.errors import UsernameTaken, VersionConflict
 from auth_service.tables import feed_position, users
 from auth_service.throttle import normalised
-from auth_service.users import guards
+from auth_service.users import guards, idempotency
 from auth_service.users.accounts import COLUMNS, User, get, user_of
 
+# The log tells their values; names and addresses are personal, and the log outlives the account.
 _RIGHTS = ("is_active", "is_staff", "is_superuser")
 
 
@@ -100,8 +101,7 @@ def create(change: Change, new: NewUser, *, password_hash: str) -> User:
         .returning(*COLUMNS)
     ).one()
     user = user_of(row)
-    rights = {name: getattr(user, name) for name in _RIGHTS}
-    _log(change, "user.created", user.id, {"username": user.username, **rights})
+    _log(change, "user.created", user.id, {name: getattr(user, name) for name in _RIGHTS})
     return user
 
 
@@ -137,9 +137,8 @@ def alter(
     if "username" in values:
         values["username_key"] = normalised(values["username"])
     altered = _write(change, user, values, moves_epoch=loses_right)
-    # An address is personal data, and the log is kept longer than the account.
     detail = {
-        name: "changed" if name == "email" else [getattr(user, name), value]
+        name: [getattr(user, name), value] if name in _RIGHTS else "changed"
         for name, value in changed.items()
     }
     _log(change, "user.changed", user.id, detail)
@@ -221,6 +220,7 @@ def delete(change: Change, user_id: UUID) -> None:
         "deleted_at": change.now,
     }
     _write(change, user, anonymous, moves_epoch=True)
+    idempotency.forget(change.connection, user.id)
     _log(change, "user.deleted", user.id)
 
 

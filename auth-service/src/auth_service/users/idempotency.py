@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -47,6 +48,12 @@ def remember(
             key=key, request_digest=digest, response=dict(response), created_at=now
         )
     )
+
+
+def forget(connection: Connection, user_id: UUID) -> None:
+    """Forget the answers that describe a user who is being deleted."""
+    describes = idempotency_key.c.response["id"].astext == str(user_id)
+    connection.execute(delete(idempotency_key).where(describes))
 
 
 def purge(connection: Connection, *, now: datetime) -> int:
