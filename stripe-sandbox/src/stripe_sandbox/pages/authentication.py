@@ -23,12 +23,15 @@ def intent_with(work: Work, identifier: str) -> Json:
     return found
 
 
-def waiting(work: Work) -> list[Json]:
-    """Every intent that waits for its customer, newest first."""
-    found = [
-        intent for kind in _KINDS for intent in work.newest(kind, {"status": "requires_action"})
-    ]
-    return sorted(found, key=lambda intent: -int(intent["created"]))
+def waiting(work: Work, *, limit: int) -> list[Json]:
+    """The intents that wait for their customers, newest first."""
+    found = _requiring_action(work, {}, limit=limit)
+    return sorted(found, key=lambda intent: -int(intent["created"]))[:limit]
+
+
+def _requiring_action(work: Work, where: Json, *, limit: int) -> list[Json]:
+    wanted = {"status": "requires_action", **where}
+    return [intent for kind in _KINDS for intent in work.newest(kind, wanted, limit=limit)]
 
 
 def waiting_for(work: Work, thing: Json) -> list[Json]:
@@ -41,7 +44,7 @@ def _intents_of(work: Work, thing: Json) -> list[Json]:
     if kind in _KINDS:
         return [thing]
     if kind == "customer":
-        return [i for one in _KINDS for i in work.newest(one, {"customer": thing["id"]})]
+        return _requiring_action(work, {"customer": thing["id"]}, limit=10)
     if kind == "invoice":
         intent = invoices.intent_of(work, thing)
         return [intent] if intent else []

@@ -25,7 +25,7 @@ def overview(visit: Visit) -> Response:
     return visit.show(
         "overview.html",
         tiles=_tiles(work),
-        waiting=[_waiting(work, intent) for intent in authentication.waiting(work)[:5]],
+        waiting=[_waiting(work, intent) for intent in authentication.waiting(work, limit=5)],
         events=BY_SLUG["events"],
         latest=_presented(work, work.newest("event", {}, limit=8)),
         subscriptions=BY_SLUG["subscriptions"],
