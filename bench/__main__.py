@@ -1,6 +1,7 @@
 """`python -m bench`: run suites side by side with their peers and write what they found."""
 
 import argparse
+import signal
 import sys
 import time
 from importlib.metadata import version
@@ -17,11 +18,14 @@ PEERS = ("djangorestframework-simplejwt", "dj-stripe", "django", "gunicorn")
 
 
 def main() -> int:
-    """Run what the command line asks for; exit code 2 when a run gives no figures."""
+    """Run what the command line asks for; exit code 2 when one gives no figures."""
     options = _options()
     names: list[Suite] = list(report.TITLES) if options.suite == "all" else [options.suite]
     pace = _pace(options)
     found: dict[Suite, Findings] = {}
+    # Both end the run by way of every `finally`, so that no server outlives it.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
     try:
         for name in names:
             _progress(f"suite {name}")
@@ -29,6 +33,9 @@ def main() -> int:
     except BenchError as refusal:
         print(f"bench: {refusal}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("bench: stopped", file=sys.stderr)
+        return 130
     for name, findings in found.items():
         print(report.terminal_table(name, findings.ratios))
         for remark in findings.remarks:

@@ -60,7 +60,10 @@ def server(
         BenchError: It ended by itself or did not listen within a minute.
     """
     with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=cwd, env=env, stdout=output, stderr=output)
+        # A session of its own: Ctrl-C is for us, who then stop the servers in their order.
+        process = subprocess.Popen(
+            command, cwd=cwd, env=env, stdout=output, stderr=output, start_new_session=True
+        )
     try:
         if port is not None:
             _wait_for_port(process, port=port, log=log)
