@@ -102,6 +102,9 @@ class Delivery:
                 self._record(waiting, status=None, outcome="endpoint gone", milliseconds=0)
                 return
             await self._send(client, waiting, endpoint, body)
+        except Exception:
+            # A defect of the sandbox; other deliveries must not wait for it.
+            log.exception("delivery %s could not be made", waiting.id)
         finally:
             limit.release()
 

@@ -11,6 +11,7 @@ from stripe_sandbox.registry import Call, handles, includes
 from stripe_sandbox.rendering import present
 from stripe_sandbox.resources import customers
 from stripe_sandbox.resources import subscriptions as subscription_room
+from stripe_sandbox.resources.subscription_terms import recurring_price
 from stripe_sandbox.rules import (
     checkout,
     invoices,
@@ -157,7 +158,7 @@ def _item(work: Work, wanted: Json, index: int, mode: str) -> Json:
     path = f"line_items[{index}]"
     changes.only(wanted, "price", "price_data", "quantity", "metadata", path=path)
     if mode == "subscription":
-        price = subscription_room.recurring_price(work, wanted, path)
+        price = recurring_price(work, wanted, path)
     else:
         price = work.referenced("price", wanted.get("price", ""), param=f"{path}[price]")
     product = work.find(price["product"])

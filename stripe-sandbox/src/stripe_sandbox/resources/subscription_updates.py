@@ -7,7 +7,7 @@ from stripe_sandbox.errors import InvalidRequest, ResourceMissing
 from stripe_sandbox.events import emit
 from stripe_sandbox.paging import slice_page
 from stripe_sandbox.registry import Call, handles
-from stripe_sandbox.resources.subscriptions import (
+from stripe_sandbox.resources.subscription_terms import (
     ITEM_FIELDS,
     cancel_at,
     check_trial_end,

@@ -9,13 +9,13 @@ from stripe_sandbox.paging import page
 from stripe_sandbox.registry import Call, handles, presents
 from stripe_sandbox.rendering import present
 from stripe_sandbox.resources import prices, searching
+from stripe_sandbox.resources import subscription_terms as terms
 from stripe_sandbox.rules import (
     amending,
     cycle,
     discounts,
     invoices,
     methods,
-    periods,
     prorating,
     starting,
     subscriptions,
@@ -25,7 +25,6 @@ from stripe_sandbox.store import NOTHING, Work
 Json = dict[str, Any]
 
 _MAX_ITEMS = 20
-ITEM_FIELDS = ("id", "price", "price_data", "plan", "quantity", "metadata", "deleted")
 
 
 @presents("subscription")
@@ -92,11 +91,11 @@ def new_subscription(work: Work, customer: Json, params: Any) -> Json:
         )
     if len(chosen) > _MAX_ITEMS:
         raise InvalidRequest(f"A subscription has at most {_MAX_ITEMS} items.", param="items")
-    bought = [recurring_price(work, one, f"items[{i}]") for i, one in enumerate(chosen)]
+    bought = [terms.recurring_price(work, one, f"items[{i}]") for i, one in enumerate(chosen)]
     now = work.now(customer["test_clock"])
-    trial_end = _trial_end(params, bought, now)
+    trial_end = terms.trial_end(params, bought, now)
     anchor = trial_end or params.get("billing_cycle_anchor") or now
-    _check_anchor(params, bought, now)
+    terms.check_anchor(params, bought, now)
     method = params.get("default_payment_method")
     if method:
         methods.owned(work, method, customer, param="default_payment_method")
@@ -114,7 +113,7 @@ def new_subscription(work: Work, customer: Json, params: Any) -> Json:
             "id": identifier,
             "automatic_tax": {"enabled": False},
             "billing_cycle_anchor": anchor,
-            "billing_mode": _billing_mode(params.get("billing_mode") or {}, now),
+            "billing_mode": terms.billing_mode(params.get("billing_mode") or {}, now),
             "billing_schedules": [],
             "cancellation_details": {},
             "collection_method": collection,
@@ -155,71 +154,8 @@ def new_subscription(work: Work, customer: Json, params: Any) -> Json:
     owner = {"customer": customer["id"], "subscription": identifier}
     owner |= {"_clock": customer["test_clock"]}
     subscription["discounts"] = discounts.redeem(work, params.get("discounts") or [], owner)
-    cancel_at(work, subscription, params)
+    terms.cancel_at(work, subscription, params)
     return subscriptions.keep(work, subscription)
-
-
-def _check_anchor(params: Any, bought: list[Json], now: int) -> None:
-    anchor = params.get("billing_cycle_anchor")
-    if anchor is None:
-        return
-    recurring = [price["recurring"] for price in bought]
-    latest = min(periods.add(now, one["interval"], one["interval_count"]) for one in recurring)
-    if not now <= anchor <= latest:
-        raise InvalidRequest(
-            f"billing_cycle_anchor cannot be later than next natural billing date ({latest}) for "
-            "plan, nor in the past.",
-            param="billing_cycle_anchor",
-        )
-
-
-def _billing_mode(wanted: Json, now: int) -> Json:
-    kind = wanted.get("type", "flexible")
-    flexible = {"proration_discounts": "included", **(wanted.get("flexible") or {})}
-    return {
-        "type": kind,
-        "flexible": flexible if kind == "flexible" else None,
-        "updated_at": now if kind == "flexible" and wanted else None,
-    }
-
-
-def recurring_price(work: Work, wanted: Json, param: str) -> Json:
-    """The price of a wanted item, which must recur and be on sale.
-
-    Raises:
-        InvalidRequest: It is missing, inactive or a one-time price.
-        NotCovered: The item asks for more than a price can say.
-    """
-    changes.only(wanted, *ITEM_FIELDS, path=param)
-    if wanted.get("price_data"):
-        return _inline_price(work, wanted["price_data"], param)
-    identifier = wanted.get("price") or wanted.get("plan")
-    if not identifier:
-        raise InvalidRequest(
-            f"Missing required param: {param}[price].",
-            code="parameter_missing",
-            param=f"{param}[price]",
-        )
-    price = work.find(identifier)
-    if price is None or price["object"] != "price":
-        raise ResourceMissing("price", identifier, param=f"{param}[price]", status=400)
-    if not price["active"]:
-        raise InvalidRequest(
-            "The price specified is inactive. This field only accepts active prices.",
-            param=f"{param}[price]",
-        )
-    if price["type"] != "recurring":
-        raise InvalidRequest(
-            f"The price specified is set to `type=one_time` but this field only accepts prices "
-            f"with `type=recurring`: {identifier}",
-            param=f"{param}[price]",
-        )
-    return price
-
-
-def _inline_price(work: Work, data: Json, param: str) -> Json:
-    work.referenced("product", data["product"], param=f"{param}[price_data][product]")
-    return prices.make(work, {**data, "active": False})
 
 
 def _add_items(
@@ -238,73 +174,6 @@ def _add_items(
             work, subscription["id"], price, {**wanted, "_created": now}, period
         )
         subscription["items"]["data"].append(item)
-
-
-def _trial_end(params: Any, prices: list[Json], now: int) -> int | None:
-    """When a trial that the request asks for ends, if it asks for one."""
-    end, days = params.get("trial_end"), params.get("trial_period_days")
-    if params.get("trial_from_plan") and days is None:
-        days = max((p["recurring"]["trial_period_days"] or 0 for p in prices), default=0)
-    if end == "now" or (end is None and not days):
-        return None
-    if end is None:
-        end = now + int(days) * 86400
-    check_trial_end(end, now)
-    return int(end)
-
-
-def check_trial_end(end: int, now: int) -> None:
-    """Refuse a trial that ends in the past or too far ahead.
-
-    Raises:
-        InvalidRequest: As Stripe does; a trial may last two years.
-    """
-    if end <= now:
-        raise InvalidRequest(
-            "Invalid timestamp: must be an integer Unix timestamp in the future.",
-            param="trial_end",
-        )
-    if end > periods.add(now, "year", 2):
-        raise InvalidRequest(
-            "Invalid timestamp: can be no more than two years in the future.", param="trial_end"
-        )
-
-
-def cancel_at(work: Work, subscription: Json, params: Any) -> None:
-    """Plan, or call off, the end of a subscription."""
-    now = subscriptions.now(work, subscription)
-    end = min(item["current_period_end"] for item in subscription["items"]["data"])
-    if "cancel_at_period_end" in params:
-        wanted = params["cancel_at_period_end"]
-        subscription |= {
-            "cancel_at_period_end": wanted,
-            "cancel_at": end if wanted else None,
-            "canceled_at": now if wanted else None,
-        }
-        reason = "cancellation_requested" if wanted else None
-        subscription["cancellation_details"]["reason"] = reason
-        work.unschedule(subscription, "subscription.cancel")
-    if "cancel_at" in params:
-        _cancel_at(work, subscription, params["cancel_at"], now, end)
-
-
-def _cancel_at(work: Work, subscription: Json, at: Any, now: int, end: int) -> None:
-    if isinstance(at, str) and at:
-        ends = [item["current_period_end"] for item in subscription["items"]["data"]]
-        at = min(ends) if at == "min_period_end" else max(ends)
-    if at != "" and at <= now:
-        raise InvalidRequest("`cancel_at` must be in the future.", param="cancel_at")
-    subscription |= {
-        "cancel_at": at or None,
-        "cancel_at_period_end": at == end,
-        "canceled_at": now if at else None,
-    }
-    subscription["cancellation_details"]["reason"] = "cancellation_requested" if at else None
-    if at and at != end:
-        clock = subscription["test_clock"]
-        work.schedule(subscription, "subscription.cancel", at, clock=clock)
-    else:
-        work.unschedule(subscription, "subscription.cancel")
 
 
 @handles("subscriptions.retrieve")

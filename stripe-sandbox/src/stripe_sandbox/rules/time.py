@@ -2,7 +2,7 @@
 
 from stripe_sandbox.events import emit
 from stripe_sandbox.registry import DUE
-from stripe_sandbox.store import Store
+from stripe_sandbox.store import Store, Work
 
 
 def next_step(store: Store, *, clock: str, until: int) -> bool:
@@ -17,15 +17,10 @@ def next_step(store: Store, *, clock: str, until: int) -> bool:
         Whether there was one.
     """
     with store.work() as work:
-        rows = work.query(
-            "SELECT object, action, at FROM due WHERE clock = ? AND at <= ?"
-            " ORDER BY at, object, action LIMIT 1",
-            (clock, until),
-        )
-        if not rows:
+        step = _take(work, clock, until)
+        if step is None:
             return False
-        identifier, action, at = rows[0]
-        work.execute("DELETE FROM due WHERE object = ? AND action = ?", (identifier, action))
+        identifier, action, at = step
         if clock:
             hand = work.get("test_helpers.test_clock", clock)
             hand["_now"] = max(hand["_now"], at)
@@ -34,6 +29,26 @@ def next_step(store: Store, *, clock: str, until: int) -> bool:
         if thing:
             DUE[action](work, thing)
     return True
+
+
+def drop_step(store: Store, *, clock: str, until: int) -> None:
+    """Forget the earliest due action of a clock."""
+    with store.work() as work:
+        _take(work, clock, until)
+
+
+def _take(work: Work, clock: str, until: int) -> tuple[str, str, int] | None:
+    """The earliest due action, off the calendar: an object, what to do, and when."""
+    rows = work.query(
+        "SELECT object, action, at FROM due WHERE clock = ? AND at <= ?"
+        " ORDER BY at, object, action LIMIT 1",
+        (clock, until),
+    )
+    if not rows:
+        return None
+    identifier, action, at = rows[0]
+    work.execute("DELETE FROM due WHERE object = ? AND action = ?", (identifier, action))
+    return identifier, action, at
 
 
 def arrive(store: Store, clock: str) -> None:

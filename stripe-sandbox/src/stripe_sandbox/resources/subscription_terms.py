@@ -1,0 +1,149 @@
+"""What requests say about subscriptions: prices, trials, anchors, planned ends."""
+
+from typing import Any
+
+from stripe_sandbox import changes
+from stripe_sandbox.errors import InvalidRequest, ResourceMissing
+from stripe_sandbox.resources import prices
+from stripe_sandbox.rules import periods, subscriptions
+from stripe_sandbox.store import Work
+
+Json = dict[str, Any]
+
+ITEM_FIELDS = ("id", "price", "price_data", "plan", "quantity", "metadata", "deleted")
+
+
+def recurring_price(work: Work, wanted: Json, param: str) -> Json:
+    """The price of a wanted item, which must recur and be on sale.
+
+    Raises:
+        InvalidRequest: It is missing, inactive or a one-time price.
+        NotCovered: The item asks for more than a price can say.
+    """
+    changes.only(wanted, *ITEM_FIELDS, path=param)
+    if wanted.get("price_data"):
+        return _inline_price(work, wanted["price_data"], param)
+    identifier = wanted.get("price") or wanted.get("plan")
+    if not identifier:
+        raise InvalidRequest(
+            f"Missing required param: {param}[price].",
+            code="parameter_missing",
+            param=f"{param}[price]",
+        )
+    price = work.find(identifier)
+    if price is None or price["object"] != "price":
+        raise ResourceMissing("price", identifier, param=f"{param}[price]", status=400)
+    if not price["active"]:
+        raise InvalidRequest(
+            "The price specified is inactive. This field only accepts active prices.",
+            param=f"{param}[price]",
+        )
+    if price["type"] != "recurring":
+        raise InvalidRequest(
+            f"The price specified is set to `type=one_time` but this field only accepts prices "
+            f"with `type=recurring`: {identifier}",
+            param=f"{param}[price]",
+        )
+    return price
+
+
+def _inline_price(work: Work, data: Json, param: str) -> Json:
+    work.referenced("product", data["product"], param=f"{param}[price_data][product]")
+    return prices.make(work, {**data, "active": False})
+
+
+def trial_end(params: Any, prices: list[Json], now: int) -> int | None:
+    """When a trial that the request asks for ends, if it asks for one."""
+    end, days = params.get("trial_end"), params.get("trial_period_days")
+    if params.get("trial_from_plan") and days is None:
+        days = max((p["recurring"]["trial_period_days"] or 0 for p in prices), default=0)
+    if end == "now" or (end is None and not days):
+        return None
+    if end is None:
+        end = now + int(days) * 86400
+    check_trial_end(end, now)
+    return int(end)
+
+
+def check_trial_end(end: int, now: int) -> None:
+    """Refuse a trial that ends in the past or too far ahead.
+
+    Raises:
+        InvalidRequest: As Stripe does; a trial may last two years.
+    """
+    if end <= now:
+        raise InvalidRequest(
+            "Invalid timestamp: must be an integer Unix timestamp in the future.",
+            param="trial_end",
+        )
+    if end > periods.add(now, "year", 2):
+        raise InvalidRequest(
+            "Invalid timestamp: can be no more than two years in the future.", param="trial_end"
+        )
+
+
+def cancel_at(work: Work, subscription: Json, params: Any) -> None:
+    """Plan, or call off, the end of a subscription."""
+    now = subscriptions.now(work, subscription)
+    end = min(item["current_period_end"] for item in subscription["items"]["data"])
+    if "cancel_at_period_end" in params:
+        wanted = params["cancel_at_period_end"]
+        subscription |= {
+            "cancel_at_period_end": wanted,
+            "cancel_at": end if wanted else None,
+            "canceled_at": now if wanted else None,
+        }
+        reason = "cancellation_requested" if wanted else None
+        subscription["cancellation_details"]["reason"] = reason
+        work.unschedule(subscription, "subscription.cancel")
+    if "cancel_at" in params:
+        _cancel_at(work, subscription, params["cancel_at"], now, end)
+
+
+def _cancel_at(work: Work, subscription: Json, at: Any, now: int, end: int) -> None:
+    if isinstance(at, str) and at:
+        ends = [item["current_period_end"] for item in subscription["items"]["data"]]
+        at = min(ends) if at == "min_period_end" else max(ends)
+    if at != "" and at <= now:
+        raise InvalidRequest("`cancel_at` must be in the future.", param="cancel_at")
+    subscription |= {
+        "cancel_at": at or None,
+        "cancel_at_period_end": at == end,
+        "canceled_at": now if at else None,
+    }
+    subscription["cancellation_details"]["reason"] = "cancellation_requested" if at else None
+    if at and at != end:
+        clock = subscription["test_clock"]
+        work.schedule(subscription, "subscription.cancel", at, clock=clock)
+    else:
+        work.unschedule(subscription, "subscription.cancel")
+
+
+def check_anchor(params: Any, bought: list[Json], now: int) -> None:
+    """Refuse an anchor in the past or beyond the first natural billing date.
+
+    Raises:
+        InvalidRequest: As Stripe does.
+    """
+    anchor = params.get("billing_cycle_anchor")
+    if anchor is None:
+        return
+    recurring = [price["recurring"] for price in bought]
+    latest = min(periods.add(now, one["interval"], one["interval_count"]) for one in recurring)
+    if not now <= anchor <= latest:
+        raise InvalidRequest(
+            f"billing_cycle_anchor cannot be later than next natural billing date ({latest}) for "
+            "plan, nor in the past.",
+            param="billing_cycle_anchor",
+        )
+
+
+def billing_mode(wanted: Json, now: int) -> Json:
+    """Flexible unless a request asks for the classic mode."""
+    kind = wanted.get("type", "flexible")
+    flexible = {"proration_discounts": "included", **(wanted.get("flexible") or {})}
+    return {
+        "type": kind,
+        "flexible": flexible if kind == "flexible" else None,
+        "updated_at": now if kind == "flexible" and wanted else None,
+    }
