@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -202,5 +203,5 @@ def test_one_source_cannot_try_many_cards(stripe: Sandbox, monkeypatch: pytest.M
     assert Person(stripe).subscribe(VISA, **elsewhere).status_code == 200
 
 
-def _limit(monkeypatch: pytest.MonkeyPatch, **limits: int) -> None:
+def _limit(monkeypatch: pytest.MonkeyPatch, **limits: Any) -> None:
     monkeypatch.setattr(settings, "BILLING", replace(settings.BILLING, **limits))
