@@ -74,7 +74,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     app.add_middleware(Edge)
     app.add_middleware(MeasureRequests)
     refusals.install(app)
-    for module in (token, account, internal, users, health, metadata, jwks, metrics):
+    for module in (token, jwks, account, internal, users, metadata, health, metrics):
         app.include_router(module.router)
     docs.install(app)
     return app
