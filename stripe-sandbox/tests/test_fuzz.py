@@ -180,6 +180,7 @@ def test_random_requests_never_break_the_sandbox(seed: int) -> None:
         for call in fuzzer.random.sample(calls, len(calls)) + creating * 2:
             fuzzer.send(call)
         fuzzer.let_time_pass()
+    fuzzer.store.close()
 
     assert fuzzer.statuses <= {400, 402, 404, 501}
     assert len(fuzzer.answered) > len(calls) * 0.6
