@@ -61,9 +61,9 @@ class PagesMiddleware:
         self._csrf = CsrfViewMiddleware(
             AuthenticationMiddleware(MessageMiddleware(XFrameOptionsMiddleware(get_response)))
         )
-        self._answer_page = SecurityMiddleware(
-            WhiteNoiseMiddleware(SessionMiddleware(CommonMiddleware(self._csrf)))
-        )
+        pages = SessionMiddleware(CommonMiddleware(self._csrf))
+        static = WhiteNoiseMiddleware(pages)  # type: ignore[no-untyped-call]  # untyped in the library
+        self._answer_page = SecurityMiddleware(static)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Answer an API call at once, and a page within all layers."""

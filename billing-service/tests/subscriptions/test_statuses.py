@@ -1,0 +1,119 @@
+"""Stripe's word, our word, and until when there is access."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from subscriptions.models import Subscription
+from subscriptions.statuses import access_end, our_status
+from tests.sandbox import Sandbox
+from tests.subscriptions.person import Person
+
+NOW = datetime(2026, 11, 4, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("stripes", "ours"),
+    [
+        ("active", "successful"),
+        ("trialing", "successful"),
+        ("incomplete", "failed"),
+        ("incomplete_expired", "failed"),
+        ("unpaid", "failed"),
+        ("paused", "failed"),
+        ("canceled", "canceled"),
+    ],
+)
+def test_every_word_of_stripes_has_one_of_ours(stripes: str, ours: str) -> None:
+    """Callers branch on three words, whatever Stripe adds."""
+    assert our_status(stripes, access_until=None, now=NOW) == ours
+
+
+def test_an_unpaid_renewal_keeps_access_for_the_grace_alone() -> None:
+    """Successful until the grace is over, then failed."""
+    until = access_end(
+        "past_due", period_end=NOW + 30 * DAY, unpaid_since=NOW, ended_at=None, grace=7 * DAY
+    )
+
+    assert until == NOW + 7 * DAY
+    assert our_status("past_due", access_until=until, now=NOW + 6 * DAY) == "successful"
+    assert our_status("past_due", access_until=until, now=NOW + 7 * DAY) == "failed"
+    assert our_status("past_due", access_until=None, now=NOW) == "failed"
+
+
+@pytest.mark.parametrize(
+    ("stripes", "until"),
+    [
+        ("active", NOW + 30 * DAY),
+        ("trialing", NOW + 30 * DAY),
+        ("canceled", NOW + DAY),
+        ("incomplete", None),
+        ("unpaid", None),
+        ("paused", None),
+    ],
+)
+def test_access_lasts_as_long_as_it_is_paid_for(stripes: str, until: datetime | None) -> None:
+    """The paid period, the end of what was cancelled, or not at all."""
+    assert (
+        access_end(
+            stripes,
+            period_end=NOW + 30 * DAY,
+            unpaid_since=NOW,
+            ended_at=NOW + DAY,
+            grace=7 * DAY,
+        )
+        == until
+    )
+
+
+def test_a_renewal_that_fails_is_past_due_until_another_card_pays(
+    person: Person, stripe: Sandbox
+) -> None:
+    """Weeks on Stripe's test clock: renewed, failed, collected from the new card at once."""
+    clock = stripe.post("/v1/test_helpers/test_clocks", frozen_time=int(NOW.timestamp()))
+    customer = stripe.post(
+        "/v1/customers",
+        **{
+            "test_clock": clock["id"],
+            "payment_method": "pm_card_visa",
+            "invoice_settings[default_payment_method]": "pm_card_visa",
+            "metadata[user_id]": str(person.id),
+        },
+    )
+    stripe.post(
+        "/v1/subscriptions",
+        **{"customer": customer["id"], "items[0][price]": "price_sandbox_basic"},
+    )
+    person.hear_from_stripe()
+    assert person.words() == ("successful", "active")
+
+    failing = stripe.post(
+        "/v1/payment_methods/pm_card_chargeCustomerFail/attach", customer=customer["id"]
+    )
+    stripe.post(
+        f"/v1/customers/{customer['id']}",
+        **{"invoice_settings[default_payment_method]": failing["id"]},
+    )
+    _advance(stripe, clock["id"], NOW + timedelta(days=31))
+    person.hear_from_stripe()
+
+    body = person.status()
+    assert body["payment_gateway_status"] == "past_due"
+    assert body["next_action"]["type"] == "pay_invoice"
+    row = Subscription.objects.get()
+    assert row.access_until is not None
+    assert NOW + 35 * DAY < row.access_until < NOW + 40 * DAY
+
+    answer = person.post("payment-method", {"payment_method": "pm_card_mastercard"})
+
+    assert answer.status_code == 200, answer.content
+    assert person.words() == ("successful", "active")
+
+
+def _advance(stripe: Sandbox, clock: str, to: datetime) -> None:
+    stripe.post(f"/v1/test_helpers/test_clocks/{clock}/advance", frozen_time=int(to.timestamp()))
+    for _ in range(100):
+        if stripe.get(f"/v1/test_helpers/test_clocks/{clock}")["status"] == "ready":
+            return
+    raise AssertionError("the clock does not arrive")
