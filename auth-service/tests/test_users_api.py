@@ -462,6 +462,25 @@ def test_the_feed_shows_each_account_at_its_latest_change(
     assert idle == {"changes": [], "next_after": third["next_after"]}
 
 
+def test_a_reader_ahead_of_a_restored_feed_starts_over(
+    as_billing: httpx.Client, add_user: AddUser
+) -> None:
+    """After an older backup was restored, numbers known from before it hide no change."""
+    ada = add_user("ada")
+    newest = as_billing.get("/internal/users/changes").json()["next_after"]
+
+    page = as_billing.get("/internal/users/changes", params={"after": newest + 1}).json()
+
+    assert [UUID(c["user"]["id"]) for c in page["changes"]] == [ada.id]
+    assert page["next_after"] == newest
+
+
+def test_a_reader_ahead_of_an_empty_feed_starts_over(as_billing: httpx.Client) -> None:
+    """A database without users sends its reader to the beginning, too."""
+    page = as_billing.get("/internal/users/changes", params={"after": 7}).json()
+    assert page == {"changes": [], "next_after": 0}
+
+
 def test_a_log_in_is_no_change_for_others(
     as_billing: httpx.Client, add_user: AddUser, obtain: Obtain
 ) -> None:

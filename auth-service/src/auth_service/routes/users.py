@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -88,14 +88,21 @@ def user_changes(
     """Read the latest change of every account that changed after a position.
 
     Positions become visible in their own order: what was read once never grows behind the reader.
+    A position from before an older database was restored starts at the beginning again, which a
+    `next_after` below `after` tells.
     """
-    found = _read(request, lambda c: accounts.changes_after(c, after, limit=limit))
+
+    def read(connection: Connection) -> tuple[int, Sequence[User]]:
+        start = accounts.feed_start(connection, after)
+        return start, accounts.changes_after(connection, start, limit=limit)
+
+    start, found = _read(request, read)
     return FeedPage(
         changes=[
             FeedEntry(seq=user.change_seq, deleted=user.deleted_at is not None, user=_shown(user))
             for user in found
         ],
-        next_after=found[-1].change_seq if found else after,
+        next_after=found[-1].change_seq if found else start,
     )
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, or_, select
 
 from auth_service.errors import UserNotFound
-from auth_service.tables import users
+from auth_service.tables import feed_position, users
 from auth_service.throttle import normalised
 from auth_service.tokens import Subject
 
@@ -100,6 +100,20 @@ def page(connection: Connection, *, search: str, after: UUID | None, limit: int)
     if after is not None:
         query = query.where(users.c.id > after)
     return [user_of(row) for row in connection.execute(query)]
+
+
+def feed_start(connection: Connection, after: int) -> int:
+    """Say where a reader of the feed goes on.
+
+    Whoever has read further than the feed has come knows numbers of a database that an older
+    backup replaced. They are given out again for other changes, so it has to read everything.
+
+    Args:
+        connection: Where to read.
+        after: The last number the reader knows.
+    """
+    newest: int = connection.execute(select(feed_position.c.seq)).scalar_one()
+    return after if after <= newest else 0
 
 
 def changes_after(connection: Connection, seq: int, *, limit: int) -> Sequence[User]:
