@@ -89,9 +89,11 @@ def tombstone(row: Subscription, *, cause: str) -> None:
 
 
 def choose_current(user_id: uuid.UUID) -> None:
-    """Mark the one subscription a user's status is about: the live one, else the newest.
+    """Mark the one subscription a user's status is about.
 
-    So a `deleted` event for an old subscription leaves the live one alone.
+    The live one; else one that may still become live; else the newest. So a `deleted` event for
+    an old subscription leaves the live one alone, and one that was replaced within the same second
+    (Stripe's times have no finer grain) does not hide its successor.
 
     Args:
         user_id: Whose customer row the caller has locked.
@@ -99,11 +101,15 @@ def choose_current(user_id: uuid.UUID) -> None:
     rows = list(Subscription.objects.filter(user_id=user_id))
     if not rows:
         return
-    best = max(rows, key=lambda row: (row.is_live, row.purchased_at, row.stripe_subscription_id))
+    best = max(rows, key=_rank)
     if best.is_current:
         return
     Subscription.objects.filter(user_id=user_id, is_current=True).update(is_current=False)
     Subscription.objects.filter(pk=best.pk).update(is_current=True)
+
+
+def _rank(row: Subscription) -> tuple[bool, bool, datetime, int]:
+    return row.is_live, row.stripe_status not in ENDED, row.purchased_at, row.pk
 
 
 def _columns(found: StripeSubscription, *, grace: timedelta) -> dict[str, Any]:

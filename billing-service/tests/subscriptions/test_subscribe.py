@@ -110,6 +110,11 @@ def test_authentication_completes_by_webhook_alone(person: Person) -> None:
 def test_an_open_authentication_can_be_given_up_for_another_card(person: Person) -> None:
     """An incomplete subscription does not stop the next try; it is cancelled by it."""
     first = person.subscribe(NEEDS_AUTHENTICATION).json()["id_reference"]
+    for _ in range(4):
+        again = person.subscribe(NEEDS_AUTHENTICATION).json()
+        # Often within the same second, which is as fine as Stripe's times are.
+        assert again["payment_gateway_status"] == "incomplete"
+        assert again["id_reference"] != first
 
     answer = person.subscribe()
 
