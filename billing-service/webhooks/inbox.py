@@ -1,8 +1,8 @@
 """Stores deliveries, and the jobs that handle them, in one statement and so in one transaction.
 
-The job is inserted as Procrastinate 3 does it (`procrastinate_jobs`, whose triggers do the rest),
-but with ON CONFLICT: Procrastinate's own defer raises when the customer has a waiting job, which
-costs a savepoint and three more round trips for the common case.
+The job is inserted as Procrastinate 3 does it, but with ON CONFLICT: Procrastinate's own defer
+raises when the customer has a waiting job, which costs a savepoint and three more round trips for
+the common case.
 """
 
 from collections.abc import Sequence

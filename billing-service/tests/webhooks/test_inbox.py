@@ -62,6 +62,24 @@ def test_our_job_row_is_the_one_procrastinate_makes() -> None:
     assert {**ours, "id": 0} == {**theirs, "id": 0}
 
 
+@pytest.mark.django_db(transaction=True)
+def test_storing_an_event_wakes_nobody() -> None:
+    """An announcement would make all deliveries of a burst wait for each other's commits."""
+    with connection.cursor() as cursor:
+        cursor.execute("LISTEN procrastinate_any_queue_v1")
+
+    deliver(event())
+
+    with connection.cursor() as cursor:
+        cursor.execute("NOTIFY procrastinate_any_queue_v1, 'the first'")
+        cursor.execute("SELECT count(*) FROM procrastinate_events")
+        events_of_jobs = cursor.fetchone()[0]
+    (heard,) = connection.connection.notifies(stop_after=1, timeout=5)
+    connection.connection.execute("UNLISTEN *")
+    assert heard.payload == "the first"
+    assert events_of_jobs == 0
+
+
 def test_a_redelivered_event_is_stored_once() -> None:
     """Stripe delivers at least once; the second delivery changes nothing."""
     assert [deliver(event()).status_code for _ in range(3)] == [200, 200, 200]
