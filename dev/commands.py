@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import groupby
 from pathlib import Path
 
 from rich.table import Table
@@ -190,21 +191,24 @@ def _wait_for_routes(settings: Settings) -> None:
 
 
 def _stop_all(system: System) -> int:
-    run_dir = system.settings.run_dir
     stopped = 0
     with _undisturbed():
-        for process in reversed(system.processes):
-            record = supervise.recorded(run_dir, process.name)
-            if record is not None:
-                stopped += record.process() is not None
-                supervise.stop(
-                    record,
-                    run_dir=run_dir,
-                    stop_signal=process.stop_signal,
-                    seconds=process.stop_seconds,
-                )
+        in_order = sorted(system.processes, key=lambda process: process.stop_order)
+        for _, together in groupby(in_order, key=lambda process: process.stop_order):
+            stopped += _stop_together(list(together), run_dir=system.settings.run_dir)
         supervise.stop_leftovers(system.settings.state_dir)
     return stopped
+
+
+def _stop_together(processes: list[Process], *, run_dir: Path) -> int:
+    records = [(process, supervise.recorded(run_dir, process.name)) for process in processes]
+    found = [(process, record) for process, record in records if record is not None]
+    running = sum(record.process() is not None for _, record in found)
+    for process, record in found:
+        supervise.ask_to_end(record, stop_signal=process.stop_signal)
+    for process, record in found:
+        supervise.see_end(record, run_dir=run_dir, seconds=process.stop_seconds)
+    return running
 
 
 @contextmanager

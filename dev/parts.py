@@ -54,6 +54,7 @@ class Process:
         after: Parts that must be ready first.
         user: The account to run under, where that is not our own.
         stop_signal: What makes it finish its work and end.
+        stop_order: Those with the lowest number are stopped first, those with equal ones together.
         stop_seconds: How long it may take before it is killed.
     """
 
@@ -66,6 +67,7 @@ class Process:
     after: tuple[str, ...] = ()
     user: str | None = None
     stop_signal: int
+    stop_order: int
     stop_seconds: float = 20.0
 
 

@@ -181,10 +181,34 @@ def stop(record: Record, *, run_dir: Path, stop_signal: int, seconds: float) -> 
         stop_signal: The polite signal.
         seconds: How long it may take.
     """
+    ask_to_end(record, stop_signal=stop_signal)
+    see_end(record, run_dir=run_dir, seconds=seconds)
+
+
+def ask_to_end(record: Record, *, stop_signal: int) -> None:
+    """Send a process the signal that lets it finish its work.
+
+    Args:
+        record: Which process.
+        stop_signal: The signal.
+    """
     process = record.process()
     if process is not None:
         with suppress(psutil.Error, ProcessLookupError):
             process.send_signal(stop_signal)
+
+
+def see_end(record: Record, *, run_dir: Path, seconds: float) -> None:
+    """Wait for a process that was asked to end, and kill what is left of its group.
+
+    Args:
+        record: Which process.
+        run_dir: Where its record is removed from.
+        seconds: How long it may take.
+    """
+    process = record.process()
+    if process is not None:
+        with suppress(psutil.Error):
             process.wait(seconds)
         # Every process leads its own group: what it left behind is in there.
         with suppress(ProcessLookupError, PermissionError):

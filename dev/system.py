@@ -40,7 +40,7 @@ GATEWAY = ("AUTH_UPSTREAMS", "BILLING_UPSTREAMS", "TOKEN_*", "PUBLIC_RPS", "PUBL
 
 @dataclass(frozen=True, kw_only=True)
 class System:
-    """The parts of one system in the order they come up; they are stopped in reverse."""
+    """The parts of one system."""
 
     settings: Settings
     parts: tuple[Part, ...]
@@ -86,6 +86,7 @@ def system(settings: Settings) -> System:
         ready=Answers(f"http://127.0.0.1:{ports.sandbox}/healthz"),
         ports={"SANDBOX_PORT": ports.sandbox},
         stop_signal=signal.SIGTERM,
+        stop_order=2,
     )
     parts: tuple[Part, ...] = (
         Step(
@@ -103,6 +104,7 @@ def system(settings: Settings) -> System:
             after=("postgres-files",),
             # Fast shutdown: PostgreSQL takes SIGTERM as "when the last client has left".
             stop_signal=signal.SIGINT,
+            stop_order=3,
         ),
         Step(
             name="databases",
@@ -151,6 +153,7 @@ def system(settings: Settings) -> System:
             ports={"AUTH_PORT": ports.auth},
             after=("auth-migrations",),
             stop_signal=signal.SIGTERM,
+            stop_order=1,
         ),
         Process(
             name="billing-service",
@@ -165,6 +168,7 @@ def system(settings: Settings) -> System:
             # Later than the keys it verifies with, so that its first request finds them.
             after=("billing-migrations", "auth-service"),
             stop_signal=signal.SIGTERM,
+            stop_order=1,
         ),
         Process(
             name="billing-worker",
@@ -175,6 +179,7 @@ def system(settings: Settings) -> System:
             ports={},
             after=("billing-products", "auth-service"),
             stop_signal=signal.SIGTERM,
+            stop_order=1,
         ),
         Step(
             name="gateway-files",
@@ -195,6 +200,7 @@ def system(settings: Settings) -> System:
             # Later than the services, so that it never sees them missing.
             after=("gateway-files", "auth-service", "billing-service"),
             stop_signal=signal.SIGTERM,
+            stop_order=0,
         ),
     )
     return System(settings=settings, parts=parts, cluster=cluster)

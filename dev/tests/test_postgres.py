@@ -74,6 +74,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         ready=lambda: cluster.is_ready(port=port),
         ports={},
         stop_signal=signal.SIGINT,
+        stop_order=0,
     )
     log = state_dir / "logs" / "postgres.log"
     child = supervise.start(process, run_dir=state_dir / "run", log=log)

@@ -42,6 +42,7 @@ def a_process(state_dir: Path, code: str, *, name: str = "part", words: str = "u
         ready=lambda: log.exists() and words in log.read_text(),
         ports={},
         stop_signal=signal.SIGTERM,
+        stop_order=0,
         stop_seconds=0.3,
     )
 
