@@ -1,0 +1,125 @@
+"""Whatever happens to deliveries on their way, our rows end up as Stripe's."""
+
+import os
+import sys
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from io import StringIO
+from random import Random
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+
+from subscriptions.models import Subscription
+from tests.delivery import deliver, run_jobs
+from tests.sandbox import Sandbox
+from webhooks.models import WebhookEvent
+
+# A larger run: CHAOS_SUBSCRIPTIONS=1000 pytest tests/test_webhook_chaos.py
+_SUBSCRIPTIONS = int(os.environ.get("CHAOS_SUBSCRIPTIONS", "25"))
+_SEED = int(os.environ.get("CHAOS_SEED", "20261123"))
+_DROPPED = 0.05
+_ROUNDS = 3
+
+
+class Life:
+    """One user's doings at Stripe, behind our back."""
+
+    def __init__(self, stripe: Sandbox, chance: Random) -> None:
+        self.user_id = uuid.UUID(int=chance.getrandbits(128), version=4)
+        self._stripe, self._chance = stripe, chance
+        self._customer = stripe.post(
+            "/v1/customers",
+            **{
+                "payment_method": "pm_card_visa",
+                "invoice_settings[default_payment_method]": "pm_card_visa",
+                "metadata[user_id]": str(self.user_id),
+            },
+        )["id"]
+        self._subscription = self._begin()
+
+    def go_on(self) -> None:
+        """Let something happen."""
+        steps: list[Callable[[], Any]] = [
+            self._change_price,
+            self._end_with_the_period,
+            self._replace,
+            self._other_card,
+        ]
+        self._chance.choice(steps)()
+
+    def _begin(self) -> dict[str, Any]:
+        return self._stripe.post(
+            "/v1/subscriptions",
+            **{"customer": self._customer, "items[0][price]": "price_sandbox_basic"},
+        )
+
+    def _change_price(self) -> None:
+        item = self._subscription["items"]["data"][0]["id"]
+        price = self._chance.choice(["price_sandbox_basic", "price_sandbox_pro"])
+        self._update(**{"items[0][id]": item, "items[0][price]": price})
+
+    def _end_with_the_period(self) -> None:
+        self._update(cancel_at_period_end=self._chance.choice(["true", "false"]))
+
+    def _replace(self) -> None:
+        self._stripe.delete(f"/v1/subscriptions/{self._subscription['id']}")
+        self._subscription = self._begin()
+
+    def _other_card(self) -> None:
+        card = self._stripe.post(
+            "/v1/payment_methods/pm_card_mastercard/attach", customer=self._customer
+        )
+        self._stripe.post(
+            f"/v1/customers/{self._customer}",
+            **{"invoice_settings[default_payment_method]": card["id"]},
+        )
+
+    def _update(self, **form: Any) -> None:
+        self._stripe.post(f"/v1/subscriptions/{self._subscription['id']}", **form)
+
+
+def test_duplicated_shuffled_and_dropped_deliveries_end_in_the_truth(
+    stripe: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every event 1 to 5 times in any order, 5 % dropped and backfilled: no drift, no 5xx."""
+    chance = Random(_SEED)
+    for customer in stripe.all("/v1/customers"):
+        stripe.delete(f"/v1/customers/{customer['id']}")
+    stripe.forget_events()
+    lives = [Life(stripe, chance) for _ in range(_SUBSCRIPTIONS)]
+    client, delivered, dropped, oldest = Client(), 0, 0, 0
+    for _ in range(_ROUNDS):
+        for life in lives:
+            life.go_on()
+        events = stripe.new_events()
+        oldest = oldest or events[0]["created"]
+        kept = [event for event in events if chance.random() >= _DROPPED]
+        dropped += len(events) - len(kept)
+        copies = [event for event in kept for _ in range(chance.randint(1, 5))]
+        chance.shuffle(copies)
+        delivered += len(copies)
+        assert {deliver(event, client=client).status_code for event in copies} == {200}
+        run_jobs()
+
+    assert dropped > 0
+    call_command("webhooks", "backfill", "--since", _moment(oldest), stdout=StringIO())
+    run_jobs()
+
+    out = StringIO()
+    call_command("stripe_reconcile", "--dry-run", stdout=out, stderr=StringIO())
+    assert not WebhookEvent.objects.filter(state__in=("pending", "dead")).exists()
+    current = Subscription.objects.filter(is_current=True, stripe_status="active")
+    assert current.count() == len(lives)
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\n{len(lives)} lives, {delivered} deliveries, {dropped} events dropped and "
+            f"backfilled: {out.getvalue().splitlines()[-1]}\n"
+        )
+
+
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
