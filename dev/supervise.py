@@ -206,17 +206,21 @@ def see_end(record: Record, *, run_dir: Path, seconds: float) -> None:
         run_dir: Where its record is removed from.
         seconds: How long it may take.
     """
-    process = record.process()
-    if process is not None:
-        with suppress(psutil.Error):
-            process.wait(seconds)
+    if record.process() is not None:
+        _wait_for_end(record, seconds=seconds)
         # Every process leads its own group: what it left behind is in there.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(record.pid, signal.SIGKILL)
-        with suppress(psutil.Error):
-            process.wait(5)
+        _wait_for_end(record, seconds=5)
     (run_dir / f"{record.name}.json").unlink(missing_ok=True)
     _handles[:] = [handle for handle in _handles if handle.poll() is None]
+
+
+def _wait_for_end(record: Record, *, seconds: float) -> None:
+    # A process that has ended may stay a zombie until some init collects it: no need to wait.
+    deadline = time.monotonic() + seconds
+    while record.process() is not None and time.monotonic() < deadline:
+        time.sleep(0.03)
 
 
 def stop_leftovers(state_dir: Path) -> None:
