@@ -6,6 +6,7 @@ An attempt whose process died, or whose outcome Stripe did not tell, stays open 
 its end by the same code under the same keys: at the user's next call, a webhook or a sweep.
 """
 
+import contextlib
 import logging
 from dataclasses import dataclass
 from uuid import UUID
@@ -66,7 +67,7 @@ def _subscribe(wish: Wish) -> Outcome:
         return _repeat(attempt)
     if attempt.request_hash != wish.request_hash:
         # What the user asked for before comes first: only Stripe knows whether it was done.
-        _finish_quietly(attempt)
+        _settle(attempt)
         return _subscribe(wish)
     try:
         return finish(attempt)
@@ -113,7 +114,9 @@ def finish_stale(*, user_id: UUID | None = None, limit: int = 100) -> int:
         attempt = attempts.take_over_stale(now, user_id=user_id)
         if attempt is None:
             return count
-        _finish_quietly(attempt)
+        # It stays open, and the next sweep comes back to it.
+        with contextlib.suppress(PaymentGatewayUnavailable):
+            _settle(attempt)
     return limit
 
 
@@ -164,10 +167,16 @@ def _repeat(attempt: SubscribeAttempt) -> Outcome:
     return Outcome(state=attempt.state)
 
 
-def _finish_quietly(attempt: SubscribeAttempt) -> None:
-    """Finish a try whose user is not waiting; being refused is an end like any other."""
+def _settle(attempt: SubscribeAttempt) -> None:
+    """Finish a try whose user is not waiting; being refused is an end like any other.
+
+    Raises:
+        PaymentGatewayUnavailable: The try stays open.
+    """
     try:
         finish(attempt)
+    except PaymentGatewayUnavailable:
+        raise
     except (BillingError, CustomerGone) as refusal:
         _log.info(
             "A try to subscribe was finished without success",

@@ -91,6 +91,19 @@ def test_another_wish_waits_for_the_first_to_be_settled(person: Person, stripe: 
     assert len(stripe.charges_of(person.id)) == 1
 
 
+def test_another_wish_is_told_to_come_back_while_stripe_is_away(
+    person: Person, stripe: Sandbox
+) -> None:
+    """Nobody knows yet whether the first wish was granted: 503 at once, and nothing new begins."""
+    with stripe.fault(effect="error", status=500, when="before", **WORK):
+        assert person.subscribe().status_code == 503
+        answer = person.subscribe(product="pro_subscription")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "payment_gateway_unavailable")
+    attempt = SubscribeAttempt.objects.get()
+    assert (attempt.state, attempt.product_name) == ("open", "basic_subscription")
+
+
 def test_while_one_request_is_worked_on_the_next_is_told_to_wait(person: Person) -> None:
     """A double click is no second subscription."""
     person.subscribe(DECLINED)
