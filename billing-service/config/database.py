@@ -44,11 +44,10 @@ def database_settings(url: str, *, threads: int) -> dict[str, Any]:
     options = {name: value for name, value in parts.items() if name not in _DJANGO_KEYS}
     named = {_DJANGO_KEYS[name]: str(parts[name]) for name in _DJANGO_KEYS if name in parts}
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        # It looks at a connection before it is used: after a restart of PostgreSQL every one in the
+        # pool is dead, and each would cost somebody a 500.
+        "ENGINE": "config.postgresql",
         **named,
-        # The pool looks at a connection before it hands it out: after a restart of PostgreSQL
-        # every one in it is dead, and each would cost somebody a 500.
-        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "connect_timeout": "5",
             **options,
