@@ -249,6 +249,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _changes(self, body: Body) -> tuple[int, Body]:
         query = parse_qs(urlsplit(self.path).query)
         after, limit = int(query["after"][0]), int(query["limit"][0])
+        if after > len(self.stand_in.changes):
+            after = 0
         rows = [
             {"seq": seq, "deleted": deleted, "user": self.stand_in.users[user_id]}
             for seq, (user_id, deleted) in enumerate(self.stand_in.changes, start=1)

@@ -8,8 +8,9 @@ from uuid import UUID
 from django.db import DatabaseError, close_old_connections, transaction
 from django.utils import timezone
 
-from users.auth_client import AuthUnavailable, auth_client
-from users.mirror import apply_deletion, apply_user
+from errors import BillingError
+from users.auth_client import auth_client
+from users.mirror import apply_deletion, apply_user, forget_versions
 from users.models import FeedPosition
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ def apply_user_changes() -> int:
 
     Raises:
         AuthUnavailable: The feed cannot be read; the position stays where it was.
+        AuthRefused: auth-service does not let us read it.
     """
     applied = 0
     while (count := _apply_page()) > 0:
@@ -34,7 +36,8 @@ def apply_user_changes() -> int:
 def follow_user_changes(stop: Event) -> None:
     """Apply changes every two seconds until told to stop.
 
-    auth-service or our database being away is waited out; the feed's age tells operators.
+    auth-service or our database being away, or auth-service refusing us, is waited out; the feed's
+    age tells operators.
 
     Args:
         stop: Set by the worker when it shuts down; the loop ends within one interval.
@@ -43,7 +46,7 @@ def follow_user_changes(stop: Event) -> None:
         close_old_connections()
         try:
             apply_user_changes()
-        except (AuthUnavailable, DatabaseError) as error:
+        except (BillingError, DatabaseError) as error:
             logger.warning("user changes not applied", extra={"error": type(error).__name__})
         stop.wait(POLL_INTERVAL_SECONDS)
     close_old_connections()
@@ -69,6 +72,9 @@ def _apply_page() -> int:
         if position.after != after:
             # Another worker applied this page meanwhile; the next round goes on from there.
             return 0
+        if page.next_after < after:
+            # auth-service was set back to an older database, where versions count anew.
+            forget_versions()
         for change in page.changes:
             apply_user(change["user"])
             if change["deleted"]:

@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from identity.revocation import RELEVANT_SECONDS, REVOCATIONS
-from tests.auth_stand_in import AuthStandIn
+from tests.auth_stand_in import AuthStandIn, Refusal
 from users.auth_client import AuthUnavailable
 from users.feed import apply_user_changes, follow_user_changes
 from users.mirror import apply_user, mirror_user
@@ -57,6 +57,23 @@ def test_the_position_stays_while_auth_service_is_away(auth_service: AuthStandIn
     auth_service.away = False
 
     assert apply_user_changes() == 1
+
+
+def test_an_older_database_of_auth_service_is_followed(auth_service: AuthStandIn) -> None:
+    """After a restore the mirror forgets what was undone, instead of waiting to be overtaken."""
+    user_id = auth_service.add_user("alice")
+    backup = dict(auth_service.users[str(user_id)])
+    auth_service.change_user(user_id, is_staff=True)
+    auth_service.change_user(user_id, is_superuser=True)
+    apply_user_changes()
+
+    auth_service.users[str(user_id)] = backup
+    auth_service.changes = auth_service.changes[:1]
+    apply_user_changes()
+
+    user = User.objects.get(id=user_id)
+    assert (user.is_staff, user.is_superuser, user.version) == (False, False, backup["version"])
+    assert FeedPosition.objects.get().after == 1
 
 
 def test_the_epoch_never_goes_back(auth_service: AuthStandIn) -> None:
@@ -209,6 +226,22 @@ def test_the_worker_outlives_an_outage_and_stops_when_told(auth_service: AuthSta
     loop.start()
     _wait_until(lambda: auth_service.count("POST", "/internal/token") > 0)
     auth_service.away = False
+    _wait_until(User.objects.exists)
+    stop.set()
+    loop.join(10)
+
+    assert not loop.is_alive()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_worker_outlives_a_refusal(auth_service: AuthStandIn) -> None:
+    """Keys or names that do not fit for a while cost no restart."""
+    apply_user_changes()
+    auth_service.add_user("alice")
+    auth_service.refuse_next = Refusal(403, "superuser_required")
+    stop = threading.Event()
+    loop = threading.Thread(target=follow_user_changes, args=(stop,), daemon=True)
+    loop.start()
     _wait_until(User.objects.exists)
     stop.set()
     loop.join(10)
