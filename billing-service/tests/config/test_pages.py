@@ -119,6 +119,20 @@ def test_a_call_that_does_not_exist_has_the_common_shape(
     assert answer.json()["code"] == "method_not_allowed"
 
 
+def test_a_bottomless_body_is_a_bad_request(
+    client: Client, authorization: Callable[..., dict[str, str]]
+) -> None:
+    """What exhausts the parser is the caller's mistake, not a failure of ours."""
+    answer = client.post(
+        "/api/subscriptions/subscribe",
+        data="[" * 16_000,
+        content_type="application/json",
+        headers=authorization(),
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
+
+
 def _status(client: Client, address: str) -> int:
     answer = client.get(address)
     answer.close()
