@@ -5,6 +5,8 @@ Source: https://docs.stripe.com/testing.
 
 from dataclasses import dataclass
 
+from stripe_sandbox.rules.countries import COUNTRY_BY_NUMBER
+
 
 @dataclass(frozen=True)
 class Decline:
@@ -66,6 +68,12 @@ CARDS: tuple[TestCard, ...] = (
     TestCard("4242424242424242", ("pm_card_visa",)),
     TestCard("4000056655665556", ("pm_card_visa_debit",), funding="debit"),
     TestCard("5555555555554444", ("pm_card_mastercard",), brand="mastercard"),
+    TestCard(
+        "5200828282828210", ("pm_card_mastercard_debit",), brand="mastercard", funding="debit"
+    ),
+    TestCard(
+        "5105105105105100", ("pm_card_mastercard_prepaid",), brand="mastercard", funding="prepaid"
+    ),
     TestCard("378282246310005", ("pm_card_amex",), brand="amex"),
     TestCard("6011111111111117", ("pm_card_discover",), brand="discover"),
     TestCard("3056930009020004", ("pm_card_diners",), brand="diners"),
@@ -114,6 +122,10 @@ CARDS: tuple[TestCard, ...] = (
     _refusing("4000000000000069", EXPIRED, "pm_card_chargeDeclinedExpiredCard"),
     _refusing("4000000000000127", CVC, "pm_card_chargeDeclinedIncorrectCvc"),
     _refusing("4000000000000119", PROCESSING, "pm_card_chargeDeclinedProcessingError"),
+    *(
+        TestCard(number, (f"pm_card_{country.lower()}",), country=country)
+        for number, country in COUNTRY_BY_NUMBER.items()
+    ),
 )
 
 _BY_ID = {identifier: card for card in CARDS for identifier in card.ids}
