@@ -31,6 +31,12 @@ def test_a_good_card_subscribes(person: Person) -> None:
     assert person.status() == body
 
 
+@pytest.mark.parametrize("number", ["4000002760000016", "4000000760000002", "5105105105105100"])
+def test_cards_of_other_countries_and_brands_subscribe_too(person: Person, number: str) -> None:
+    """The original's demo invites to try Stripe's other published cards."""
+    assert person.subscribe(number).status_code == 200
+
+
 def test_a_subscriber_cannot_subscribe_again(person: Person) -> None:
     """The second try is refused and charges nothing."""
     person.subscribe()
