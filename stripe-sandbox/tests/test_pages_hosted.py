@@ -141,7 +141,7 @@ def test_an_invoice_is_paid_with_another_card(
     [
         (DECLINED, 402, "Your card was declined."),
         ("4000 0000 0000 0341", 402, "Your card was declined."),
-        ("5200 8282 8282 8210", 400, "Only test card numbers work here"),
+        ("4111 1111 1111 1111", 400, "Only test card numbers work here"),
         ("not a card", 400, "Only test card numbers work here"),
     ],
 )
