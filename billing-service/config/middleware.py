@@ -14,6 +14,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.security import SecurityMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
+from config import answers
 from errors import BillingError, to_response
 from identity.request_id import HEADER, begin_request
 
@@ -35,7 +36,7 @@ class RequestIdMiddleware:
 
 
 class BillingErrorMiddleware:
-    """Turns a refusal that a plain Django view raised into its JSON answer."""
+    """Turns what a view raised into its JSON answer, if there is one for it."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self._get_response = get_response
@@ -45,7 +46,9 @@ class BillingErrorMiddleware:
         return self._get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Answer for the family; leave bugs to become a logged 500."""
+        """Answer for the family and for an absent database; a bug becomes a logged 500."""
+        if isinstance(error, answers.AWAY):
+            return answers.database_away(request, error)
         return to_response(error) if isinstance(error, BillingError) else None
 
 

@@ -19,3 +19,6 @@ urlpatterns = [
     path("readyz", readyz),
     path("metrics", metrics),
 ]
+
+handler404 = "config.answers.not_found"
+handler500 = "config.answers.failed"

@@ -119,6 +119,53 @@ def test_a_call_that_does_not_exist_has_the_common_shape(
     assert answer.json()["code"] == "method_not_allowed"
 
 
+@pytest.mark.parametrize("path", ["/api/nothing", "/api/subscriptions/nothing"])
+def test_a_path_that_leads_nowhere_has_the_common_shape(client: Client, path: str) -> None:
+    """A program that mistypes an address can read the answer; a person gets a page."""
+    answer = client.get(path)
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert client.get("/nothing")["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["status", "invoices"])
+def test_an_absent_database_is_no_bug(
+    client: Client,
+    authorization: Callable[..., dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+) -> None:
+    """Callers are told when to come back, not that something is broken."""
+
+    def no_cursor() -> None:
+        raise OperationalError
+
+    monkeypatch.setattr("django.db.connection.cursor", no_cursor)
+    answer = client.get(f"/api/subscriptions/{path}", headers=authorization())
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert answer["Retry-After"] == "2"
+
+
+def test_a_bug_has_the_common_shape_too(
+    client: Client,
+    authorization: Callable[..., dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever breaks, the answer can be read by a program and tells nothing of the inside."""
+
+    def broken(*_: object) -> None:
+        raise LookupError("private words")
+
+    client.raise_request_exception = False
+    monkeypatch.setattr("subscriptions.api.views.status_body", broken)
+    answer = client.get("/api/subscriptions/status", headers=authorization())
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert b"private words" not in answer.content
+
+
 def test_a_bottomless_body_is_a_bad_request(
     client: Client, authorization: Callable[..., dict[str, str]]
 ) -> None:
