@@ -1,6 +1,8 @@
 """What `.env` and the shell decide, and how a wrong value is refused."""
 
+import re
 import stat
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -147,3 +149,12 @@ def test_the_sample_file_can_be_used_as_it_is() -> None:
 
     assert sample["STRIPE_API_BASE"] == "http://stripe-sandbox:12111"
     assert sample["ENVIRONMENT"] == "local"
+
+
+def test_no_variable_stands_twice_in_the_sample_file() -> None:
+    """Of two lines the later one would win, and whoever edits the first wonders."""
+    lines = (ROOT / ".env.sample").read_text().splitlines()
+    names = Counter(re.findall(r"^#?([A-Z][A-Z_]*)=", "\n".join(lines), flags=re.MULTILINE))
+
+    assert [name for name, times in names.items() if times > 1] == []
+    assert len(names) > 40
