@@ -171,6 +171,12 @@ class Running:
         """The process of this name in the table."""
         return next(process for process in self.system.processes if process.name == name)
 
+    def pid(self, name: str) -> int | None:
+        """The pid of a process that is running."""
+        record = supervise.recorded(self.settings.run_dir, name)
+        process = record.process() if record else None
+        return process.pid if process else None
+
     def stop(self, name: str, *, kill: bool = False) -> None:
         """Stop one process, politely or not."""
         process = self.process(name)

@@ -15,8 +15,8 @@ async def work(*, until_stopped: bool) -> None:
     """Run jobs.
 
     Args:
-        until_stopped: Go on until SIGTERM or SIGINT, which lets running jobs end; otherwise stop
-            when nothing is due.
+        until_stopped: Go on until cancelled, which lets running jobs end; otherwise stop when
+            nothing is due.
     """
     connector = PsycopgConnector(
         kwargs=connector_params(), min_size=1, max_size=settings.BILLING.threads + 1
@@ -26,7 +26,7 @@ async def work(*, until_stopped: bool) -> None:
             await app.run_worker_async(
                 wait=until_stopped,
                 listen_notify=False,
-                install_signal_handlers=until_stopped,
+                install_signal_handlers=False,
                 concurrency=settings.BILLING.threads,
                 fetch_job_polling_interval=_POLL_SECONDS,
                 shutdown_graceful_timeout=_GRACE_SECONDS,

@@ -118,7 +118,18 @@ def test_after_a_restart_of_postgres_everything_answers(running: Running, person
     assert recovered
     assert set(statuses) == {200}
     assert set(obtained) == {200}
-    assert running.new_person().subscribe().status_code == 200
+
+
+def test_after_a_restart_of_postgres_the_worker_goes_on(running: Running, person: Person) -> None:
+    """Events that come after the restart are acted on without anybody's help."""
+    worker = running.pid("billing-worker")
+
+    running.restart("postgres")
+    assert until(lambda: person.subscribe(CARD_3D_SECURE).status_code == 200)
+    at_the_bank(running, person, button=COMPLETE)
+
+    assert until(lambda: person.status()["status"] == "successful", seconds=60)
+    assert running.pid("billing-worker") == worker
 
 
 def test_no_acknowledged_event_is_lost_when_postgres_restarts(running: Running) -> None:
