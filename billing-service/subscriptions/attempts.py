@@ -18,7 +18,7 @@ from subscriptions.errors import (
 from subscriptions.models import Customer, SubscribeAttempt, Subscription
 from subscriptions.statuses import LIVE
 from subscriptions.stripe_gateway.client import BUDGET_SECONDS
-from subscriptions.sync import lock_customer
+from subscriptions.sync import lock_customer_of_caller
 
 # Longer than the budget for Stripe, so that a lease that ran out means a dead process.
 LEASE = timedelta(seconds=BUDGET_SECONDS + 5)
@@ -59,9 +59,10 @@ def open_attempt(wish: Wish) -> SubscribeAttempt:
         AlreadySubscribed: There is a live subscription.
         AttemptInProgress: Another process works on a try of this user.
         IdempotencyKeyReused: The key came with another wish.
+        InvalidAccessToken: The user was switched off a moment ago.
     """
     with transaction.atomic():
-        customer = lock_customer(wish.user_id)
+        customer = lock_customer_of_caller(wish.user_id)
         repeated = _repeated(wish)
         if repeated is not None and repeated.state != State.OPEN:
             return repeated

@@ -11,7 +11,13 @@ from subscriptions.models import Customer, SubscribeAttempt
 from subscriptions.stripe_gateway import customers as stripe_customers
 from subscriptions.stripe_gateway.client import time_budget
 from subscriptions.subscribe import finish_stale
-from subscriptions.sync import Truth, bury_customer, lock_customer, refresh_customer, save_answer
+from subscriptions.sync import (
+    Truth,
+    bury_customer,
+    lock_customer_of_caller,
+    refresh_customer,
+    save_answer,
+)
 
 
 def known_customer(user_id: UUID) -> Customer:
@@ -38,9 +44,10 @@ def ensure_customer(user_id: UUID) -> Customer:
 
     Raises:
         AttemptInProgress: A try to subscribe is about to make it.
+        InvalidAccessToken: The user was switched off a moment ago.
     """
     with transaction.atomic():
-        customer = lock_customer(user_id)
+        customer = lock_customer_of_caller(user_id)
     if customer.stripe_customer_id:
         return customer
     if SubscribeAttempt.objects.filter(user_id=user_id, state=State.OPEN).exists():

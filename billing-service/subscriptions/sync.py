@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from identity.refusals import InvalidAccessToken
 from subscriptions.errors import MissingAtStripe
 from subscriptions.models import (
     Customer,
@@ -213,6 +214,22 @@ def lock_customer(user_id: uuid.UUID) -> Customer:
     mirror_user(user_id)
     Customer.objects.bulk_create([Customer(user_id=user_id)], ignore_conflicts=True)
     return Customer.objects.select_for_update().get(user_id=user_id, deleted_at=None)
+
+
+def lock_customer_of_caller(user_id: uuid.UUID) -> Customer:
+    """Lock the row of a caller's customer before something new begins; call in a transaction.
+
+    Args:
+        user_id: Whom the token names.
+
+    Raises:
+        InvalidAccessToken: The user was switched off a moment ago. Nothing may begin that a
+            deletion under way would not see, or it would be billed for ever.
+    """
+    customer = lock_customer(user_id)
+    if not customer.user.is_active:
+        raise InvalidAccessToken("revoked")
+    return customer
 
 
 def bury_customer(customer: Customer, *, cause: str) -> None:

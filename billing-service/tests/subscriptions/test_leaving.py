@@ -9,7 +9,9 @@ from subscriptions.customers import cancel_everything_for
 from subscriptions.errors import AttemptInProgress, PaymentGatewayUnavailable
 from subscriptions.models import Customer, SubscribeAttempt
 from tests.sandbox import Sandbox
-from tests.subscriptions.person import Person
+from tests.subscriptions.person import Person, card
+from users.mirror import mirror_user
+from users.models import User
 
 
 def test_a_leaver_is_billed_no_more(person: Person, stripe: Sandbox) -> None:
@@ -44,6 +46,19 @@ def test_a_try_under_way_is_waited_for(person: Person) -> None:
 
     with pytest.raises(AttemptInProgress):
         cancel_everything_for(person.id)
+
+
+@pytest.mark.parametrize("path", ["subscribe", "setup-intent"])
+def test_nothing_new_begins_for_a_leaver(person: Person, stripe: Sandbox, path: str) -> None:
+    """Their token may be good for a second more; what it began would be billed for ever."""
+    mirror_user(person.id)
+    User.objects.update(is_active=False)
+
+    answer = person.post(path, {"subscription_product": "basic_subscription"} | card())
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
+    assert stripe.customers_of(person.id) == []
+    assert not SubscribeAttempt.objects.exists()
 
 
 def test_whoever_never_subscribed_can_go_at_once(person: Person) -> None:
