@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from subscriptions.models import Customer, Subscription, SubscriptionChange, SubscriptionProduct
 from subscriptions.statuses import ENDED, access_end
-from subscriptions.stripe_gateway.objects import StripeSubscription
+from subscriptions.stripe_gateway.objects import StripePrice, StripeSubscription
 
 # What a person reading a timeline wants to see change.
 _TOLD = ("stripe_status", "price_reference", "cancel_at_period_end", "current_period_end")
@@ -118,7 +118,7 @@ def _columns(found: StripeSubscription, *, grace: timedelta) -> dict[str, Any]:
     return {
         "stripe_status": found.status,
         "stripe_item_id": found.item_id,
-        "product": SubscriptionProduct.objects.filter(price_reference=price_id).first(),
+        "product": _product_of(price) if price else None,
         "price_reference": price_id,
         "unit_amount": price.unit_amount if price else None,
         "currency": price.currency if price else "",
@@ -144,6 +144,19 @@ def _columns(found: StripeSubscription, *, grace: timedelta) -> dict[str, Any]:
         "synced_at": timezone.now(),
         "deleted_at": None,
     }
+
+
+def _product_of(price: StripePrice) -> SubscriptionProduct | None:
+    """Find what was sold: by the price, else by Stripe's product if that is one of ours alone.
+
+    Whoever subscribed before a product got another price keeps the old price and the product.
+    """
+    known = SubscriptionProduct.objects
+    exact = known.filter(price_reference=price.id).first()
+    if exact is not None or not price.stripe_product_id:
+        return exact
+    candidates = list(known.filter(stripe_product_id=price.stripe_product_id)[:2])
+    return candidates[0] if len(candidates) == 1 else None
 
 
 def _told(row: Subscription) -> dict[str, Any]:

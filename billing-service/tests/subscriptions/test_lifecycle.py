@@ -2,7 +2,15 @@
 
 import pytest
 
-from subscriptions.models import PaymentMethod, Subscription, SubscriptionChange
+from subscriptions.catalogue import mirror_price
+from subscriptions.models import (
+    Customer,
+    PaymentMethod,
+    Subscription,
+    SubscriptionChange,
+    SubscriptionProduct,
+)
+from subscriptions.sync import refresh_customer
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import DECLINED, NEEDS_AUTHENTICATION, Person, card
 
@@ -188,6 +196,18 @@ def test_other_services_learn_what_a_user_may_use(subscriber: Person) -> None:
     assert (after.status_code, after.json()) == (200, {"products": [], "access_until": None})
     newcomer = Person(subscriber.stripe)
     assert newcomer.get("entitlements").json() == {"products": [], "access_until": None}
+
+
+def test_a_new_price_takes_nothing_from_those_who_pay_the_old_one(subscriber: Person) -> None:
+    """They go on paying what they agreed to, and what they bought stays theirs."""
+    product = SubscriptionProduct.objects.get(name="basic_subscription")
+    mirror_price(product)
+    product.price_reference = "price_of_next_year"
+    product.save()
+
+    refresh_customer(str(Customer.objects.get().stripe_customer_id), cause="test")
+
+    assert subscriber.get("entitlements").json()["products"] == ["basic_subscription"]
 
 
 def test_a_subscription_that_ended_at_stripe_is_noticed(subscriber: Person) -> None:
