@@ -35,10 +35,13 @@ def refuse_if_too_many_failures(*, user_id: UUID, source: str | None, payment_me
         TooManyCardFailures: With the seconds until enough failures stop counting.
     """
     billing = settings.BILLING
-    _refuse(Q(user_id=user_id), at_most=billing.card_failures_per_user)
-    _refuse(Q(reference=reference_of(payment_method)), at_most=billing.card_failures_per_card)
+    limits = [
+        (Q(user_id=user_id), billing.card_failures_per_user),
+        (Q(reference=reference_of(payment_method)), billing.card_failures_per_card),
+    ]
     if source:
-        _refuse(Q(source=source), at_most=billing.card_failures_per_source)
+        limits.append((Q(source=source), billing.card_failures_per_source))
+    _refuse(*limits)
 
 
 def refuse_failing_card(fingerprint: str) -> None:
@@ -51,7 +54,7 @@ def refuse_failing_card(fingerprint: str) -> None:
         TooManyCardFailures: With the seconds until enough failures stop counting.
     """
     if fingerprint:
-        _refuse(Q(fingerprint=fingerprint), at_most=settings.BILLING.card_failures_per_card)
+        _refuse((Q(fingerprint=fingerprint), settings.BILLING.card_failures_per_card))
 
 
 def remember_failure(
@@ -75,9 +78,14 @@ def remember_failure(
     )
 
 
-def _refuse(which: Q, *, at_most: int) -> None:
+def _refuse(*limits: tuple[Q, int]) -> None:
     since = timezone.now() - WINDOW
-    newest_first = CardFailure.objects.filter(which, at__gt=since).order_by("-at")
-    # The failure whose expiry brings the count below the limit again.
-    for at in newest_first.values_list("at", flat=True)[at_most - 1 : at_most]:
-        raise TooManyCardFailures(retry_after_seconds=int((at - since).total_seconds()) + 1)
+    newest_first = CardFailure.objects.filter(at__gt=since).order_by("-at")
+    # Of each limit that is reached, the failure whose expiry brings the count below it again.
+    reached, *others = (
+        newest_first.filter(which).values_list("at", flat=True)[at_most - 1 : at_most]
+        for which, at_most in limits
+    )
+    last = max(reached.union(*others, all=True), default=None)
+    if last is not None:
+        raise TooManyCardFailures(retry_after_seconds=int((last - since).total_seconds()) + 1)

@@ -86,7 +86,7 @@ def finish(attempt: SubscribeAttempt) -> Outcome:
         PaymentGatewayUnavailable: The try stays open under the same keys.
         BillingError: Any other refusal has closed the try.
     """
-    customer = Customer.objects.get(pk=attempt.customer_id)
+    customer = attempt.customer
     with recorded_calls() as calls, time_budget():
         try:
             result = _result(attempt)
@@ -136,15 +136,11 @@ def _write_down(
     """Write what Stripe answered and close the try, in one transaction."""
 
     def close_attempt() -> None:
-        made = result.stripe_subscription_id
-        lives = Subscription.objects.filter(
-            stripe_subscription_id=made, stripe_status__in=LIVE
-        ).exists()
         attempts.close(
             attempt,
-            state=State.SUCCEEDED if lives else result.state,
+            state=_final_state(result),
             calls=calls,
-            stripe_subscription_id=made,
+            stripe_subscription_id=result.stripe_subscription_id,
             refusal=result.refusal,
         )
         if isinstance(result.refusal, CardDeclined):
@@ -158,6 +154,18 @@ def _write_down(
 
     cause = f"attempt {attempt.pk}"
     save_answer(customer, truth=result.truth, cause=cause, also=close_attempt)
+
+
+def _final_state(result: Result) -> str:
+    """Return the state a try ends in; the bank may have said yes since Stripe answered."""
+    if result.state == State.REQUIRES_ACTION and _lives(result.stripe_subscription_id):
+        return State.SUCCEEDED
+    return result.state
+
+
+def _lives(stripe_subscription_id: str) -> bool:
+    rows = Subscription.objects.filter(stripe_subscription_id=stripe_subscription_id)
+    return rows.filter(stripe_status__in=LIVE).exists()
 
 
 def _repeat(attempt: SubscribeAttempt) -> Outcome:

@@ -13,8 +13,8 @@ from identity.revocation import RELEVANT_SECONDS
 from users.models import User
 
 
-def mirror_user(user_id: UUID) -> User:
-    """Return the user's mirror row, making a bare one if the feed has not brought it yet.
+def mirror_user(user_id: UUID) -> None:
+    """See that the user has a mirror row, a bare one if the feed has not brought it yet.
 
     An access token proves the id and nothing more, so the bare row carries a parked name until
     the feed delivers the real one. Two requests at once make one row.
@@ -22,8 +22,8 @@ def mirror_user(user_id: UUID) -> User:
     Args:
         user_id: The verified token's subject.
     """
-    _ensure_row(user_id)
-    return User.objects.get(id=user_id)
+    row = User(id=user_id, username=parked_username(user_id))
+    User.objects.bulk_create([row], ignore_conflicts=True)
 
 
 @transaction.atomic
@@ -97,13 +97,8 @@ def parked_username(user_id: UUID) -> str:
     return f"user-{user_id}"
 
 
-def _ensure_row(user_id: UUID) -> None:
-    row = User(id=user_id, username=parked_username(user_id))
-    User.objects.bulk_create([row], ignore_conflicts=True)
-
-
 def _locked_row(user_id: UUID) -> User:
-    _ensure_row(user_id)
+    mirror_user(user_id)
     return User.objects.select_for_update().get(id=user_id)
 
 
