@@ -19,7 +19,7 @@ from tests.sandbox import Sandbox
 from webhooks.models import WebhookEvent
 
 # A larger run: CHAOS_SUBSCRIPTIONS=1000 pytest tests/test_webhook_chaos.py
-_SUBSCRIPTIONS = int(os.environ.get("CHAOS_SUBSCRIPTIONS", "25"))
+_SUBSCRIPTIONS = int(os.environ.get("CHAOS_SUBSCRIPTIONS", "15"))
 _SEED = int(os.environ.get("CHAOS_SEED", "20261123"))
 _DROPPED = 0.05
 _ROUNDS = 3
