@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from auth_service.audit import Origin
+from auth_service.passwords import hash_password
 from auth_service.users import changes
 from auth_service.users.accounts import User
 from tests.conftest import PASSWORD, MovableClock, Service
@@ -194,6 +195,30 @@ def test_the_current_password_is_asked_for(as_ada: httpx.Client, obtain: Obtain)
 
     assert (answer.status_code, answer.json()["code"]) == (403, "wrong_password")
     assert obtain().status_code == 200
+
+
+def test_a_change_under_way_does_not_undo_what_staff_did(
+    service: Service,
+    as_ada: httpx.Client,
+    ada: User,
+    obtain: Obtain,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever stole the old password is out when staff set a new one, however busy they are."""
+
+    async def overtaken(*args: object, **options: object) -> str:
+        origin = Origin(source="test")
+        with changes.change(service.engine, origin=origin, now=service.clock()) as change:
+            changes.set_password(change, ada.id, password_hash=hash_password("set by staff"))
+        return hash_password(NEW_PASSWORD)
+
+    monkeypatch.setattr("auth_service.routes.account.acceptable_hash", overtaken)
+    body = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    answer = as_ada.post("/api/token/password", json=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_not_valid")
+    assert obtain(password=NEW_PASSWORD).status_code == 401
+    assert obtain(password="set by staff").status_code == 200
 
 
 def test_guessing_the_current_password_is_throttled(as_ada: httpx.Client) -> None:

@@ -76,5 +76,5 @@ def _end_sessions(parts: Parts, user: User, origin: Origin) -> None:
 def _change_password(parts: Parts, user: User, new_hash: str, source: str) -> Response:
     origin = Origin(actor_id=user.id, source=source)
     with changes.change(parts.engine, origin=origin, now=parts.clock()) as change:
-        changed = changes.set_password(change, user.id, password_hash=new_hash)
+        changed = changes.replace_own_password(change, user, password_hash=new_hash)
     return log_in(parts, changed, username=user.username, source=source)

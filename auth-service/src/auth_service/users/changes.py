@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from auth_service import audit
 from auth_service.audit import Origin
-from auth_service.errors import UsernameTaken, VersionConflict
+from auth_service.errors import InvalidToken, UsernameTaken, VersionConflict
 from auth_service.tables import feed_position, users
 from auth_service.throttle import normalised
 from auth_service.users import guards, idempotency
@@ -175,6 +175,24 @@ def set_password(change: Change, user_id: UUID, *, password_hash: str) -> User:
     changed = _write(change, user, {"password_hash": password_hash}, moves_epoch=True)
     _log(change, "user.password_set", user.id)
     return changed
+
+
+def replace_own_password(change: Change, user: User, *, password_hash: str) -> User:
+    """Replace the password of somebody who has just shown the present one.
+
+    Args:
+        change: The open change.
+        user: As read before the password was checked. If the epoch has moved since, staff may
+            have shut out whoever knew it, and they must not get back in by this.
+        password_hash: Of the new password.
+
+    Raises:
+        InvalidToken: The account is gone or its sessions ended meanwhile.
+    """
+    now_known = guards.get_or_none(change.connection, user.id)
+    if now_known is None or now_known.auth_epoch != user.auth_epoch:
+        raise InvalidToken
+    return set_password(change, user.id, password_hash=password_hash)
 
 
 def end_sessions(change: Change, user_id: UUID) -> User:
