@@ -340,17 +340,20 @@ def test_nobody_takes_the_own_rights_away(
 def test_staff_cannot_reach_for_superusers(
     as_billing: httpx.Client, root: User, clerk: User, add_user: AddUser
 ) -> None:
-    """A clerk with the right to edit users cannot become or take over a superuser."""
-    user, headers = add_user(), acting(clerk)
-    body = {"username": "mallory", "password": PASSWORD, "is_superuser": True}
+    """A clerk with the right to edit users makes no staff, and takes over none."""
+    user, other, headers = add_user(), add_user("other", is_staff=True), acting(clerk)
+    body = {"username": "mallory", "password": PASSWORD}
     password = {"password": "a brand new passphrase"}
 
     refused = [
         change(as_billing, user, actor=clerk, is_superuser=True),
+        change(as_billing, user, actor=clerk, is_staff=True),
         change(as_billing, clerk, actor=clerk, is_superuser=True),
         change(as_billing, root, actor=clerk, email="x@x.org"),
-        as_billing.post("/internal/users", json=body, headers=headers),
+        as_billing.post("/internal/users", json=body | {"is_superuser": True}, headers=headers),
+        as_billing.post("/internal/users", json=body | {"is_staff": True}, headers=headers),
         as_billing.post(f"/internal/users/{root.id}/password", json=password, headers=headers),
+        as_billing.post(f"/internal/users/{other.id}/password", json=password, headers=headers),
         as_billing.post(f"/internal/users/{root.id}/deactivate", headers=headers),
         as_billing.delete(f"/internal/users/{root.id}", headers=headers),
         as_billing.get("/internal/audit", headers=headers),
@@ -358,6 +361,7 @@ def test_staff_cannot_reach_for_superusers(
     allowed = [
         change(as_billing, user, actor=clerk, email="x@x.org"),
         as_billing.post(f"/internal/users/{user.id}/password", json=password, headers=headers),
+        as_billing.post(f"/internal/users/{clerk.id}/password", json=password, headers=headers),
         as_billing.get("/internal/audit", headers=acting(root)),
     ]
 

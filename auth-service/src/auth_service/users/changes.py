@@ -17,9 +17,7 @@ from auth_service.tables import feed_position, users
 from auth_service.throttle import normalised
 from auth_service.users import guards, idempotency
 from auth_service.users.accounts import COLUMNS, User, get, user_of
-
-# The log tells their values; names and addresses are personal, and the log outlives the account.
-_RIGHTS = ("is_active", "is_staff", "is_superuser")
+from auth_service.users.guards import RIGHTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +75,9 @@ def create(change: Change, new: NewUser, *, password_hash: str) -> User:
     """Add an account.
 
     Raises:
-        SuperuserRequired: A staff member without that right would make a superuser.
+        SuperuserRequired: Somebody who is no superuser would make staff.
     """
-    if new.is_superuser:
+    if new.is_staff or new.is_superuser:
         guards.require_superuser(change.connection, change.origin)
     row = change.connection.execute(
         insert(users)
@@ -101,7 +99,7 @@ def create(change: Change, new: NewUser, *, password_hash: str) -> User:
         .returning(*COLUMNS)
     ).one()
     user = user_of(row)
-    _log(change, "user.created", user.id, {name: getattr(user, name) for name in _RIGHTS})
+    _log(change, "user.created", user.id, {name: getattr(user, name) for name in RIGHTS})
     return user
 
 
@@ -132,13 +130,14 @@ def alter(
     if not changed:
         return user
     guards.check_alteration(change.connection, change.origin, user, changed)
-    loses_right = any(changed.get(name) is False for name in _RIGHTS)
+    loses_right = any(changed.get(name) is False for name in RIGHTS)
     values = dict(changed)
     if "username" in values:
         values["username_key"] = normalised(values["username"])
     altered = _write(change, user, values, moves_epoch=loses_right)
+    # Names and addresses are personal, and the log outlives the account.
     detail = {
-        name: [getattr(user, name), value] if name in _RIGHTS else "changed"
+        name: [getattr(user, name), value] if name in RIGHTS else "changed"
         for name, value in changed.items()
     }
     _log(change, "user.changed", user.id, detail)
@@ -205,11 +204,6 @@ def end_sessions(change: Change, user_id: UUID) -> User:
     moved = _write(change, user, {}, moves_epoch=True)
     _log(change, "user.sessions_ended", user.id)
     return moved
-
-
-def note_login(connection: Connection, user_id: UUID, *, now: datetime) -> None:
-    """Write down when a user last logged in; no change that others need to hear of."""
-    connection.execute(update(users).where(users.c.id == user_id).values(last_login_at=now))
 
 
 def delete(change: Change, user_id: UUID) -> None:

@@ -11,7 +11,9 @@ from auth_service.errors import LastSuperuser, SelfDemotion, SuperuserRequired, 
 from auth_service.tables import users
 from auth_service.users.accounts import User, get
 
-_RIGHTS = ("is_active", "is_staff", "is_superuser")
+RIGHTS = ("is_active", "is_staff", "is_superuser")
+# Those that only superusers give.
+GRANTS = ("is_staff", "is_superuser")
 
 
 def get_or_none(connection: Connection, user_id: UUID) -> User | None:
@@ -36,12 +38,12 @@ def require_superuser(connection: Connection, origin: Origin) -> None:
 
 
 def require_reach(connection: Connection, origin: Origin, user: User) -> None:
-    """Only superusers touch superusers: another's new password would be their rights.
+    """Only superusers touch staff: another's new password would be their rights.
 
     Raises:
-        SuperuserRequired: The actor is none and the account is.
+        SuperuserRequired: The actor is none, and the account is another's with power.
     """
-    if user.is_superuser and origin.actor_id != user.id:
+    if (user.is_staff or user.is_superuser) and origin.actor_id != user.id:
         require_superuser(connection, origin)
 
 
@@ -62,9 +64,9 @@ def check_alteration(
         LastSuperuser: Nobody would be left who can grant rights.
     """
     require_reach(connection, origin, user)
-    if "is_superuser" in changed:
+    if not changed.keys().isdisjoint(GRANTS):
         require_superuser(connection, origin)
-    loses_right = any(changed.get(name) is False for name in _RIGHTS)
+    loses_right = any(changed.get(name) is False for name in RIGHTS)
     if loses_right and origin.actor_id == user.id:
         raise SelfDemotion
     loses_superuser = changed.get("is_active") is False or changed.get("is_superuser") is False
