@@ -179,16 +179,16 @@ class AuthClient:
         page = self._call("GET", f"/internal/users/changes?{query}")
         return UserChanges(list(page["changes"]), int(page["next_after"]))
 
-    def audit_log(self, *, user_id: str, before: str, limit: int) -> dict[str, Any]:
+    def audit_log(self, *, user_id: str, before: str, limit: int, actor: Actor) -> dict[str, Any]:
         """Return a page of auth-service's audit log, newest first.
 
         Raises:
-            AuthRefused: `user_id` or `before` is malformed.
+            AuthRefused: `user_id` or `before` is malformed, or the actor is no superuser.
             AuthUnavailable: Nobody can say.
         """
         given = {"user_id": user_id, "before": before, "limit": str(limit)}
         query = urlencode({name: value for name, value in given.items() if value})
-        return self._call("GET", f"/internal/audit?{query}")
+        return self._call("GET", f"/internal/audit?{query}", actor=actor)
 
     def _call(
         self,

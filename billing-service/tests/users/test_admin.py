@@ -323,13 +323,15 @@ def test_superusers_read_the_audit_log(
             "detail": {},
         }
     ]
-    client, _ = sign_in("second")
+    client, second_id = sign_in("second")
 
     page = client.get("/admin/users/user/audit/").content.decode()
+    asked = next(seen[2] for seen in auth_service.requests if seen[1] == "/internal/audit")
     auth_service.refuse_next = Refusal(503, "unavailable")
     away = client.get("/admin/users/user/audit/").content.decode()
 
     assert all(word in page for word in ("user.password_set", "alice", "203.0.113.9"))
+    assert asked["X-Actor-Id"] == str(second_id)
     assert "cannot answer right now." in away
 
 

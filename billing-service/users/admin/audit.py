@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from errors import BillingError
-from users.admin.rules import staff
+from users.admin.rules import actor, staff
 from users.auth_client import auth_client
 from users.models import User
 
@@ -30,7 +30,10 @@ def show(model_admin: "UserAdmin", request: HttpRequest) -> HttpResponse:
     user_id = request.GET.get("user_id", "")
     try:
         page = auth_client().audit_log(
-            user_id=user_id, before=request.GET.get("before", ""), limit=PAGE_SIZE
+            user_id=user_id,
+            before=request.GET.get("before", ""),
+            limit=PAGE_SIZE,
+            actor=actor(request),
         )
     except BillingError as refusal:
         model_admin.message_user(request, refusal.detail, messages.ERROR)
