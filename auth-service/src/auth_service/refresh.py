@@ -42,10 +42,14 @@ RETURNING f.head_exp, f.epoch, u.is_staff, u.is_superuser
 
 # Without a row the user was deactivated or changed their password while we hashed.
 _START = """
-INSERT INTO refresh_family (id, user_id, epoch, head_jti, head_iat, head_exp, absolute_exp)
-SELECT :family, id, auth_epoch, :jti, :now, :head_exp, :absolute_exp FROM users
-WHERE id = :user AND is_active AND auth_epoch = :epoch
-RETURNING id
+WITH begun AS (
+    INSERT INTO refresh_family (id, user_id, epoch, head_jti, head_iat, head_exp, absolute_exp)
+    SELECT :family, id, auth_epoch, :jti, :now, :head_exp, :absolute_exp FROM users
+    WHERE id = :user AND is_active AND auth_epoch = :epoch
+    RETURNING user_id
+)
+UPDATE users SET last_login_at = :at FROM begun WHERE users.id = begun.user_id
+RETURNING users.id
 """
 
 
@@ -84,10 +88,10 @@ class RefreshFamilies:
     replay_grace_seconds: int
 
     def start(self, connection: Connection, subject: Subject, *, now: datetime) -> RefreshGrant:
-        """Begin a family for a user who has just shown a password.
+        """Begin a family for a user who has just shown a password, and note when that was.
 
         Args:
-            connection: A transaction, which the log-in shares.
+            connection: Where to write.
             subject: As read before the password was hashed.
             now: The moment of the log-in.
 
@@ -110,6 +114,7 @@ class RefreshFamilies:
                 "family": grant.family_id,
                 "jti": grant.jti,
                 "now": issued_at,
+                "at": now,
                 "head_exp": grant.expires_at,
                 "absolute_exp": absolute,
                 "user": subject.user_id,

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, select, text
+from sqlalchemy import Connection, Exists, bindparam, delete, exists, select, text
 
 from auth_service.errors import TooManyAttempts
 from auth_service.tables import known_source, throttle_bucket
@@ -36,10 +36,13 @@ ON CONFLICT (key) DO UPDATE SET
     expires_at = CASE WHEN :slides OR b.expires_at <= :now THEN :expires_at ELSE b.expires_at END
 """)
 
-_REMEMBER = text("""
-INSERT INTO known_source AS k (key, last_success_at) VALUES (:key, :now)
+# Most log-ins find nothing to forgive and a source noted today: then nothing is written.
+_FORGIVE_AND_REMEMBER = text("""
+WITH forgiven AS (DELETE FROM throttle_bucket WHERE key = :key)
+INSERT INTO known_source (key, last_success_at)
+SELECT :key, :now
+WHERE NOT EXISTS (SELECT FROM known_source WHERE key = :key AND last_success_at >= :stale)
 ON CONFLICT (key) DO UPDATE SET last_success_at = :now
-WHERE k.last_success_at < :stale
 """)
 
 
@@ -93,22 +96,26 @@ class LoginThrottle:
         Raises:
             TooManyAttempts: Says after how many seconds the last of the buckets opens again.
         """
-        is_known = self._is_known(connection, attempt, now=now)
-        watched = self._limits_for(attempt, is_known=is_known)
+        keys = [attempt.pair_key, attempt.source_key, attempt.account_key]
         rows = connection.execute(
-            select(throttle_bucket).where(
-                throttle_bucket.c.key.in_(bindparam("keys", list(watched), expanding=True)),
+            select(throttle_bucket, _is_known(attempt, now=now).label("is_known")).where(
+                throttle_bucket.c.key.in_(bindparam("keys", keys, expanding=True)),
                 throttle_bucket.c.expires_at > now,
             )
-        )
-        opens = [self._opens_at(row, attempt, limit=watched[bytes(row.key)]) for row in rows]
+        ).all()
+        watched = self._limits_for(attempt, is_known=any(row.is_known for row in rows))
+        opens = [
+            self._opens_at(row, attempt, limit=watched[bytes(row.key)])
+            for row in rows
+            if bytes(row.key) in watched
+        ]
         latest = max((moment for moment in opens if moment), default=now)
         if latest > now:
             raise TooManyAttempts(retry_after_seconds=ceil((latest - now).total_seconds()))
 
     def record_failure(self, connection: Connection, attempt: Attempt, *, now: datetime) -> None:
         """Count a failure in every bucket that watched the attempt."""
-        is_known = self._is_known(connection, attempt, now=now)
+        is_known = bool(connection.scalar(select(_is_known(attempt, now=now))))
         # In key order, so that two attempts never wait for each other in a circle.
         for key in sorted(self._limits_for(attempt, is_known=is_known)):
             slides = key == attempt.pair_key
@@ -124,9 +131,9 @@ class LoginThrottle:
 
     def record_success(self, connection: Connection, attempt: Attempt, *, now: datetime) -> None:
         """Forgive the account's failures from this source and remember the source."""
-        connection.execute(delete(throttle_bucket).where(throttle_bucket.c.key == attempt.pair_key))
         connection.execute(
-            _REMEMBER, {"key": attempt.pair_key, "now": now, "stale": now - timedelta(days=1)}
+            _FORGIVE_AND_REMEMBER,
+            {"key": attempt.pair_key, "now": now, "stale": now - timedelta(days=1)},
         )
 
     def _limits_for(self, attempt: Attempt, *, is_known: bool) -> dict[bytes, int]:
@@ -149,18 +156,16 @@ class LoginThrottle:
             opens = row.expires_at
         return opens
 
-    def _is_known(self, connection: Connection, attempt: Attempt, *, now: datetime) -> bool:
-        found = connection.execute(
-            select(known_source.c.key).where(
-                known_source.c.key == attempt.pair_key,
-                known_source.c.last_success_at > now - KNOWN_SOURCE_MEMORY,
-            )
-        )
-        return found.first() is not None
-
     def _key(self, *parts: str) -> bytes:
         message = "\0".join(parts).encode()
         return hmac.digest(self.secret, message, hashlib.sha256)
+
+
+def _is_known(attempt: Attempt, *, now: datetime) -> Exists:
+    return exists().where(
+        known_source.c.key == attempt.pair_key,
+        known_source.c.last_success_at > now - KNOWN_SOURCE_MEMORY,
+    )
 
 
 def purge(connection: Connection, *, now: datetime, limit: int) -> int:
