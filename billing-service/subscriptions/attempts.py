@@ -26,6 +26,10 @@ LEASE = timedelta(seconds=BUDGET_SECONDS + 5)
 KEYS_ARE_GOOD_FOR = timedelta(hours=23)
 
 State = SubscribeAttempt.State
+_OUTCOME = (
+    *("state", "calls", "closed_at"),
+    *("stripe_subscription_id", "refusal", "idempotency_key"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +131,7 @@ def close(
     if state == State.SUPERSEDED:
         # The try that replaces it carries the caller's key on.
         attempt.idempotency_key = None
-    attempt.save()
+    attempt.save(update_fields=_OUTCOME)
 
 
 def _repeated(wish: Wish) -> SubscribeAttempt | None:

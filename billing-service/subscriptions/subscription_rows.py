@@ -1,6 +1,6 @@
 """Turns one of Stripe's subscriptions into our row; used by `sync` alone."""
 
-import uuid
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ _TOLD = ("stripe_status", "price_reference", "cancel_at_period_end", "current_pe
 
 
 def write_subscription(
-    row: Subscription | None,
+    row: Subscription,
     *,
     found: StripeSubscription,
     customer: Customer,
@@ -25,14 +25,14 @@ def write_subscription(
     """Insert or update the row of one subscription, and note what changed.
 
     Args:
-        row: Our row, if there is one.
+        row: Our row, or a new one.
         found: What Stripe says.
         customer: Whose it is; locked by the caller.
         cause: For the timeline.
         grace: How long `past_due` still gives access.
     """
-    before = {} if row is None else _told(row)
-    row = row or Subscription(stripe_subscription_id=found.id, is_current=False)
+    before = _told(row) if row.pk else {}
+    row.stripe_subscription_id = found.id
     row.customer, row.user_id = customer, customer.user_id
     for name, value in _columns(found, grace=grace).items():
         setattr(row, name, value)
@@ -88,7 +88,7 @@ def tombstone(row: Subscription, *, cause: str) -> None:
     _note_change(row, before=before, cause=cause)
 
 
-def choose_current(user_id: uuid.UUID) -> None:
+def choose_current(rows: Collection[Subscription]) -> None:
     """Mark the one subscription a user's status is about.
 
     The live one; else one that may still become live; else the newest. So a `deleted` event for
@@ -96,15 +96,16 @@ def choose_current(user_id: uuid.UUID) -> None:
     (Stripe's times have no finer grain) does not hide its successor.
 
     Args:
-        user_id: Whose customer row the caller has locked.
+        rows: All of the user's, whose customer row the caller has locked.
     """
-    rows = list(Subscription.objects.filter(user_id=user_id))
     if not rows:
         return
     best = max(rows, key=_rank)
     if best.is_current:
         return
-    Subscription.objects.filter(user_id=user_id, is_current=True).update(is_current=False)
+    for row in rows:
+        if row.is_current:
+            Subscription.objects.filter(pk=row.pk).update(is_current=False)
     Subscription.objects.filter(pk=best.pk).update(is_current=True)
 
 

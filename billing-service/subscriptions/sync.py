@@ -39,6 +39,10 @@ from subscriptions.subscription_rows import (
 from users.mirror import mirror_user
 
 _MAX_TRIES = 5
+_SAID_OF_CARDS = (
+    *("customer", "brand", "last4", "exp_month", "exp_year"),
+    *("fingerprint", "is_default", "detached_at"),
+)
 
 _log = logging.getLogger(__name__)
 
@@ -141,7 +145,7 @@ def write(
     """
     with transaction.atomic():
         row = Customer.objects.select_for_update().get(pk=customer.pk)
-        rows = {each.stripe_subscription_id: each for each in row.subscriptions.all()}
+        rows = _subscriptions_of(row.user_id)
         if row.sync_version != customer.sync_version and not _stored_already(truth, rows=rows):
             raise Overtaken
         _write_customer(row, truth=truth)
@@ -211,9 +215,13 @@ def _adopt(stripe_customer_id: str) -> Customer | None:
 
 def lock_customer(user_id: uuid.UUID) -> Customer:
     """Lock the row of a user's customer, making it first if need be; call in a transaction."""
+    rows = Customer.objects.select_for_update().filter(user_id=user_id, deleted_at=None)
+    known = rows.first()
+    if known is not None:
+        return known
     mirror_user(user_id)
     Customer.objects.bulk_create([Customer(user_id=user_id)], ignore_conflicts=True)
-    return Customer.objects.select_for_update().get(user_id=user_id, deleted_at=None)
+    return rows.get()
 
 
 def lock_customer_of_caller(user_id: uuid.UUID) -> Customer:
@@ -245,9 +253,11 @@ def bury_customer(customer: Customer, *, cause: str) -> None:
         row.sync_version += 1
         row.save(update_fields=["deleted_at", "sync_version"])
         row.payment_methods.filter(detached_at=None).update(detached_at=row.deleted_at)
-        for subscription in row.subscriptions.all():
-            tombstone(subscription, cause=cause)
-        choose_current(row.user_id)
+        rows = _subscriptions_of(row.user_id)
+        for subscription in rows.values():
+            if subscription.customer_id == row.pk:
+                tombstone(subscription, cause=cause)
+        choose_current(rows.values())
 
 
 def _write_customer(row: Customer, *, truth: Truth) -> None:
@@ -264,20 +274,25 @@ def _write_payment_methods(row: Customer, *, truth: Truth) -> None:
     if truth.payment_methods is None:
         return
     default = truth.customer.default_payment_method_id if truth.customer else ""
-    for card in truth.payment_methods:
-        PaymentMethod.objects.update_or_create(
+    cards = [
+        PaymentMethod(
+            customer=row,
             stripe_payment_method_id=card.id,
-            defaults={
-                "customer": row,
-                "brand": card.brand,
-                "last4": card.last4,
-                "exp_month": card.exp_month,
-                "exp_year": card.exp_year,
-                "fingerprint": card.fingerprint,
-                "is_default": card.id == default,
-                "detached_at": None,
-            },
+            brand=card.brand,
+            last4=card.last4,
+            exp_month=card.exp_month,
+            exp_year=card.exp_year,
+            fingerprint=card.fingerprint,
+            is_default=card.id == default,
         )
+        for card in truth.payment_methods
+    ]
+    PaymentMethod.objects.bulk_create(
+        cards,
+        update_conflicts=True,
+        unique_fields=["stripe_payment_method_id"],
+        update_fields=_SAID_OF_CARDS,
+    )
     if truth.complete:
         attached = [card.id for card in truth.payment_methods]
         row.payment_methods.filter(detached_at=None).exclude(
@@ -288,16 +303,28 @@ def _write_payment_methods(row: Customer, *, truth: Truth) -> None:
 def _write_subscriptions(
     row: Customer, *, truth: Truth, rows: dict[str, Subscription], cause: str
 ) -> None:
-    left = dict(rows)
     for found in truth.subscriptions:
-        write_subscription(
-            left.pop(found.id, None), found=found, customer=row, cause=cause, grace=_grace()
+        rows[found.id] = write_subscription(
+            # A user's first is the current one; so it need not be made that afterwards.
+            rows.get(found.id) or Subscription(is_current=not rows),
+            found=found,
+            customer=row,
+            cause=cause,
+            grace=_grace(),
         )
         _settle_attempt(found)
     if truth.complete or row.deleted_at is not None:
-        for missing in left.values():
-            tombstone(missing, cause=cause)
-    choose_current(row.user_id)
+        named = {found.id for found in truth.subscriptions}
+        for missing in rows.values():
+            if missing.customer_id == row.pk and missing.stripe_subscription_id not in named:
+                tombstone(missing, cause=cause)
+    choose_current(rows.values())
+
+
+def _subscriptions_of(user_id: uuid.UUID) -> dict[str, Subscription]:
+    """Return a user's subscriptions by Stripe's ids, earlier customers' tombstones included."""
+    rows = Subscription.objects.filter(user_id=user_id)
+    return {each.stripe_subscription_id: each for each in rows}
 
 
 def _settle_attempt(found: StripeSubscription) -> None:

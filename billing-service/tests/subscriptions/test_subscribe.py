@@ -1,6 +1,8 @@
 """The original's demo, and what goes wrong around it."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from subscriptions.models import SubscribeAttempt, Subscription
 from tests.sandbox import Sandbox
@@ -29,6 +31,18 @@ def test_a_good_card_subscribes(person: Person) -> None:
     assert body["purchase_date"] == body["current_period_start"][:10]
     assert (body["cancel_at_period_end"], body["next_action"]) == (False, None)
     assert person.status() == body
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["new customer", "known customer"])
+def test_subscribing_asks_the_database_little(person: Person, *, known: bool) -> None:
+    """Its own time is mostly statements: one more here is paid by every subscriber."""
+    if known:
+        assert person.post("setup-intent").status_code == 200
+
+    with CaptureQueriesContext(connection) as asked:
+        assert person.subscribe().status_code == 200
+
+    assert len(asked) <= (22 if known else 25)
 
 
 @pytest.mark.parametrize("number", ["4000002760000016", "4000000760000002", "5105105105105100"])
