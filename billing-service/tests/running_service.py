@@ -1,11 +1,13 @@
 """The service as it runs in earnest: gunicorn and a worker, on a test's database and Stripe."""
 
 import contextlib
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -26,7 +28,8 @@ def running_service(stripe: Sandbox, *, log: Path) -> Iterator[str]:
         log: Collects everything they say.
     """
     port = free_port()
-    address = f"http://127.0.0.1:{port}"
+    host = _as_seen_from(stripe)
+    address = f"http://{host}:{port}"
     commands = [
         [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "config.wsgi"],
         [sys.executable, "manage.py", "run_worker"],
@@ -34,7 +37,7 @@ def running_service(stripe: Sandbox, *, log: Path) -> Iterator[str]:
     with log.open("wb") as output, contextlib.ExitStack() as stack:
         secret = stack.enter_context(_endpoint(stripe, f"{address}/api/stripe-webhook/"))
         environment = service_environment(
-            BILLING_BIND=f"127.0.0.1:{port}",
+            BILLING_BIND=f"{host}:{port}",
             BILLING_WORKERS="2",
             LOG_LEVEL="DEBUG",
             STRIPE_WEBHOOK_SECRET=secret,
@@ -53,6 +56,15 @@ def running_service(stripe: Sandbox, *, log: Path) -> Iterator[str]:
         finally:
             for process in started:
                 process.terminate()
+
+
+def _as_seen_from(stripe: Sandbox) -> str:
+    """Return our address on the way to the sandbox, which may be in another container."""
+    base = urlsplit(stripe.base)
+    assert base.hostname is not None
+    with socket.create_connection((base.hostname, base.port or 80)) as connection:
+        host: str = connection.getsockname()[0]
+        return host
 
 
 @contextlib.contextmanager
