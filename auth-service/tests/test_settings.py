@@ -42,6 +42,14 @@ def test_the_issuer_is_kept_as_it_is_written() -> None:
         ({}, "AUTH_DATABASE_URL"),
         ({"AUTH_DATABASE_URL": "mysql://x"}, "AUTH_DATABASE_URL"),
         ({"AUTH_DATABASE_URL": "top-secret"}, "AUTH_DATABASE_URL"),
+        (
+            SECRET
+            | {
+                "ENVIRONMENT": "production",
+                "AUTH_DATABASE_URL": "postgresql://auth:local-only-top-secret@db/auth",
+            },
+            "AUTH_DATABASE_URL",
+        ),
         (DATABASE | {"ENVIRONMENT": "prod"}, "ENVIRONMENT"),
         (DATABASE | {"PUBLIC_URL": "localhost:8000"}, "PUBLIC_URL"),
         (DATABASE | {"PUBLIC_URL": "http://localhost:8000/"}, "PUBLIC_URL"),

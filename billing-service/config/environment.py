@@ -13,6 +13,8 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 # Demo values: `_Reader.secret` refuses them wherever ENVIRONMENT is not local.
 LOCAL_ONLY_DJANGO_SECRET = "local-only-django-secret-key-never-use-it-elsewhere"
 LOCAL_ONLY_CLIENT_SECRET = "local-demo-secret-of-billing-service"
+# What .env.sample ships for the databases begins with it.
+_LOCAL_ONLY = "local-only-"
 
 
 class BadEnvironment(ValueError):
@@ -70,7 +72,7 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
         stage=stage,
         log_level=cast(LogLevel, reader.choice("LOG_LEVEL", get_args(LogLevel), default="INFO")),
         public_url=public_url,
-        database_url=reader.required("BILLING_DATABASE_URL"),
+        database_url=reader.database_url("BILLING_DATABASE_URL", local=local),
         django_secret_key=reader.secret(
             "DJANGO_SECRET_KEY",
             local_default=LOCAL_ONLY_DJANGO_SECRET,
@@ -151,6 +153,12 @@ class _Reader:
         value = self.text(name, default="")
         if not value:
             raise BadEnvironment(f"{name} must be set.")
+        return value
+
+    def database_url(self, name: str, *, local: bool) -> str:
+        value = self.required(name)
+        if not local and f":{_LOCAL_ONLY}" in value:
+            raise BadEnvironment(f"{name} holds a demo password, which only ENVIRONMENT=local may.")
         return value
 
     def secret(self, name: str, *, local_default: str, at_least: int, local: bool) -> str:

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+# What .env.sample ships begins with it.
+_LOCAL_ONLY = "local-only-"
 _DEMO_CLIENT_SECRET = "local-demo-secret-of-billing-service"  # noqa: S105 # refused outside local
 _MINIMUM_SECRET_LENGTH = 32
 _DAY_SECONDS = 86_400
@@ -98,7 +100,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             _secret_for(environment),
             default=_DEMO_CLIENT_SECRET if environment is Environment.LOCAL else None,
         ),
-        database_url=read("AUTH_DATABASE_URL", _database_url),
+        database_url=read("AUTH_DATABASE_URL", _database_url_for(environment)),
         keys_dir=read("KEYS_DIR", Path, default="../keys"),
         keys_passphrase_file=read("KEYS_PASSPHRASE_FILE", _optional_path, default=""),
         access_token_lifetime_seconds=read(
@@ -155,15 +157,21 @@ def _url(value: str) -> str:
     return value
 
 
-def _database_url(value: str) -> URL:
-    try:
-        url = make_url(value)
-    except ArgumentError:
-        # The value may hold a password, so it is not repeated.
-        raise ValueError("must be an address such as postgresql://user@host/database") from None
-    if url.get_backend_name() != "postgresql":
-        raise ValueError("must begin with postgresql://")
-    return url.set(drivername="postgresql+psycopg2")
+def _database_url_for(environment: Environment) -> Callable[[str], URL]:
+    def parse(value: str) -> URL:
+        # The value may hold a password, so no sentence repeats it.
+        try:
+            url = make_url(value)
+        except ArgumentError:
+            raise ValueError("must be an address such as postgresql://user@host/database") from None
+        if url.get_backend_name() != "postgresql":
+            raise ValueError("must begin with postgresql://")
+        demo = str(url.password or "").startswith(_LOCAL_ONLY)
+        if demo and environment is not Environment.LOCAL:
+            raise ValueError("holds a demo password, which only ENVIRONMENT=local may")
+        return url.set(drivername="postgresql+psycopg2")
+
+    return parse
 
 
 def _audiences(value: str) -> tuple[str, ...]:

@@ -42,6 +42,7 @@ def test_production_reads_every_secret() -> None:
     ("variable", "value", "sentence"),
     [
         ("BILLING_DATABASE_URL", "", "must be set"),
+        ("BILLING_DATABASE_URL", "postgresql://b:local-only-b@db/b", "demo password"),
         ("DJANGO_SECRET_KEY", "", "must be set when ENVIRONMENT is not local"),
         ("DJANGO_SECRET_KEY", "short", "at least 50 characters"),
         ("AUTH_INTERNAL_CLIENT_SECRET", "", "must be set when ENVIRONMENT is not local"),
