@@ -94,7 +94,8 @@ def _section(suite: Suite, found: Findings, why: Mapping[str, str]) -> str:
             f"| {'reached' if reached else 'not reached'} |"
         )
         if not reached:
-            misses.append(f"- *{goal.what}*: {why.get(goal.id, 'not explained yet.')}")
+            reason = why.get(goal.id, "not explained yet.")
+            misses.append(f"- *{goal.what} ÷ {goal.against}*: {reason}")
     if misses:
         lines += ["", "Not reached, and why:", "", *misses]
     for remark in found.remarks:
