@@ -115,6 +115,17 @@ def test_revoke_accepts_the_first_characters_of_a_kid(operator: Operator) -> Non
     assert operator.states() == ["revoked", "active", "upcoming"]
 
 
+@pytest.mark.parametrize("characters", ["-h9xQ3vR", "--yX_k2W"])
+def test_a_kid_that_begins_with_a_hyphen_is_no_option(operator: Operator, characters: str) -> None:
+    """Base64url has hyphens, so one key in 64 is named like that."""
+    operator.types("init")
+
+    refused = operator.types("revoke", characters, "--yes")
+
+    assert refused.exit_code == 2
+    assert f"keys begin with '{characters}'" in refused.stderr
+
+
 def test_a_spare_can_be_added_to_a_laptop_start(tmp_path: Path) -> None:
     """Before a rehearsal of the emergency."""
     newcomer = Operator(tmp_path / "keys", "local")
