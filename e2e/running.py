@@ -2,11 +2,13 @@
 
 import base64
 import json
+import os
 import signal
 import socket
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,13 +20,25 @@ from dev.demo.journey import verification_address
 from dev.demo.visitor import Visitor
 from dev.errors import PartFailed
 from dev.parts import Process
-from dev.settings import PORT_VARIABLES, Settings
+from dev.settings import PORT_VARIABLES, Settings, load
 from dev.startup import READY_SECONDS, State
-from dev.system import System
+from dev.system import System, system
 
 ADMIN_NAME, ADMIN_PASSWORD = "admin", "qweqweqwE1"
 PASSWORD = "correct horse battery staple 41"
 COMPLETE, FAIL = "Complete authentication", "Fail authentication"
+# Tests come from one address and are quicker than people.
+UNLIMITED = dict.fromkeys(
+    (
+        "TOKEN_RPS",
+        "TOKEN_BURST",
+        "PUBLIC_RPS",
+        "PUBLIC_BURST",
+        "CARD_FAILURES_PER_CARD",
+        "CARD_FAILURES_PER_SOURCE",
+    ),
+    "100000",
+)
 
 
 def free_ports() -> dict[str, str]:
@@ -277,3 +291,25 @@ def bring_up(system: System) -> None:
         if error.log is not None and error.log.exists():
             error.add_note("\n".join(error.log.read_text().splitlines()[-30:]))
         raise
+
+
+@contextmanager
+def whole_system(state_dir: Path, **settings: str) -> Iterator[Running]:
+    """Run a system on free ports with a state directory of its own, and remove it afterwards.
+
+    Args:
+        state_dir: Where it keeps what it keeps.
+        settings: Environment variables that differ from a newcomer's.
+    """
+    own = {"DEV_STATE_DIR": str(state_dir), "ENVIRONMENT": "local", **settings}
+    whole = system(load({**os.environ, **UNLIMITED, **free_ports(), **own}))
+    try:
+        bring_up(whole)
+        with httpx.Client(timeout=40, trust_env=False) as client:
+            started = Running(whole, client)
+            yield started
+            for person in started.people:
+                person.client.close()
+    finally:
+        commands.take_down(whole)
+        whole.cluster.remove()

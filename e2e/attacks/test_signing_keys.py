@@ -1,28 +1,22 @@
 """Signing keys of a running system: rotated under load, revoked in an emergency, examined."""
 
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from dev import commands
-from dev.settings import load
-from dev.system import system
 from e2e.attacks.forge import header_of
 from e2e.running import (
     ADMIN_NAME,
     ADMIN_PASSWORD,
     Person,
     Running,
-    bring_up,
     claims,
-    free_ports,
     until,
+    whole_system,
 )
 
 ACCESS_SECONDS = "20"
@@ -31,23 +25,9 @@ ACCESS_SECONDS = "20"
 @pytest.fixture(scope="module")
 def short_lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A system of its own, whose keys may be changed and whose access tokens live 20 seconds."""
-    limits = dict.fromkeys(("TOKEN_RPS", "TOKEN_BURST", "PUBLIC_RPS", "PUBLIC_BURST"), "100000")
-    own = {
-        "DEV_STATE_DIR": str(tmp_path_factory.mktemp("keys-system")),
-        "ENVIRONMENT": "local",
-        "ACCESS_TOKEN_LIFETIME_SECONDS": ACCESS_SECONDS,
-    }
-    whole = system(load({**os.environ, **limits, **free_ports(), **own}))
-    try:
-        bring_up(whole)
-        with httpx.Client(timeout=40, trust_env=False) as client:
-            started = Running(whole, client)
-            yield started
-            for person in started.people:
-                person.client.close()
-    finally:
-        commands.take_down(whole)
-        whole.cluster.remove()
+    state_dir = tmp_path_factory.mktemp("keys-system")
+    with whole_system(state_dir, ACCESS_TOKEN_LIFETIME_SECONDS=ACCESS_SECONDS) as started:
+        yield started
 
 
 def is_refused_by_all_workers(person: Person) -> bool:
