@@ -1,6 +1,6 @@
 """Products, prices and webhook endpoints at Stripe."""
 
-from subscriptions.stripe_gateway.client import call, client
+from subscriptions.stripe_gateway.client import call
 from subscriptions.stripe_gateway.objects import StripePrice, read_price
 
 
@@ -13,7 +13,7 @@ def fetch_price(price: str) -> StripePrice:
     Raises:
         MissingAtStripe: There is none.
     """
-    return read_price(call(client().v1.prices.retrieve, price, params={"expand": ["product"]}))
+    return read_price(call("get", "/v1/prices/{}", price, params={"expand": ["product"]}))
 
 
 def find_price(lookup_key: str) -> StripePrice | None:
@@ -23,7 +23,8 @@ def find_price(lookup_key: str) -> StripePrice | None:
         lookup_key: Our name of the product.
     """
     page = call(
-        client().v1.prices.list,
+        "get",
+        "/v1/prices",
         params={"lookup_keys": [lookup_key], "active": True, "expand": ["data.product"]},
     )
     return read_price(page["data"][0]) if page["data"] else None
@@ -43,7 +44,8 @@ def create_price(
         key: Idempotency key.
     """
     data = call(
-        client().v1.prices.create,
+        "post",
+        "/v1/prices",
         params={
             "currency": currency,
             "unit_amount": unit_amount,
@@ -63,7 +65,7 @@ def find_webhook_endpoint(url: str) -> str | None:
     Args:
         url: Where it delivers to.
     """
-    page = call(client().v1.webhook_endpoints.list, params={"limit": 100})
+    page = call("get", "/v1/webhook_endpoints", params={"limit": 100})
     return next((each["id"] for each in page["data"] if each["url"] == url), None)
 
 
@@ -76,7 +78,8 @@ def create_webhook_endpoint(*, url: str, enabled_events: list[str], key: str) ->
         key: Idempotency key.
     """
     data = call(
-        client().v1.webhook_endpoints.create,
+        "post",
+        "/v1/webhook_endpoints",
         params={"url": url, "enabled_events": enabled_events},
         key=key,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from subscriptions.stripe_gateway.client import call, client
+from subscriptions.stripe_gateway.client import call
 from subscriptions.stripe_gateway.objects import (
     StripeCustomer,
     StripePaymentMethod,
@@ -29,7 +29,8 @@ def create_customer(
         MissingAtStripe: There is no such payment method.
     """
     data = call(
-        client().v1.customers.create,
+        "post",
+        "/v1/customers",
         params={
             "payment_method": payment_method,
             "invoice_settings": {"default_payment_method": payment_method},
@@ -49,7 +50,7 @@ def create_bare_customer(*, metadata: dict[str, str], key: str) -> StripeCustome
         metadata: What to keep at the customer, so that it can be traced back to a user.
         key: Idempotency key.
     """
-    return read_customer(call(client().v1.customers.create, params={"metadata": metadata}, key=key))
+    return read_customer(call("post", "/v1/customers", params={"metadata": metadata}, key=key))
 
 
 def attach_payment_method(
@@ -68,7 +69,8 @@ def attach_payment_method(
         PaymentGatewayRefused: It belongs to another customer.
     """
     data = call(
-        client().v1.payment_methods.attach,
+        "post",
+        "/v1/payment_methods/{}/attach",
         payment_method,
         params={
             "customer": stripe_customer_id,
@@ -87,7 +89,7 @@ def detach_payment_method(payment_method: str, *, key: str) -> None:
         payment_method: `pm_…`.
         key: Idempotency key.
     """
-    call(client().v1.payment_methods.detach, payment_method, key=key)
+    call("post", "/v1/payment_methods/{}/detach", payment_method, key=key)
 
 
 def make_default(payment_method: str, *, stripe_customer_id: str, key: str) -> StripeCustomer:
@@ -99,7 +101,8 @@ def make_default(payment_method: str, *, stripe_customer_id: str, key: str) -> S
         key: Idempotency key.
     """
     data = call(
-        client().v1.customers.update,
+        "post",
+        "/v1/customers/{}",
         stripe_customer_id,
         params={"invoice_settings": {"default_payment_method": payment_method}},
         key=key,
@@ -113,7 +116,7 @@ def fetch_customer(stripe_customer_id: str) -> StripeCustomer:
     Raises:
         MissingAtStripe: Stripe never knew it.
     """
-    return read_customer(call(client().v1.customers.retrieve, stripe_customer_id))
+    return read_customer(call("get", "/v1/customers/{}", stripe_customer_id))
 
 
 def fetch_payment_methods(stripe_customer_id: str) -> list[StripePaymentMethod]:
@@ -123,7 +126,7 @@ def fetch_payment_methods(stripe_customer_id: str) -> list[StripePaymentMethod]:
         MissingAtStripe: Stripe does not know the customer.
     """
     data = call(
-        client().v1.customers.payment_methods.list, stripe_customer_id, params={"limit": 100}
+        "get", "/v1/customers/{}/payment_methods", stripe_customer_id, params={"limit": 100}
     )
     return [read_payment_method(each) for each in data["data"]]
 
@@ -134,13 +137,14 @@ def delete_customer(stripe_customer_id: str) -> None:
     Raises:
         MissingAtStripe: It is gone already.
     """
-    call(client().v1.customers.delete, stripe_customer_id)
+    call("delete", "/v1/customers/{}", stripe_customer_id)
 
 
 def find_customer_of(user_id: str) -> StripeCustomer | None:
     """Look for a user's customer by its metadata; what was made a minute ago may be missing."""
     data = call(
-        client().v1.customers.search,
+        "get",
+        "/v1/customers/search",
         params={"query": f"metadata['user_id']:'{user_id}'", "limit": 1},
     )
     return read_customer(data["data"][0]) if data["data"] else None
@@ -154,7 +158,8 @@ def pages_of_customers(*, after: str | None) -> Iterator[list[StripeCustomer]]:
     """
     while True:
         page = call(
-            client().v1.customers.list,
+            "get",
+            "/v1/customers",
             params={"limit": 100, **({"starting_after": after} if after else {})},
         )
         yield [read_customer(each) for each in page["data"]]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from subscriptions.stripe_gateway.client import call, client
+from subscriptions.stripe_gateway.client import call
 
 
 def events_since(seconds: int) -> Iterator[list[dict[str, Any]]]:
@@ -15,7 +15,8 @@ def events_since(seconds: int) -> Iterator[list[dict[str, Any]]]:
     after: str | None = None
     while True:
         page = call(
-            client().v1.events.list,
+            "get",
+            "/v1/events",
             params={
                 "created": {"gte": seconds},
                 "limit": 100,

@@ -1,6 +1,6 @@
 """Stripe's own pages, so that no card data comes near this server."""
 
-from subscriptions.stripe_gateway.client import call, client
+from subscriptions.stripe_gateway.client import call
 
 
 def create_checkout_session(
@@ -23,7 +23,8 @@ def create_checkout_session(
         key: Idempotency key.
     """
     data = call(
-        client().v1.checkout.sessions.create,
+        "post",
+        "/v1/checkout/sessions",
         params={
             "mode": "subscription",
             "ui_mode": "hosted_page",
@@ -48,7 +49,8 @@ def create_portal_session(*, stripe_customer_id: str, return_url: str, key: str)
         key: Idempotency key.
     """
     data = call(
-        client().v1.billing_portal.sessions.create,
+        "post",
+        "/v1/billing_portal/sessions",
         params={"customer": stripe_customer_id, "return_url": return_url},
         key=key,
     )

@@ -1,6 +1,6 @@
 """Invoices at Stripe: listed, previewed, paid."""
 
-from subscriptions.stripe_gateway.client import call, client
+from subscriptions.stripe_gateway.client import call
 from subscriptions.stripe_gateway.objects import StripeInvoice, read_invoice
 
 
@@ -18,7 +18,8 @@ def fetch_invoices(
         MissingAtStripe: There is no such customer, or no such invoice to go on after.
     """
     page = call(
-        client().v1.invoices.list,
+        "get",
+        "/v1/invoices",
         params={
             "customer": stripe_customer_id,
             "limit": limit,
@@ -46,7 +47,8 @@ def preview_change(
         charge_now: As it would be passed to `change_price`.
     """
     data = call(
-        client().v1.invoices.create_preview,
+        "post",
+        "/v1/invoices/create_preview",
         params={
             "customer": stripe_customer_id,
             "subscription": stripe_subscription_id,
@@ -72,6 +74,6 @@ def pay_invoice(invoice: str, *, payment_method: str, key: str) -> StripeInvoice
         PaymentGatewayRefused: The invoice is no longer open.
     """
     data = call(
-        client().v1.invoices.pay, invoice, params={"payment_method": payment_method}, key=key
+        "post", "/v1/invoices/{}/pay", invoice, params={"payment_method": payment_method}, key=key
     )
     return read_invoice(data)

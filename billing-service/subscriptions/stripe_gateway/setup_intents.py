@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from subscriptions.stripe_gateway.client import call, client
+from subscriptions.stripe_gateway.client import call
 from subscriptions.stripe_gateway.objects import id_of
 
 # Marks the intents whose card shall pay from now on, so that the webhook knows.
@@ -31,7 +31,8 @@ def create_setup_intent(*, stripe_customer_id: str, user_id: str, key: str) -> S
         key: Idempotency key.
     """
     data = call(
-        client().v1.setup_intents.create,
+        "post",
+        "/v1/setup_intents",
         params={
             "customer": stripe_customer_id,
             "usage": "off_session",
@@ -58,7 +59,8 @@ def confirm_card(
         CardDeclined: The bank refuses.
     """
     data = call(
-        client().v1.setup_intents.create,
+        "post",
+        "/v1/setup_intents",
         params={
             "customer": stripe_customer_id,
             "payment_method": payment_method,
@@ -81,7 +83,7 @@ def fetch_setup_intent(setup_intent: str) -> StripeSetupIntent:
     Raises:
         MissingAtStripe: There is none.
     """
-    return _read(call(client().v1.setup_intents.retrieve, setup_intent))
+    return _read(call("get", "/v1/setup_intents/{}", setup_intent))
 
 
 def _read(data: dict[str, Any]) -> StripeSetupIntent:

@@ -1,6 +1,6 @@
 """Subscriptions and payment intents at Stripe."""
 
-from subscriptions.stripe_gateway.client import call, client
+from subscriptions.stripe_gateway.client import call
 from subscriptions.stripe_gateway.objects import (
     StripePaymentIntent,
     StripeSubscription,
@@ -36,7 +36,8 @@ def create_subscription(
         MissingAtStripe: The customer, the price or the payment method does not exist.
     """
     data = call(
-        client().v1.subscriptions.create,
+        "post",
+        "/v1/subscriptions",
         params={
             "customer": stripe_customer_id,
             "items": [{"price": price}],
@@ -56,9 +57,7 @@ def fetch_subscription(stripe_subscription_id: str) -> StripeSubscription:
     Raises:
         MissingAtStripe: Stripe does not know it.
     """
-    data = call(
-        client().v1.subscriptions.retrieve, stripe_subscription_id, params={"expand": _EXPAND}
-    )
+    data = call("get", "/v1/subscriptions/{}", stripe_subscription_id, params={"expand": _EXPAND})
     return read_subscription(data)
 
 
@@ -72,7 +71,8 @@ def fetch_subscriptions_of(stripe_customer_id: str) -> list[StripeSubscription]:
     after: str | None = None
     while True:
         page = call(
-            client().v1.subscriptions.list,
+            "get",
+            "/v1/subscriptions",
             params={
                 "customer": stripe_customer_id,
                 "status": "all",
@@ -94,7 +94,7 @@ def cancel_subscription(stripe_subscription_id: str) -> StripeSubscription:
         MissingAtStripe: It does not exist, or has ended already.
     """
     data = call(
-        client().v1.subscriptions.cancel, stripe_subscription_id, params={"expand": _EXPAND}
+        "delete", "/v1/subscriptions/{}", stripe_subscription_id, params={"expand": _EXPAND}
     )
     return read_subscription(data)
 
@@ -110,7 +110,8 @@ def set_cancel_at_period_end(
         key: Idempotency key.
     """
     data = call(
-        client().v1.subscriptions.update,
+        "post",
+        "/v1/subscriptions/{}",
         stripe_subscription_id,
         params={"cancel_at_period_end": cancel, "expand": _EXPAND},
         key=key,
@@ -136,7 +137,8 @@ def change_price(
         CardDeclined: The difference could not be paid, or its payment needs authentication.
     """
     data = call(
-        client().v1.subscriptions.update,
+        "post",
+        "/v1/subscriptions/{}",
         stripe_subscription_id,
         params={
             "items": [{"id": item_id, "price": price}],
@@ -160,7 +162,8 @@ def use_payment_method(
         key: Idempotency key.
     """
     data = call(
-        client().v1.subscriptions.update,
+        "post",
+        "/v1/subscriptions/{}",
         stripe_subscription_id,
         params={"default_payment_method": payment_method, "expand": _EXPAND},
         key=key,
@@ -174,4 +177,4 @@ def fetch_payment_intent(payment_intent_id: str) -> StripePaymentIntent:
     Raises:
         MissingAtStripe: Stripe does not know it.
     """
-    return read_payment_intent(call(client().v1.payment_intents.retrieve, payment_intent_id))
+    return read_payment_intent(call("get", "/v1/payment_intents/{}", payment_intent_id))
