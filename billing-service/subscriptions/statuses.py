@@ -4,6 +4,8 @@ from datetime import datetime, timedelta
 
 # A customer who is in one of these has a subscription; a second one would bill them twice.
 LIVE = frozenset({"trialing", "active", "past_due", "unpaid", "paused"})
+# Paid for, or not due yet.
+IN_GOOD_STANDING = frozenset({"active", "trialing"})
 # Stripe never moves a subscription out of these.
 ENDED = frozenset({"canceled", "incomplete_expired"})
 
@@ -16,7 +18,7 @@ def our_status(stripe_status: str, *, access_until: datetime | None, now: dateti
         access_until: Stored end of access; it bounds the grace of `past_due`.
         now: The moment to answer for.
     """
-    if stripe_status in ("active", "trialing"):
+    if stripe_status in IN_GOOD_STANDING:
         return "successful"
     if stripe_status == "past_due":
         return "successful" if access_until is not None and now < access_until else "failed"
@@ -40,7 +42,7 @@ def access_end(
         ended_at: When Stripe ended the subscription.
         grace: How long `past_due` still gives access.
     """
-    if stripe_status in ("active", "trialing"):
+    if stripe_status in IN_GOOD_STANDING:
         return period_end
     if stripe_status == "past_due":
         return unpaid_since + grace if unpaid_since else None

@@ -23,6 +23,7 @@ from subscriptions.models import (
     SubscribeAttempt,
     Subscription,
 )
+from subscriptions.statuses import IN_GOOD_STANDING
 from subscriptions.stripe_gateway import customers as stripe_customers
 from subscriptions.stripe_gateway import subscriptions as stripe_subscriptions
 from subscriptions.stripe_gateway.objects import (
@@ -304,15 +305,15 @@ def _write_subscriptions(
     row: Customer, *, truth: Truth, rows: dict[str, Subscription], cause: str
 ) -> None:
     for found in truth.subscriptions:
+        # A user's first is the current one; so it need not be made that afterwards.
+        stored = rows.get(found.id) or Subscription(is_current=not rows)
+        # Whoever saw it live first has closed its try in that same transaction.
+        is_news = stored.stripe_status not in IN_GOOD_STANDING
         rows[found.id] = write_subscription(
-            # A user's first is the current one; so it need not be made that afterwards.
-            rows.get(found.id) or Subscription(is_current=not rows),
-            found=found,
-            customer=row,
-            cause=cause,
-            grace=_grace(),
+            stored, found=found, customer=row, cause=cause, grace=_grace()
         )
-        _settle_attempt(found)
+        if is_news:
+            _settle_attempt(found)
     if truth.complete or row.deleted_at is not None:
         named = {found.id for found in truth.subscriptions}
         for missing in rows.values():
@@ -330,7 +331,7 @@ def _subscriptions_of(user_id: uuid.UUID) -> dict[str, Subscription]:
 def _settle_attempt(found: StripeSubscription) -> None:
     """Close the try that made a subscription which now lives, whoever is first to see it."""
     attempt_id = _uuid(found.attempt_id)
-    if attempt_id is None or found.status not in ("active", "trialing"):
+    if attempt_id is None or found.status not in IN_GOOD_STANDING:
         return
     SubscribeAttempt.objects.filter(
         pk=attempt_id,

@@ -33,6 +33,8 @@ RETRIES = 2
 # threads may do so; the others are left for what the database answers.
 TURNS = 24
 LONGEST_WAIT_SECONDS = 12.0
+# The SDK's `raw_request` takes these names for itself, so they would not reach Stripe.
+_NO_PARAMS = frozenset(("usage", "base", "headers", "content_type"))
 
 _log = logging.getLogger(__name__)
 _turns = BoundedSemaphore(TURNS)
@@ -108,12 +110,13 @@ def call(
         IdempotencyMismatch: The key was used with other parameters.
         PaymentGatewayRefused: Any other 4xx.
     """
+    assert _NO_PARAMS.isdisjoint(params or ())
     options = {"idempotency_key": key} if key else {}
     if not connection.in_atomic_block:
         # Others can use it while we wait for Stripe.
         connection.close()
     try:
-        answer = _client().raw_request(
+        answer = client().raw_request(
             method,
             path.format(*(quote(each, safe="") for each in ids)),
             **(params or {}),
@@ -128,7 +131,7 @@ def call(
 
 
 @cache
-def _client() -> stripe.StripeClient:
+def client() -> stripe.StripeClient:
     """Return the process's client; it is made on first use, after any fork."""
     base = settings.BILLING.stripe_api_base
     return stripe.StripeClient(

@@ -35,7 +35,6 @@ def create_setup_intent(*, stripe_customer_id: str, user_id: str, key: str) -> S
         "/v1/setup_intents",
         params={
             "customer": stripe_customer_id,
-            "usage": "off_session",
             "metadata": {"user_id": user_id, **_MAKES_DEFAULT},
         },
         key=key,
@@ -64,7 +63,6 @@ def confirm_card(
         params={
             "customer": stripe_customer_id,
             "payment_method": payment_method,
-            "usage": "off_session",
             "confirm": True,
             "return_url": return_url,
             "metadata": {"user_id": user_id, **_MAKES_DEFAULT},
