@@ -110,7 +110,8 @@ def call(
         IdempotencyMismatch: The key was used with other parameters.
         PaymentGatewayRefused: Any other 4xx.
     """
-    assert _NO_PARAMS.isdisjoint(params or ())
+    if not _NO_PARAMS.isdisjoint(params or ()):
+        raise ValueError(f"{path}: the SDK would keep one of {sorted(_NO_PARAMS)} to itself")
     options = {"idempotency_key": key} if key else {}
     if not connection.in_atomic_block:
         # Others can use it while we wait for Stripe.
