@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from auth_service.commands.keys import keys
+from auth_service.cli import main
 
 
 class Operator:
@@ -22,7 +22,7 @@ class Operator:
 
     def types(self, *words: str, answer: str | None = None) -> Result:
         """Run `auth-service keys` with these words."""
-        return CliRunner().invoke(keys, words, env=self.environ, input=answer)
+        return CliRunner().invoke(main, ["keys", *words], env=self.environ, input=answer)
 
     def keys(self) -> list[dict[str, str]]:
         """What `list --json` tells a program."""

@@ -90,8 +90,8 @@ def rotate(*, lead_seconds: int | None, skew_seconds: int) -> None:
     _explain_rotation(manifest, now=now, timings=timings, shortened=lead is not None)
 
 
-# One kid in 64 begins with a hyphen and is no option.
-@keys.command(context_settings={"ignore_unknown_options": True})
+# One kid in 64 begins with a hyphen and is no option; an inherited `-h` would be found in it.
+@keys.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("kid")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def revoke(*, kid: str, yes: bool) -> None:
