@@ -16,6 +16,8 @@ _LOCAL_ONLY = "local-only-"
 _DEMO_CLIENT_SECRET = "local-demo-secret-of-billing-service"  # noqa: S105 # refused outside local
 _MINIMUM_SECRET_LENGTH = 32
 _DAY_SECONDS = 86_400
+# Verifiers refuse access tokens that live longer.
+_LONGEST_ACCESS_SECONDS = 3600
 
 T = TypeVar("T")
 
@@ -104,7 +106,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         keys_dir=read("KEYS_DIR", Path, default="../keys"),
         keys_passphrase_file=read("KEYS_PASSPHRASE_FILE", _optional_path, default=""),
         access_token_lifetime_seconds=read(
-            "ACCESS_TOKEN_LIFETIME_SECONDS", _positive, default="300"
+            "ACCESS_TOKEN_LIFETIME_SECONDS", _at_most(_LONGEST_ACCESS_SECONDS), default="300"
         ),
         refresh_token_lifetime_seconds=refresh_lifetime,
         refresh_family_lifetime_seconds=read(
@@ -207,6 +209,16 @@ def _positive(value: str) -> int:
     if number == 0:
         raise ValueError("must be greater than zero")
     return number
+
+
+def _at_most(maximum: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        number = _positive(value)
+        if number > maximum:
+            raise ValueError(f"must be at most {maximum}, the longest that verifiers accept")
+        return number
+
+    return parse
 
 
 def _at_least(minimum: int, other: str) -> Callable[[str], int]:
