@@ -123,6 +123,7 @@ def test_an_admin_is_created_and_can_log_in(
         (["create-admin", "ada", "--password-stdin"], PASSWORD_LINE, "This username is taken."),
         (["create-admin", "boss", "--password-stdin"], "short\n", "at least 8 characters"),
         (["create-admin", "bo ss", "--password-stdin"], PASSWORD_LINE, "bo ss: "),
+        (["create-admin", "\N{LATIN SMALL LIGATURE FFI}" * 60], "", "at most 150 characters"),
         (["set-password", "ada", "--password-stdin"], "password123\n", "too common"),
         (["set-password", "nobody", "--password-stdin"], PASSWORD_LINE, "There is no user nobody."),
         (["deactivate", "nobody"], "", "There is no user nobody."),

@@ -151,6 +151,8 @@ def test_a_name_is_taken_in_every_spelling(
         ({"username": "with space"}, "username"),
         ({"username": "nul\0"}, "username"),
         ({"username": ""}, "username"),
+        # 60 ligatures, which NFKC spells out.
+        ({"username": "\N{LATIN SMALL LIGATURE FFI}" * 60}, "username"),
         ({"email": "nonsense"}, "email"),
         ({"password": "short"}, "password"),
         ({"is_staff": "maybe"}, "is_staff"),

@@ -19,6 +19,7 @@ from auth_service.password_rules import MAXIMUM_BYTES
 
 _USERNAME = re.compile(r"[\w.@+-]+")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]+")
+_LONGEST_USERNAME = 150
 _LONGEST_TOKEN = 8000
 
 
@@ -31,6 +32,9 @@ def _without_nul(value: str) -> str:
 
 def _username(value: str) -> str:
     value = unicodedata.normalize("NFKC", value)
+    # One character may have become eighteen.
+    if len(value) > _LONGEST_USERNAME:
+        raise ValueError(f"Use at most {_LONGEST_USERNAME} characters, counted after NFKC")
     if not _USERNAME.fullmatch(value):
         raise ValueError("Use letters, digits and @ . + - _ only")
     return value
@@ -48,10 +52,12 @@ def _rfc3339(moment: datetime) -> str:
 
 Moment = Annotated[datetime, PlainSerializer(_rfc3339)]
 LoginName = Annotated[
-    str, StringConstraints(min_length=1, max_length=150), AfterValidator(_without_nul)
+    str,
+    StringConstraints(min_length=1, max_length=_LONGEST_USERNAME),
+    AfterValidator(_without_nul),
 ]
 Username = Annotated[
-    str, StringConstraints(min_length=1, max_length=150), AfterValidator(_username)
+    str, StringConstraints(min_length=1, max_length=_LONGEST_USERNAME), AfterValidator(_username)
 ]
 Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
 SearchText = Annotated[str, StringConstraints(max_length=254), AfterValidator(_without_nul)]
