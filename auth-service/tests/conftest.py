@@ -182,6 +182,15 @@ def service(running_service: Service) -> Service:
 
 
 @pytest.fixture
+def empty_database(service: Service, postgres_url: str) -> str:
+    """A database in which nothing has happened yet."""
+    name = f"auth_empty_{uuid4().hex[:12]}"
+    with service.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    return make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture
 def http(service: Service) -> Iterator[httpx.Client]:
     """A client of the running server."""
     with httpx.Client(base_url=service.url, timeout=30) as client:

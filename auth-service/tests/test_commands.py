@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from uuid import uuid4
 
 import httpx
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from click.testing import CliRunner, Result
-from sqlalchemy import make_url, text
 
 from auth_service.cli import main
 from auth_service.tables import metadata
@@ -28,15 +26,6 @@ def run(environ: dict[str, str]) -> Run:
         return CliRunner().invoke(main, arguments, input=typed, env={**environ, **more})
 
     return invoke
-
-
-@pytest.fixture
-def empty_database(service: Service, postgres_url: str) -> str:
-    """A database in which nothing has happened yet."""
-    name = f"auth_empty_{uuid4().hex[:12]}"
-    with service.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}"'))
-    return make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
 
 
 def test_migrate_makes_everything_for_a_first_start(
@@ -100,6 +89,17 @@ def test_an_unreachable_database_is_one_sentence(run: Run) -> None:
     assert done.exit_code == 2
     assert done.output.startswith("The database cannot be reached: ")
     assert "top-secret" not in done.output
+
+
+@pytest.mark.parametrize("command", ["serve", "users list"])
+def test_an_unmigrated_database_is_one_sentence(
+    run: Run, empty_database: str, tmp_path: Path, command: str
+) -> None:
+    """The command that is missing, instead of a traceback."""
+    more = {"AUTH_DATABASE_URL": empty_database, "KEYS_DIR": str(tmp_path / "keys")}
+    done = run(*command.split(), ENVIRONMENT="production", **more)
+    assert done.exit_code == 2
+    assert "run `auth-service migrate`" in done.output
 
 
 def test_an_admin_is_created_and_can_log_in(

@@ -121,10 +121,11 @@ def test_a_database_that_is_away_is_found_without_its_password(examine: Examine)
 
 def test_a_database_without_its_tables_is_found(examine: Examine, postgres_url: str) -> None:
     """The line names the command."""
-    result = examine(AUTH_DATABASE_URL=postgres_url)
+    result = examine(AUTH_DATABASE_URL=postgres_url, ENVIRONMENT="staging")
 
     assert result.exit_code == 1
     assert "auth-service migrate" in line(result, "schema")
+    assert "answers" in line(result, "database")
 
 
 def test_the_demo_password_is_found_outside_a_laptop(

@@ -63,6 +63,7 @@ def test_logins_and_refreshes_are_counted_by_outcome(
     before = scrape(two_workers)
     good = two_workers.post("/api/token/obtain", {"username": "ada", "password": PASSWORD})
     two_workers.post("/api/token/obtain", {"username": "ada", "password": "wrong password"})
+    two_workers.post("/api/token/obtain", {"username": "ada"})
     two_workers.post("/api/token/refresh", {"refresh": good.json()["refresh"]})
     two_workers.post("/api/token/refresh", {"refresh": good.json()["access"]})
     after = scrape(two_workers)
@@ -73,6 +74,7 @@ def test_logins_and_refreshes_are_counted_by_outcome(
 
     assert grown("auth_logins_total", "ok") == 1
     assert grown("auth_logins_total", "invalid_credentials") == 1
+    assert grown("auth_logins_total", "validation_error") == 1
     assert grown("auth_refreshes_total", "ok") == 1
     assert grown("auth_refreshes_total", "token_not_valid") == 1
 

@@ -1,17 +1,22 @@
 """What operators notice: health, logs, a database that restarts, a server that is stopped."""
 
 import json
+import logging
 import os
+import queue
 import signal
 import threading
 import time
 from collections.abc import Callable
+from logging.handlers import QueueHandler
 from pathlib import Path
 
 import httpx
 import pytest
 from sqlalchemy import text
 
+from auth_service.logs import JsonFormatter
+from auth_service.routes import jwks
 from auth_service.settings import Settings
 from auth_service.users.accounts import User
 from tests.conftest import CLIENT_SECRET, PASSWORD, Service
@@ -37,6 +42,45 @@ def test_an_unmigrated_database_is_not_ready(service: Service, http: httpx.Clien
         with service.engine.begin() as connection:
             restore = text("UPDATE alembic_version SET version_num = :revision")
             connection.execute(restore, {"revision": service.parts.schema_revision})
+
+
+def test_an_empty_database_is_a_503(
+    settings: Settings, environ: dict[str, str], empty_database: str, tmp_path: Path
+) -> None:
+    """Whoever started the service before its migration finds the command in the log."""
+    assert settings.is_local
+    environment = {**os.environ, **environ, "AUTH_DATABASE_URL": empty_database}
+    body = {"username": "ada", "password": PASSWORD}
+    with (
+        (tmp_path / "log").open("wb") as log,
+        served(environment, workers=1, log=log) as server,
+    ):
+        answers = [server.get("/readyz"), server.post("/api/token/obtain", body)]
+
+    assert [a.status_code for a in answers] == [503, 503]
+    assert "auth-service migrate" in (tmp_path / "log").read_text()
+
+
+def test_a_bug_can_be_found_by_the_id_in_its_answer(
+    http: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Support gets an id from the caller and finds the traceback with it."""
+    written: queue.Queue[logging.LogRecord] = queue.Queue()
+    handler = QueueHandler(written)
+    handler.setFormatter(JsonFormatter())
+    monkeypatch.setattr(jwks, "_names", lambda *_: 1 / 0)
+    logging.getLogger().addHandler(handler)
+    try:
+        answer = http.get("/.well-known/jwks.json", headers={"X-Request-Id": "order-66"})
+        # The traceback is written after the answer.
+        bug = json.loads(written.get(timeout=30).getMessage())
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    assert answer.headers["X-Request-Id"] == "order-66"
+    assert bug["request_id"] == "order-66"
+    assert "ZeroDivisionError" in bug["traceback"]
 
 
 def test_connections_that_the_database_closed_are_replaced(

@@ -80,6 +80,8 @@ def test_the_internal_token_endpoint_is_strict(
     answer = http.post("/internal/token", data=form, auth=auth or httpx.Auth())
     assert answer.status_code == status
     assert (status != 401) or answer.json()["code"] == "invalid_client"
+    # RFC 6749 §5.2: in the scheme with which the client may try again.
+    assert (status != 401) or answer.headers["WWW-Authenticate"].startswith("Basic ")
 
 
 def test_a_created_user_can_log_in(as_billing: httpx.Client, obtain: Obtain) -> None:

@@ -4,8 +4,9 @@ import select
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from psycopg2.errors import UndefinedColumn, UndefinedTable
 from sqlalchemy import URL, Engine, create_engine, event
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
 _TRANSACTION_POOL_SIZE = 4
 STATEMENT_POOL_SIZE = 6
@@ -19,6 +20,10 @@ _SERVER_OPTIONS = " ".join(
         "-c timezone=UTC",
     )
 )
+
+# What PostgreSQL says of tables that no migration has made yet.
+UNDEFINED = (UndefinedTable, UndefinedColumn)
+UNMIGRATED = "The database lacks tables of this release; run `auth-service migrate`."
 
 
 class _Connection(Protocol):
@@ -66,6 +71,11 @@ def one_row(statements: Engine, sql: str, parameters: Mapping[str, Any]) -> Any 
             return cursor.fetchone()
     finally:
         connection.close()
+
+
+def lacks_schema(error: Exception) -> bool:
+    """Say whether a statement failed because the database was not migrated."""
+    return isinstance(error.orig if isinstance(error, DBAPIError) else error, UNDEFINED)
 
 
 def _open(url: URL, *, pool_size: int, **options: Any) -> Engine:

@@ -54,9 +54,9 @@ class InvalidToken(Unauthenticated):
 
 
 class InvalidClient(Unauthenticated):
-    """Wrong client credentials at the internal token endpoint (RFC 6749 §5.2)."""
+    """Wrong client credentials; the challenge is Basic, which clients use (RFC 6749 §5.2)."""
 
-    code, challenge = "invalid_client", "invalid_client"
+    code = "invalid_client"
     detail = "The client credentials are wrong."
 
 

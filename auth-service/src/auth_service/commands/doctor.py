@@ -105,8 +105,10 @@ def _database(settings: Settings, *, clock: Clock) -> Iterator[Finding]:
         with engine.connect() as connection:
             yield ok("database", f"{settings.database_url.database} answers.")
             yield _clock(connection, clock=clock)
-            yield _schema(connection, engine)
-            yield _demo_password(connection, settings)
+            schema = _schema(connection, engine)
+            yield schema
+            if schema.verdict is Verdict.OK:
+                yield _demo_password(connection, settings)
     except SQLAlchemyError as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0]
         yield wrong("database", f"AUTH_DATABASE_URL does not answer: {reason}")

@@ -5,13 +5,13 @@ import sys
 
 import click
 import uvicorn
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from auth_service import demo
 from auth_service.clock import utc_now
 from auth_service.commands.context import complain, settings_or_exit
 from auth_service.commands.key_store import ensure_keys, sentences
-from auth_service.database import open_engine
+from auth_service.database import UNMIGRATED, lacks_schema, open_engine
 from auth_service.keys import open_key_ring, read_passphrase
 from auth_service.logs import log_config
 from auth_service.metrics_directory import metrics_directory
@@ -77,5 +77,9 @@ def _refuse_open_demo_account(settings: Settings) -> None:
     except OperationalError:
         # A database that is away is no reason not to start: /readyz tells.
         return
+    except ProgrammingError as error:
+        if not lacks_schema(error):
+            raise
+        complain(UNMIGRATED)
     finally:
         engine.dispose()

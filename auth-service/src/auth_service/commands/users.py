@@ -9,12 +9,12 @@ from uuid import UUID
 import click
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from auth_service.audit import Origin
 from auth_service.clock import utc_now
 from auth_service.commands.context import complain, settings_or_exit
-from auth_service.database import open_engine
+from auth_service.database import UNMIGRATED, lacks_schema, open_engine
 from auth_service.errors import AuthError
 from auth_service.password_rules import objections_to
 from auth_service.passwords import hash_password
@@ -94,6 +94,10 @@ def _engine() -> Iterator[Engine]:
         complain(error.detail)
     except OperationalError as error:
         complain(f"The database cannot be reached: {str(error.orig).strip()}")
+    except ProgrammingError as error:
+        if not lacks_schema(error):
+            raise
+        complain(UNMIGRATED)
     finally:
         engine.dispose()
 

@@ -39,17 +39,16 @@ class Edge:
             scope["path"] = path[:-1]
         offered = Headers(scope=scope).get("x-request-id", "")
         identity = offered if _REQUEST_ID.fullmatch(offered) else uuid4().hex
-        mark = request_id.set(identity)
+        # Never reset: each request is a task of its own, and what is logged about a bug after we
+        # are left belongs to it.
+        request_id.set(identity)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message)["X-Request-Id"] = identity
             await send(message)
 
-        try:
-            await self._app(scope, receive, send_with_id)
-        finally:
-            request_id.reset(mark)
+        await self._app(scope, receive, send_with_id)
 
 
 class StrictRoute(APIRoute):

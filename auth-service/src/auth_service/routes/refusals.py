@@ -8,20 +8,23 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from psycopg2 import InterfaceError as DriverInterfaceError
 from psycopg2 import OperationalError as DriverOperationalError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from auth_service.database import UNDEFINED, UNMIGRATED, lacks_schema
 from auth_service.errors import (
     AuthError,
     BodyTooLarge,
+    InvalidClient,
     MalformedBody,
     Unauthenticated,
     Unavailable,
     ValidationFailed,
 )
 from auth_service.keys import KeysError
+from auth_service.logs import request_id
 from auth_service.metrics import note_refusal
 
 _RETRY_AFTER_SECONDS = 2
@@ -49,11 +52,14 @@ def install(app: FastAPI) -> None:
     app.exception_handler(HTTPException)(_framework)
     for kind in _AWAY:
         app.exception_handler(kind)(_unavailable)
+    for lacking in (ProgrammingError, *UNDEFINED):
+        app.exception_handler(lacking)(_unmigrated)
     app.exception_handler(Exception)(_bug)
 
 
-def refusal(error: AuthError) -> JSONResponse:
+def refusal(request: Request, error: AuthError) -> JSONResponse:
     """Write a refusal, with the header its status calls for."""
+    note_refusal(request.scope, error.code)
     body: dict[str, object] = {"detail": error.detail, "code": error.code}
     if isinstance(error, ValidationFailed):
         body["errors"] = error.errors
@@ -68,6 +74,8 @@ def refusal(error: AuthError) -> JSONResponse:
 
 
 def _challenge(error: Unauthenticated) -> str:
+    if isinstance(error, InvalidClient):
+        return 'Basic realm="internal"'
     # RFC 6750 §3: error and error_description are quoted strings; ours hold no quotes.
     if error.challenge is None:
         return 'Bearer realm="api"'
@@ -77,22 +85,21 @@ def _challenge(error: Unauthenticated) -> str:
 async def _refused(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, AuthError):
         raise error
-    note_refusal(request.scope, error.code)
     # The path has no query here, so nothing a caller typed but the path itself is written.
     logger.info("refused %s %s: %s", request.method, request.url.path, error.code)
-    return refusal(error)
+    return refusal(request, error)
 
 
-async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     errors: dict[str, list[str]] = {}
     for entry in error.errors():
         if entry["type"] == "json_invalid" or entry["loc"] == ("body",):
-            return refusal(MalformedBody())
+            return refusal(request, MalformedBody())
         # Only the place and the sentence: the input may be a password.
         errors.setdefault(_field(entry), []).append(entry["msg"].removeprefix("Value error, "))
-    return refusal(ValidationFailed(errors))
+    return refusal(request, ValidationFailed(errors))
 
 
 def _field(entry: Mapping[str, object]) -> str:
@@ -100,23 +107,33 @@ def _field(entry: Mapping[str, object]) -> str:
     return ".".join(str(part) for part in place[1:]) if isinstance(place, tuple) else ""
 
 
-async def _framework(_request: Request, error: Exception) -> JSONResponse:
+async def _framework(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
     status = HTTPStatus(error.status_code)
     if status in _NAMED:
-        return refusal(_NAMED[status]())
+        return refusal(request, _NAMED[status]())
     body = {"detail": f"{status.phrase}.", "code": status.name.lower()}
+    note_refusal(request.scope, body["code"])
     return JSONResponse(body, status_code=status, headers=error.headers)
 
 
-async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
+async def _unavailable(request: Request, error: Exception) -> JSONResponse:
     cause = error.orig if isinstance(error, DBAPIError) else error
     logger.error("unavailable: %s: %s", type(cause).__name__, str(cause).strip())
-    return refusal(Unavailable(retry_after_seconds=_RETRY_AFTER_SECONDS))
+    return refusal(request, Unavailable(retry_after_seconds=_RETRY_AFTER_SECONDS))
+
+
+async def _unmigrated(request: Request, error: Exception) -> JSONResponse:
+    if not lacks_schema(error):
+        raise error
+    logger.error("unavailable: %s", UNMIGRATED)
+    return refusal(request, Unavailable(retry_after_seconds=_RETRY_AFTER_SECONDS))
 
 
 async def _bug(_request: Request, _error: Exception) -> JSONResponse:
-    # Starlette raises the error again after this answer, and the server logs its traceback.
+    # Starlette raises the error again after this answer, and the server logs its traceback. Both
+    # happen outside `Edge`, but still in the task of the request whose id it has set.
     body = {"detail": "Something went wrong on our side.", "code": "internal_error"}
-    return JSONResponse(body, status_code=HTTPStatus.INTERNAL_SERVER_ERROR)
+    headers = {"Cache-Control": "no-store", "X-Request-Id": request_id.get() or ""}
+    return JSONResponse(body, status_code=HTTPStatus.INTERNAL_SERVER_ERROR, headers=headers)
