@@ -128,11 +128,12 @@ def test_a_database_without_its_tables_is_found(examine: Examine, postgres_url: 
     assert "answers" in line(result, "database")
 
 
+@pytest.mark.parametrize("rights", [{"is_staff": True}, {"is_superuser": True}])
 def test_the_demo_password_is_found_outside_a_laptop(
-    examine: Examine, add_user: Callable[..., User], tmp_path: Path
+    examine: Examine, add_user: Callable[..., User], tmp_path: Path, rights: dict[str, bool]
 ) -> None:
-    """A superuser whom everybody can become, whatever its name is."""
-    add_user("root", password=DEMO_PASSWORD, is_staff=True, is_superuser=True)
+    """An account with power that everybody can enter, whatever its name is."""
+    add_user("root", password=DEMO_PASSWORD, **rights)
     elsewhere = {"ENVIRONMENT": "staging", "KEYS_DIR": str(tmp_path / "keys")}
 
     result = examine(**elsewhere)

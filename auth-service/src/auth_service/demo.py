@@ -6,13 +6,14 @@ from sqlalchemy import Connection, Engine, exists, or_, select
 
 from auth_service.audit import Origin
 from auth_service.errors import UsernameTaken
+from auth_service.password_rules import DEMO_PASSWORD
 from auth_service.passwords import hash_password, verify_password
 from auth_service.tables import users
 from auth_service.throttle import normalised
 from auth_service.users import changes
 
 USERNAME = "admin"
-PASSWORD = "qweqweqwE1"  # noqa: S105 # printed in the README; refused outside local
+PASSWORD = DEMO_PASSWORD
 
 
 class DemoAccountInUse(Exception):
@@ -39,13 +40,13 @@ def create_superuser(engine: Engine, *, now: datetime) -> bool:
 def refuse_demo_password(connection: Connection) -> None:
     """Make sure that no account with power has the demo password.
 
-    Costs one hash for every superuser, so it belongs to the start, not to a request.
+    Costs one hash for every account with power, so it belongs to the start, not to a request.
 
     Raises:
         DemoAccountInUse: Names the account and the command that mends it.
     """
     query = select(users.c.username, users.c.password_hash).where(
-        or_(users.c.is_superuser, users.c.username_key == normalised(USERNAME)),
+        or_(users.c.is_staff, users.c.is_superuser, users.c.username_key == normalised(USERNAME)),
         users.c.is_active,
         users.c.deleted_at.is_(None),
     )

@@ -6,6 +6,8 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 MINIMUM_BYTES = 8
 MAXIMUM_BYTES = 1024
+# Printed in the README, so nobody may choose it: the demo superuser alone has it, in `local`.
+DEMO_PASSWORD = "qweqweqwE1"  # noqa: S105 # refused outside local
 
 _COMMON = frozenset(word for word in FREQUENCY_LISTS["passwords"] if len(word) >= MINIMUM_BYTES)
 
@@ -31,7 +33,7 @@ def objections_to(password: str, *, username: str) -> list[Objection]:
         found.append(Objection("password_too_short", f"Use at least {MINIMUM_BYTES} characters."))
     if length > MAXIMUM_BYTES:
         found.append(Objection("password_too_long", f"Use at most {MAXIMUM_BYTES} bytes."))
-    if password.casefold() in _COMMON:
+    if password == DEMO_PASSWORD or password.casefold() in _COMMON:
         found.append(Objection("password_too_common", "This password is too common."))
     if password.casefold() == username.casefold():
         found.append(
