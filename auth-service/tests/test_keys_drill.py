@@ -39,7 +39,7 @@ def two_workers(keys_dir: Path, environ: dict[str, str]) -> Iterator[Served]:
         yield server
 
 
-Drill = Callable[[KeyTimings], tuple[int, list[str]]]
+Drill = Callable[..., tuple[int, list[str]]]
 
 
 @pytest.fixture
@@ -50,14 +50,13 @@ def drill(
     _ = service
     add_user("ada")
 
-    def run(timings: KeyTimings) -> tuple[int, list[str]]:
+    def run(timings: KeyTimings, *, lead_seconds: int) -> tuple[int, list[str]]:
         printed: list[str] = []
         store = KeyStore(keys_dir, passphrase=None, environment="local", timings=timings)
         with Client(two_workers.url) as auth:
             traffic = Traffic(auth=auth, billing=None, username="ada", password=PASSWORD, rps=RPS)
-            code = run_drill(
-                traffic, store, lead=timedelta(seconds=3), clock=utc_now, say=printed.append
-            )
+            lead = timedelta(seconds=lead_seconds)
+            code = run_drill(traffic, store, lead=lead, clock=utc_now, say=printed.append)
         return code, printed
 
     return run
@@ -69,7 +68,7 @@ def test_a_rotation_under_load_costs_no_token(drill: Drill) -> None:
         access_lifetime_seconds=ACCESS_SECONDS, refresh_lifetime_seconds=86_400, skew_seconds=1
     )
 
-    code, printed = drill(timings)
+    code, printed = drill(timings, lead_seconds=3)
 
     assert code == 0, "\n".join(printed)
     assert printed[-1].strip() == "Rejected tokens: 0"
@@ -83,7 +82,7 @@ def test_a_rotation_that_forgets_the_tokens_under_way_is_noticed(drill: Drill) -
     """A drill that could only succeed would prove nothing."""
     careless = KeyTimings(access_lifetime_seconds=0, refresh_lifetime_seconds=0, skew_seconds=0)
 
-    code, printed = drill(careless)
+    code, printed = drill(careless, lead_seconds=0)
 
     assert code == 1
     assert "Rejected tokens: 0" not in printed[-1]

@@ -142,8 +142,12 @@ def run_drill(
 
 def _rotate(store: KeyStore, *, lead: timedelta | None, now: datetime) -> Phases:
     manifest = store.rotate(now=now, lead=lead)
-    following = next(r.sign_at for r in manifest.records if r.sign_at and r.sign_at > now)
-    closing = max(r.unpublish_at for r in manifest.records if r.unpublish_at)
+    # With a lead of zero the new key signs from this very moment. A revoked key keeps the moments
+    # it once had.
+    trusted = [r for r in manifest.records if not r.revoked_at]
+    following = max(r.sign_at for r in trusted if r.sign_at)
+    # Tokens without a lifetime let the old key be forgotten at once.
+    closing = max([following, *(r.unpublish_at for r in trusted if r.unpublish_at)])
     return Phases(signs_from=following, unpublished_at=closing)
 
 
