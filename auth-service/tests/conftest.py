@@ -45,13 +45,18 @@ PASSWORD = "correct horse battery"
 
 @dataclass
 class MovableClock:
-    """The server's clock: it runs like the real one, and tests push it forward."""
+    """The server's clock: it runs like the real one until stopped, and tests push it forward."""
 
     ahead: timedelta = field(default_factory=timedelta)
+    stopped_at: datetime | None = None
 
     def __call__(self) -> datetime:
         """Read the clock."""
-        return datetime.now(UTC) + self.ahead
+        return (self.stopped_at or datetime.now(UTC)) + self.ahead
+
+    def stop(self) -> None:
+        """Let only `advance` move it, for limits of a few seconds."""
+        self.stopped_at = datetime.now(UTC)
 
     def advance(self, **by: float) -> None:
         """Move on by `timedelta` words."""
@@ -172,7 +177,7 @@ def running_service(settings: Settings) -> Iterator[Service]:
 @pytest.fixture
 def service(running_service: Service) -> Service:
     """The running server with an empty database and the present time."""
-    running_service.clock.ahead = timedelta()
+    running_service.clock.ahead, running_service.clock.stopped_at = timedelta(), None
     with running_service.engine.begin() as connection:
         for table in reversed(metadata.sorted_tables):
             if table.name != "feed_position":
