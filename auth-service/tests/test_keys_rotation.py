@@ -1,5 +1,6 @@
 """The life of signing keys as moments pass: rotation, revocation, spare."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -242,17 +243,26 @@ def test_refresh_tokens_outlive_the_publication_of_their_key(
     assert ring.verification_key(old.kid, now=old.refresh_verify_until, for_refresh=True) is None
 
 
+@pytest.mark.parametrize(
+    ("command", "left"),
+    [
+        (lambda store, now: store.rotate(now=now), 3),
+        (lambda store, now: store.add_spare(now=now), 2),
+        (lambda store, now: store.ensure(now=now, spare=False), 2),
+    ],
+    ids=["rotate", "spare", "init"],
+)
 def test_the_private_half_goes_when_a_key_has_signed_for_the_last_time(
-    store: KeyStore, tmp_path: Path
+    store: KeyStore, tmp_path: Path, command: Callable[[KeyStore, datetime], Manifest], left: int
 ) -> None:
-    """A key that only verifies cannot leak."""
+    """A key that only verifies cannot leak, whatever the next command is."""
     old = _mid_rotation(store).records[0]
     assert old.unpublish_at
 
-    store.rotate(now=old.unpublish_at)
+    command(store, old.unpublish_at)
 
     assert not (tmp_path / "keys" / f"{old.kid}.pem").exists()
-    assert len(list((tmp_path / "keys").glob("*.pem"))) == 3
+    assert len(list((tmp_path / "keys").glob("*.pem"))) == left
     ring = ring_at(tmp_path, old.unpublish_at)
     assert ring.verification_key(old.kid, now=old.unpublish_at, for_refresh=True)
 

@@ -69,7 +69,8 @@ class KeyStore:
         """Make the first signing key where there is none, and the spare where one is wanted.
 
         Several processes may start at once: one makes the keys, the others find them. Where
-        nothing is missing nothing is written, so a read-only mount will do.
+        nothing is missing and no private key is spent nothing is written, and on a read-only
+        mount nothing can be.
 
         Raises:
             KeysError: The directory may not be trusted, or what it holds is invalid.
@@ -77,13 +78,14 @@ class KeyStore:
         if self._exists():
             manifest = self.read()
             complete = not spare or spare_of(manifest)
-            if complete or not os.access(self._keys_dir, os.W_OK):
+            tidy = not self._spent_files(manifest, now=now)
+            if (complete and tidy) or not os.access(self._keys_dir, os.W_OK):
                 return manifest
         prepare_directory(self._keys_dir)
         with exclusive_lock(self._keys_dir):
             if not self._exists():
                 self._commit(Manifest(), with_first_key, now=now)
-            return self._commit(self.read(), with_spare, now=now) if spare else self.read()
+            return self._commit(self.read(), with_spare if spare else _unchanged, now=now)
 
     def add_spare(self, *, now: datetime) -> Manifest:
         """Publish a spare key where there is none.
@@ -126,26 +128,29 @@ class KeyStore:
             )
 
         after = pruned(change(before, generate), now=now, timings=self._timings)
-        if after == before:
-            return before
-        check_manifest(after)
-        for kid, private_key in generated.items():
-            save_private_key(self._keys_dir, kid, private_key, passphrase=self._passphrase)
-        write_private_file(self._keys_dir / MANIFEST_NAME, format_manifest(after))
-        self._remove_private_keys(after, now=now)
+        if after != before:
+            check_manifest(after)
+            for kid, private_key in generated.items():
+                save_private_key(self._keys_dir, kid, private_key, passphrase=self._passphrase)
+            write_private_file(self._keys_dir / MANIFEST_NAME, format_manifest(after))
+        for path in self._spent_files(after, now=now):
+            path.unlink()
+        sync_directory(self._keys_dir)
         return after
 
-    def _remove_private_keys(self, manifest: Manifest, *, now: datetime) -> None:
+    def _spent_files(self, manifest: Manifest, *, now: datetime) -> list[Path]:
         # A private key that never signs again is a risk without a use, and so is one that a
         # crash left behind before its manifest was written.
         needed = {pem_name(kid) for kid in kids_with_private_key(manifest, now=now)}
-        for path in self._keys_dir.glob(f"{'?' * KID_CHARACTERS}.pem"):
-            if path.name not in needed:
-                path.unlink()
-        sync_directory(self._keys_dir)
+        found = self._keys_dir.glob(f"{'?' * KID_CHARACTERS}.pem")
+        return [path for path in found if path.name not in needed]
 
     def _exists(self) -> bool:
         return (self._keys_dir / MANIFEST_NAME).exists()
+
+
+def _unchanged(manifest: Manifest, _generate: Generate) -> Manifest:
+    return manifest
 
 
 def read_manifest(keys_dir: Path) -> Manifest:
