@@ -96,7 +96,6 @@ throttle_bucket = Table(
     metadata,
     Column("key", LargeBinary, primary_key=True),
     Column("failures", Integer, nullable=False),
-    Column("started_at", _moment, nullable=False),
     Column("last_failed_at", _moment, nullable=False),
     Column("expires_at", _moment, nullable=False),
     postgresql_with={"fillfactor": "80"},

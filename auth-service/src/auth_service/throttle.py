@@ -27,11 +27,10 @@ _PAIR_MEMORY = timedelta(hours=1)
 KNOWN_SOURCE_MEMORY = timedelta(days=30)
 
 _RECORD = text("""
-INSERT INTO throttle_bucket AS b (key, failures, started_at, last_failed_at, expires_at)
-VALUES (:key, 1, :now, :now, :expires_at)
+INSERT INTO throttle_bucket AS b (key, failures, last_failed_at, expires_at)
+VALUES (:key, 1, :now, :expires_at)
 ON CONFLICT (key) DO UPDATE SET
     failures = CASE WHEN b.expires_at <= :now THEN 1 ELSE b.failures + 1 END,
-    started_at = CASE WHEN b.expires_at <= :now THEN :now ELSE b.started_at END,
     last_failed_at = GREATEST(b.last_failed_at, :now),
     expires_at = CASE WHEN :slides OR b.expires_at <= :now THEN :expires_at ELSE b.expires_at END
 """)

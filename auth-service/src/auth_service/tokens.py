@@ -89,8 +89,6 @@ class VerifiedClaims:
     token_type: TokenType
     subject: str
     jti: UUID
-    issued_at: int
-    expires_at: int
     auth_epoch: int = 0
     family_id: UUID | None = None
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -242,8 +240,6 @@ class Issuer:
             token_type=token_type,
             subject=claims["sub"],
             jti=UUID(claims["jti"]),
-            issued_at=issued_at,
-            expires_at=expires_at,
             auth_epoch=claims.get("auth_epoch", 0),
             family_id=UUID(family) if family else None,
             claims=claims,
