@@ -159,6 +159,20 @@ def test_encryption_can_be_switched_on_by_a_rotation(keys_dir: Path) -> None:
     assert len(ring.jwks(NOW).kids) == 3
 
 
+def test_the_runbook_leaves_no_key_in_plain_text(keys_dir: Path) -> None:
+    """Encryption was switched on: the spare is replaced, then the key that signs."""
+    spare = store_at(keys_dir).ensure(now=NOW, spare=True).records[1]
+    store = store_at(keys_dir, b"from now on")
+
+    store.revoke(spare.kid, now=NOW)
+    old = store.rotate(now=NOW).records[0]
+    assert old.unpublish_at
+    store.add_spare(now=old.unpublish_at)
+
+    left = [path.read_bytes() for path in keys_dir.glob("*.pem")]
+    assert [b"ENCRYPTED" in pem for pem in left] == [True, True]
+
+
 def test_the_passphrase_file_is_protected_like_a_key(tmp_path: Path) -> None:
     """It opens the keys, so it may be no looser than they are."""
     path = tmp_path / "passphrase"
