@@ -5,4 +5,5 @@ cd "$(dirname "$0")"
 ruff check .
 ruff format --check .
 mypy
-lint-imports
+# The file system of a container is read-only.
+lint-imports --no-cache
