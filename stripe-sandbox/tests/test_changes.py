@@ -1,0 +1,194 @@
+"""Changes of a subscription: prorations, previews, updates that wait for money."""
+
+import pytest
+import stripe
+
+from tests.scenes import BASIC, DAY, HOUR, NEW_YEAR, PRO, Scene, intent_of
+
+MONTH = 31 * DAY
+
+
+def test_an_upgrade_is_charged_at_once(scene: Scene) -> None:
+    """`always_invoice` takes half of each price in the middle of the month."""
+    subscription = scene.on_a_clock().subscription(scene.customer())
+    scene.after(int(MONTH / 2))
+    item = subscription["items"].data[0].id
+
+    preview = scene.v1.invoices.create_preview(
+        {
+            "subscription": subscription.id,
+            "subscription_details": {
+                "items": [{"id": item, "price": PRO}],
+                "proration_behavior": "always_invoice",
+            },
+        }
+    )
+    scene.v1.subscriptions.update(
+        subscription.id,
+        {"items": [{"id": item, "price": PRO}], "proration_behavior": "always_invoice"},
+    )
+
+    upgraded = scene.seen(subscription)
+    amounts = [line.amount for line in upgraded.latest_invoice.lines.data]
+    assert amounts == [-500, 1250]
+    assert (upgraded.latest_invoice.status, upgraded.latest_invoice.amount_paid) == ("paid", 750)
+    assert preview.amount_due == 750
+    assert upgraded["items"].data[0].price.id == PRO
+
+
+def test_a_preview_changes_nothing(scene: Scene) -> None:
+    """Asking what a change costs leaves subscription, invoices and events as they were."""
+    subscription = scene.subscription(scene.customer())
+    item = subscription["items"].data[0].id
+    before = scene.v1.events.list({"limit": 1}).data[0].id
+
+    preview = scene.v1.invoices.create_preview(
+        {
+            "subscription": subscription.id,
+            "subscription_details": {"items": [{"id": item, "price": PRO}]},
+        }
+    )
+
+    assert preview.id.startswith("upcoming_in_")
+    assert scene.seen(subscription)["items"].data[0].price.id == BASIC
+    assert scene.v1.events.list({"limit": 1}).data[0].id == before
+    assert not scene.v1.invoice_items.list({"customer": subscription.customer}).data
+
+
+def test_prorations_wait_for_the_next_invoice(scene: Scene) -> None:
+    """`create_prorations`, the default, bills the difference with the renewal."""
+    subscription = scene.on_a_clock().subscription(scene.customer())
+    scene.after(int(MONTH / 2))
+    item = subscription["items"].data[0].id
+    scene.v1.subscriptions.update(subscription.id, {"items": [{"id": item, "price": PRO}]})
+
+    waiting = scene.v1.invoice_items.list({"customer": subscription.customer, "pending": True})
+    scene.after(MONTH + 2 * HOUR)
+
+    renewed = scene.seen(subscription).latest_invoice
+    assert sorted(one.amount for one in waiting.data) == [-500, 1250]
+    assert (renewed.amount_paid, renewed.status) == (2500 + 750, "paid")
+
+
+def test_no_proration_bills_nothing_for_the_change(scene: Scene) -> None:
+    """`none` lets the new price begin with the next period."""
+    subscription = scene.on_a_clock().subscription(scene.customer())
+    scene.after(int(MONTH / 2))
+    item = subscription["items"].data[0].id
+
+    scene.v1.subscriptions.update(
+        subscription.id, {"items": [{"id": item, "price": PRO}], "proration_behavior": "none"}
+    )
+    scene.after(MONTH + 2 * HOUR)
+
+    assert scene.seen(subscription).latest_invoice.amount_paid == 2500
+
+
+def test_a_downgrade_leaves_credit(scene: Scene) -> None:
+    """What was paid too much becomes the customer's balance and pays the next invoice."""
+    customer = scene.on_a_clock().customer()
+    subscription = scene.subscription(customer, PRO)
+    scene.after(int(MONTH / 2))
+    item = subscription["items"].data[0].id
+
+    scene.v1.subscriptions.update(
+        subscription.id,
+        {"items": [{"id": item, "price": BASIC}], "proration_behavior": "always_invoice"},
+    )
+    credited = scene.v1.customers.retrieve(customer.id).balance
+    scene.after(MONTH + 2 * HOUR)
+
+    renewed = scene.seen(subscription).latest_invoice
+    moves = scene.v1.customers.balance_transactions.list(customer.id).data
+    assert credited == -750
+    assert (renewed.total, renewed.amount_due, renewed.amount_paid) == (1000, 250, 250)
+    assert [move.amount for move in moves] == [750, -750]
+
+
+def test_an_update_waits_until_it_is_paid(scene: Scene) -> None:
+    """`pending_if_incomplete` applies the change when 3-D Secure is completed."""
+    customer = scene.customer()
+    subscription = scene.subscription(customer)
+    scene.pays_with(customer, "pm_card_authenticationRequired")
+    item = subscription["items"].data[0].id
+
+    scene.v1.subscriptions.update(
+        subscription.id,
+        {
+            "items": [{"id": item, "price": PRO}],
+            "payment_behavior": "pending_if_incomplete",
+            "proration_behavior": "always_invoice",
+        },
+    )
+    pending = scene.seen(subscription)
+    scene.authenticates(intent_of(pending).id)
+    applied = scene.seen(subscription)
+
+    assert (pending.status, pending["items"].data[0].price.id) == ("active", BASIC)
+    assert pending.pending_update.subscription_items[0].price.id == PRO
+    assert (applied.pending_update, applied["items"].data[0].price.id) == (None, PRO)
+
+
+def test_an_unpaid_update_is_forgotten(scene: Scene) -> None:
+    """23 hours later a pending update is dropped and its invoice is void."""
+    customer = scene.on_a_clock().customer()
+    subscription = scene.subscription(customer)
+    scene.pays_with(customer, "pm_card_chargeCustomerFail")
+    item = subscription["items"].data[0].id
+    scene.v1.subscriptions.update(
+        subscription.id,
+        {
+            "items": [{"id": item, "price": PRO}],
+            "payment_behavior": "pending_if_incomplete",
+            "proration_behavior": "always_invoice",
+        },
+    )
+
+    scene.after(DAY)
+
+    forgotten = scene.seen(subscription)
+    assert (forgotten.status, forgotten.pending_update) == ("active", None)
+    assert forgotten.latest_invoice.status == "void"
+
+
+def test_an_update_that_must_be_paid_changes_nothing_when_it_is_not(scene: Scene) -> None:
+    """`error_if_incomplete` answers 402 and leaves no trace."""
+    customer = scene.customer()
+    subscription = scene.subscription(customer)
+    scene.pays_with(customer, "pm_card_chargeCustomerFail")
+    item = subscription["items"].data[0].id
+
+    with pytest.raises(stripe.CardError):
+        scene.v1.subscriptions.update(
+            subscription.id,
+            {
+                "items": [{"id": item, "price": PRO}],
+                "payment_behavior": "error_if_incomplete",
+                "proration_behavior": "always_invoice",
+            },
+        )
+
+    unchanged = scene.seen(subscription)
+    assert unchanged["items"].data[0].price.id == BASIC
+    assert unchanged.latest_invoice.id == subscription.latest_invoice.id
+
+
+def test_switching_to_a_yearly_price_begins_a_new_cycle(scene: Scene) -> None:
+    """Another interval restarts the cycle with credit for the old one."""
+    yearly = scene.v1.prices.create(
+        {
+            "product": "prod_sandbox_basic",
+            "currency": "usd",
+            "unit_amount": 10000,
+            "recurring": {"interval": "year"},
+        }
+    )
+    subscription = scene.on_a_clock().subscription(scene.customer())
+    scene.after(int(MONTH / 2))
+    item = subscription["items"].data[0].id
+
+    scene.v1.subscriptions.update(subscription.id, {"items": [{"id": item, "price": yearly.id}]})
+
+    switched = scene.seen(subscription)
+    assert switched.latest_invoice.amount_paid == 10000 - 500
+    assert switched.billing_cycle_anchor == NEW_YEAR + int(MONTH / 2)
