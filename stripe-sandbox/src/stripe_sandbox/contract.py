@@ -9,6 +9,26 @@ from stripe_sandbox.sdk.types import Choice, ListOf, MapOf, OneOf, Record, Scala
 
 _CHOSEN_BY = {"true": True, "false": False}
 
+# The year 2100: every period that follows from a timestamp can still be printed as a date.
+_LATEST = 4102444800
+_TIMESTAMPS = (
+    "billing_cycle_anchor",
+    "cancel_at",
+    "due_date",
+    "end",
+    "expires_at",
+    "frozen_time",
+    "proration_date",
+    "redeem_by",
+    "resumes_at",
+    "start",
+    "trial_end",
+)
+LARGEST_AMOUNT = 99999999
+_AMOUNTS = ("amount", "amount_off", "balance", "unit_amount", "unit_amount_decimal")
+_MOST_DAYS = 730
+_DAYS = ("days_until_due", "trial_period_days")
+
 
 class Params(dict[str, Any]):
     """Checked parameters that remember which of them a handler looked at.
@@ -108,10 +128,14 @@ def _map_value(kind: MapOf, raw: Any, path: str) -> Any:
 
 
 def _list(kind: ListOf, raw: Any, path: str) -> list[Any]:
-    if not isinstance(raw, dict) or not all(step.isdigit() for step in raw):
+    if not isinstance(raw, dict) or not _is_list(raw):
         raise InvalidParameter("Invalid array", param=path)
     ordered = sorted(raw.items(), key=lambda step: int(step[0]))
     return [_value(kind.item, value, _join(path, step)) for step, value in ordered]
+
+
+def _is_list(raw: dict[str, Any]) -> bool:
+    return all(re.fullmatch("[0-9]{1,9}", step) for step in raw)
 
 
 def _one_of(kind: OneOf, raw: Any, path: str) -> Any:
@@ -131,7 +155,7 @@ def _one_of(kind: OneOf, raw: Any, path: str) -> Any:
 
 
 def _structured(kind: OneOf, raw: dict[str, Any], path: str) -> Type:
-    as_list = bool(raw) and all(step.isdigit() for step in raw)
+    as_list = bool(raw) and _is_list(raw)
     wanted = (ListOf,) if as_list else (Record, MapOf)
     for shapes in (wanted, (ListOf, Record, MapOf)):
         for option in kind.options:
@@ -175,7 +199,24 @@ def _integer(raw: str, path: str) -> int:
         raise InvalidParameter(
             "Invalid non-negative integer", code="parameter_invalid_integer", param=path
         )
+    _check_bounds(int(raw), path)
     return int(raw)
+
+
+def _check_bounds(value: float, path: str) -> None:
+    name = path.rstrip("]").rsplit("[", 1)[-1]
+    if name in _TIMESTAMPS and not 0 <= value <= _LATEST:
+        raise InvalidParameter("Invalid timestamp: must be a Unix timestamp.", param=path)
+    if name in _AMOUNTS and abs(value) > LARGEST_AMOUNT:
+        raise InvalidParameter(
+            "Amount must be no more than $999,999.99", code="amount_too_large", param=path
+        )
+    if name in _DAYS and not 0 <= value <= _MOST_DAYS:
+        raise InvalidParameter(
+            f"Invalid {name}: must be 0 to {_MOST_DAYS}.",
+            code="parameter_invalid_integer",
+            param=path,
+        )
 
 
 def _boolean(raw: str, path: str) -> bool:
@@ -192,7 +233,7 @@ def _number(raw: str, path: str) -> float:
 
 def _decimal(raw: str, path: str) -> str:
     """Decimals travel as strings in both directions."""
-    _number(raw, path)
+    _check_bounds(_number(raw, path), path)
     return raw
 
 

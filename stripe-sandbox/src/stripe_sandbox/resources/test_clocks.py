@@ -7,13 +7,12 @@ from stripe_sandbox.events import emit
 from stripe_sandbox.paging import page
 from stripe_sandbox.registry import Call, handles
 from stripe_sandbox.rules import periods, subscriptions
+from stripe_sandbox.rules import time as due_time
 from stripe_sandbox.store import Work
 
 Json = dict[str, Any]
 
 _LIFETIME = 30 * 86400
-# The year 2100; beyond it nobody's subscription is tested.
-_LATEST = 4102444800
 
 
 @handles("test_helpers.test_clocks.create")
@@ -21,8 +20,6 @@ def create(call: Call) -> Json:
     """A clock that stands still at a time."""
     now = call.work.now()
     frozen = call.params["frozen_time"]
-    if not 0 <= frozen <= _LATEST:
-        raise InvalidRequest("Invalid timestamp.", param="frozen_time")
     clock = call.work.create(
         "test_helpers.test_clock",
         {
@@ -98,5 +95,6 @@ def delete(call: Call) -> Json:
         work.delete(subscription)
     for customer in work.all("customer", test_clock=clock["id"]):
         work.delete(customer)
+    due_time.stop(work, clock["id"])
     emit(work, "test_helpers.test_clock.deleted", clock)
     return work.delete(clock)
