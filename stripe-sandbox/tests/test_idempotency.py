@@ -6,6 +6,12 @@ import httpx
 import pytest
 import stripe
 
+from stripe_sandbox import idempotency, resources
+from stripe_sandbox.clock import Clock
+from stripe_sandbox.http import Api, Asked
+from stripe_sandbox.idempotency import Result
+from stripe_sandbox.settings import Settings
+from stripe_sandbox.store import Store
 from tests.scenes import Scene
 from tests.server import Server
 
@@ -106,3 +112,22 @@ def test_a_key_whose_request_is_under_way_is_in_use(server: Server) -> None:
     assert (conflict.status_code, error["code"]) == (409, "idempotency_key_in_use")
     assert error["type"] == "idempotency_error"
     assert replayed.json()["id"] == made
+
+
+def test_a_decline_is_stored_together_with_its_answer() -> None:
+    """After a kill, a declined charge is replayed and never made a second time."""
+    resources.load()
+    store = Store(":memory:", clock=Clock())
+    form = "amount=1000&currency=usd&confirm=true&payment_method=pm_card_visa_chargeDeclined"
+    path = "/v1/payment_intents"
+    key = idempotency.key_of("killed", path, form.encode())
+    stored: list[Result | None] = []
+    store.on_commit.append(lambda _events: stored.append(idempotency.stored(store, key)))
+
+    answered, _ = Api(store, Settings()).answer(
+        Asked("POST", path, "", form.encode(), "killed", None), "req_1"
+    )
+    store.close()
+
+    assert answered.status == 402
+    assert stored == [answered]

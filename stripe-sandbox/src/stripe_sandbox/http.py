@@ -13,6 +13,7 @@ from starlette.responses import Response
 from stripe_sandbox import contract, forms, idempotency, shapes
 from stripe_sandbox.errors import InvalidRequest, NotCovered, StripeError, Unauthenticated
 from stripe_sandbox.idempotency import Key, Result
+from stripe_sandbox.ids import new_request_id
 from stripe_sandbox.registry import Call
 from stripe_sandbox.rendering import respond
 from stripe_sandbox.routing import Route, Routes
@@ -42,6 +43,11 @@ class Asked:
     idempotency_key: str | None
     version: str | None
 
+    @property
+    def form(self) -> str:
+        """The parameters, which any request may carry in its query, its body, or both."""
+        return "&".join(filter(None, (self.query, self.body.decode("utf-8", "replace"))))
+
 
 class Api:
     """The API over one store."""
@@ -53,7 +59,7 @@ class Api:
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request; work is done between two awaits, so it is never interleaved."""
-        request_id = self.store.ids.new("req_")
+        request_id = new_request_id()
         try:
             check_key(request.headers.get("authorization"))
             asked = await _asked(request)
@@ -72,14 +78,11 @@ class Api:
         route, ids = self.routes.find(asked.verb, asked.path)
         key = None
         if asked.idempotency_key and asked.verb == "POST":
-            key = idempotency.key_of(asked.idempotency_key, asked.path, asked.body)
+            key = idempotency.key_of(asked.idempotency_key, asked.path, asked.form.encode())
             before = idempotency.stored(self.store, key)
             if before:
                 return before, True
-        raw = forms.decode(
-            asked.body.decode("utf-8", "replace") if asked.verb == "POST" else asked.query
-        )
-        params = contract.check(route.endpoint.params, raw)
+        params = contract.check(route.endpoint.params, forms.decode(asked.form))
         return self._execute(asked, route, ids, params, key, request_id), False
 
     def _execute(
@@ -91,19 +94,19 @@ class Api:
         key: Key | None,
         request_id: str,
     ) -> Result:
-        try:
-            with self.store.work() as work:
-                work.request = {"id": request_id, "idempotency_key": asked.idempotency_key}
+        with self.store.work() as work:
+            work.request = {"id": request_id, "idempotency_key": asked.idempotency_key}
+            try:
                 call = Call(work, params, ids, asked.path, self.settings)
                 result = Result(200, self._run(call, route), request_id)
-                if key:
-                    idempotency.keep(work, key, result)
-                return result
-        except StripeError as refusal:
-            if key is None or not refusal.saved:
-                raise
-            result = _refused(refusal, request_id)
-            with self.store.work() as work:
+            except StripeError as refusal:
+                if key is None or not refusal.saved:
+                    raise
+                if not refusal.keeps_work:
+                    work.rollback()
+                result = _refused(refusal, request_id)
+            # Stored with the work: a kill between the two would let a retry charge again.
+            if key:
                 idempotency.keep(work, key, result)
             return result
 

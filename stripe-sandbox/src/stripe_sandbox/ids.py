@@ -20,7 +20,7 @@ class Identifiers:
     def text(self, length: int) -> str:
         """Base-62 text that was not handed out before."""
         if not self.deterministic:
-            return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+            return _random_text(length)
         self.counter += 1
         digest = hashlib.sha512(f"stripe-sandbox {self.counter}".encode()).digest()
         return "".join(_ALPHABET[byte % 62] for byte in digest[:length])
@@ -30,4 +30,17 @@ class Identifiers:
         return prefix + self.text(14 if prefix in _SHORT else 24)
 
 
-_SHORT = {"cus_", "prod_", "si_", "req_", "in_prefix_"}
+_SHORT = {"cus_", "prod_", "si_"}
+
+
+def new_request_id() -> str:
+    """The id of a request, never one of an earlier process.
+
+    Always random: reads and retries differ from run to run, and would move the
+    counter that equal object ids come from.
+    """
+    return f"req_{_random_text(14)}"
+
+
+def _random_text(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
