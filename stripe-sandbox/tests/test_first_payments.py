@@ -90,3 +90,25 @@ def test_a_client_confirms_the_first_payment(scene: Scene) -> None:
     active = scene.seen(subscription)
     assert (subscription.status, active.status) == ("incomplete", "active")
     assert active.default_payment_method == method.id
+
+
+def test_a_new_card_confirmed_by_a_client_is_kept_for_renewals(scene: Scene) -> None:
+    """The card that paid the first invoice is attached and pays the second."""
+    customer = scene.on_a_clock().customer(None)
+    subscription = scene.subscription(
+        customer,
+        payment_behavior="default_incomplete",
+        payment_settings={"save_default_payment_method": "on_subscription"},
+    )
+
+    scene.v1.payment_intents.confirm(intent_of(subscription).id, {"payment_method": "pm_card_visa"})
+    scene.after(32 * DAY)
+
+    renewed = scene.seen(subscription)
+    kept = scene.v1.payment_methods.list({"customer": customer.id}).data
+    assert [method.id for method in kept] == [renewed.default_payment_method]
+    assert (renewed.status, renewed.latest_invoice.billing_reason) == (
+        "active",
+        "subscription_cycle",
+    )
+    assert renewed.latest_invoice.status == "paid"

@@ -137,12 +137,20 @@ def settle(work: Work, intent: Json, *, authenticated: bool = False) -> Json:
         intent["last_payment_error"] = _error(work, intent, decline.message, fields)
         emit(work, "charge.failed", charge)
         return _refused(work, intent)
-    if not method["customer"]:
-        method["_spent"] = True
-        work.save(method)
+    _keep_method(work, intent, method)
     if intent["capture_method"] == "manual":
         return _authorised(work, intent)
     return _succeeded(work, intent, charge)
+
+
+def _keep_method(work: Work, intent: Json, method: Json) -> None:
+    """Attach a new card as `setup_future_usage` asks; one that is not kept pays once."""
+    customer = work.find(intent["customer"] or "")
+    if customer and intent["setup_future_usage"]:
+        methods.attach(work, method, customer)
+    elif not method["customer"]:
+        method["_spent"] = True
+        work.save(method)
 
 
 def _succeeded(work: Work, intent: Json, charge: Json) -> Json:
