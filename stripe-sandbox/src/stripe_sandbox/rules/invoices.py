@@ -238,14 +238,31 @@ def intent_of(work: Work, invoice: Json) -> Json | None:
 
 
 def void(work: Work, invoice: Json) -> Json:
-    """Make an invoice count for nothing, and cancel its payment."""
+    """Make an invoice count for nothing: cancel its payment, give back the balance it took."""
     now = work.now(invoice["test_clock"])
     invoice |= {"status": "void", "next_payment_attempt": None, "auto_advance": False}
     invoice["status_transitions"]["voided_at"] = now
     _cancel_payment(work, invoice, reason="void_invoice")
+    _give_balance_back(work, invoice)
     work.unschedule(invoice, "invoice.finalize", "invoice.retry")
     emit(work, "invoice.voided", work.save(invoice))
     return invoice
+
+
+def _give_balance_back(work: Work, invoice: Json) -> None:
+    customer = work.find(invoice["customer"])
+    if invoice["ending_balance"] is None or customer is None or customer.get("deleted"):
+        return
+    applied = invoice["ending_balance"] - invoice["starting_balance"]
+    if applied:
+        change_balance(
+            work,
+            customer,
+            -applied,
+            "unapplied_from_invoice",
+            invoice=invoice["id"],
+            currency=invoice["currency"],
+        )
 
 
 def _cancel_payment(work: Work, invoice: Json, *, reason: str) -> None:
