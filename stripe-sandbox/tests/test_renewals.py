@@ -152,3 +152,20 @@ def test_events_keep_real_time_on_a_test_clock(scene: Scene) -> None:
 
     assert subscription.created == NEW_YEAR
     assert all(e.created > NEW_YEAR + 300 * DAY for e in scene.events(subscription.id))
+
+
+def test_paying_by_hand_leaves_the_retries_alone(scene: Scene) -> None:
+    """A customer who tries a bad card again and again is dunned no faster."""
+    customer = scene.on_a_clock().customer()
+    subscription = scene.subscription(customer)
+    scene.pays_with(customer, "pm_card_chargeCustomerFail")
+    scene.after(MONTH + DAY)
+    planned = scene.seen(subscription).latest_invoice.next_payment_attempt
+
+    for _ in range(4):
+        with pytest.raises(stripe.CardError):
+            scene.v1.invoices.pay(scene.seen(subscription).latest_invoice.id)
+
+    tried = scene.seen(subscription)
+    assert (tried.status, tried.latest_invoice.attempt_count) == ("past_due", 1)
+    assert tried.latest_invoice.next_payment_attempt == planned

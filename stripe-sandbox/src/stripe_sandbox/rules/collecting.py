@@ -35,8 +35,17 @@ def default_method(work: Work, invoice: Json) -> Json | None:
     return work.find(default) if default else None
 
 
-def pay(work: Work, invoice: Json, method: Json | None, *, off_session: bool) -> Json:
+def pay(
+    work: Work, invoice: Json, method: Json | None, *, off_session: bool, retry: bool = False
+) -> Json:
     """Try to pay an open invoice; the invoice and its subscription say how it went.
+
+    Args:
+        work: The unit of work.
+        invoice: A finalised invoice.
+        method: What to charge; None fails.
+        off_session: Whether the customer is away.
+        retry: Whether this is an automatic retry, which moves the retry schedule.
 
     Raises:
         InvalidRequest: The invoice has no payment intent to pay with.
@@ -45,35 +54,36 @@ def pay(work: Work, invoice: Json, method: Json | None, *, off_session: bool) ->
     if intent is None or intent["status"] in {"succeeded", "canceled"}:
         raise InvalidRequest(f"Invoice {invoice['id']} cannot be paid.")
     if method is None:
-        _count_attempt(work, invoice)
-        _failed(work, invoice)
+        counts = _count_attempt(work, invoice, retry=retry)
+        _failed(work, invoice, counts=counts)
         return invoice
     payments.attempt(work, intent, method, off_session=off_session)
-    after_attempt(work, intent)
+    after_attempt(work, intent, retry=retry)
     return invoice
 
 
-def after_attempt(work: Work, intent: Json) -> None:
+def after_attempt(work: Work, intent: Json, *, retry: bool = False) -> None:
     """Carry the outcome of a payment intent over to the invoice it pays, if it pays one."""
     invoice = work.find(intent.get("_invoice") or "")
     if invoice is None or invoice["status"] not in {"open", "uncollectible"}:
         return
+    if intent["status"] not in {"succeeded", "requires_action", "requires_payment_method"}:
+        return
+    counts = _count_attempt(work, invoice, retry=retry)
     if intent["status"] == "succeeded":
-        _count_attempt(work, invoice)
         paid(work, invoice, intent["amount_received"])
-    elif intent["status"] == "requires_action":
-        _count_attempt(work, invoice)
+        return
+    if intent["status"] == "requires_action":
         emit(work, "invoice.payment_action_required", work.save(invoice))
-        _failed(work, invoice)
-    elif intent["status"] == "requires_payment_method":
-        if intent["latest_charge"]:
-            _count_attempt(work, invoice)
-        _failed(work, invoice)
+    _failed(work, invoice, counts=counts)
 
 
-def _count_attempt(work: Work, invoice: Json) -> None:
-    invoice |= {"attempted": True, "attempt_count": invoice["attempt_count"] + 1}
+def _count_attempt(work: Work, invoice: Json, *, retry: bool) -> bool:
+    """Whether an attempt counts: the first one does, and then only automatic retries."""
+    counts = retry or invoice["attempt_count"] == 0
+    invoice |= {"attempted": True, "attempt_count": invoice["attempt_count"] + counts}
     work.save(invoice)
+    return counts
 
 
 def paid(work: Work, invoice: Json, amount: int, *, out_of_band: bool = False) -> Json:
@@ -124,11 +134,11 @@ def _settle_payment(
     emit(work, "invoice_payment.paid", work.save(payment))
 
 
-def _failed(work: Work, invoice: Json) -> None:
+def _failed(work: Work, invoice: Json, *, counts: bool) -> None:
     billed = invoices.subscription_of(invoice)
     subscription = work.find(billed) if billed else None
     later = subscription is not None and invoice["billing_reason"] != "subscription_create"
-    if subscription and later:
+    if subscription and later and counts:
         _plan_retry(work, invoice, subscription)
     emit(work, "invoice.payment_failed", work.save(invoice))
     if subscription is None or subscription["status"] in subscriptions.ENDED:
@@ -139,7 +149,7 @@ def _failed(work: Work, invoice: Json) -> None:
     if subscription["status"] == "active" and later:
         subscription["status"] = "past_due"
         subscriptions.changed(work, subscription)
-    if later and not invoice["next_payment_attempt"]:
+    if later and counts and not invoice["next_payment_attempt"]:
         subscriptions.end(work, subscription, reason="payment_failed")
 
 

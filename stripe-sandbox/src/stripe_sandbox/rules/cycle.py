@@ -160,7 +160,7 @@ def retry(work: Work, invoice: Json) -> None:
     """Try again to collect an invoice whose payment failed."""
     if invoice["status"] == "open":
         method = collecting.default_method(work, invoice)
-        collecting.pay(work, invoice, method, off_session=True)
+        collecting.pay(work, invoice, method, off_session=True, retry=True)
 
 
 def mark_uncollectible(work: Work, invoice: Json) -> Json:
