@@ -245,6 +245,7 @@ def test_the_dashboard_advances_a_clock_to_a_time(browser: httpx.Client, scene: 
     assert clock.frozen_time == NEW_YEAR + 86400 + 3 * 3600 + 4 * 60
     assert browser.post(action, data={"to": "2020-01-01T00:00"}).status_code == 400
     assert browser.post(action, data={"to": "yesterday"}).status_code == 400
+    assert browser.post(action, data={"by": "a while"}).status_code == 400
 
 
 def test_an_event_is_resent(browser: httpx.Client, scene: Scene) -> None:

@@ -11,11 +11,13 @@ from tests.server import Server
 
 Json = dict[str, Any]
 
+KEY = {"Authorization": "Bearer sk_test_sandbox"}
+PRICED = "currency=usd&product=prod_sandbox_basic"
+
 
 def post(server: Server, path: str, data: Json, **headers: str) -> httpx.Response:
     """A raw call, for requests that the SDK would not let through."""
-    sent = {"Authorization": "Bearer sk_test_sandbox", **headers}
-    return httpx.post(server.url + path, data=data, headers=sent)
+    return httpx.post(server.url + path, data=data, headers={**KEY, **headers})
 
 
 def error_in(refused: Any) -> Json:
@@ -312,3 +314,92 @@ def test_an_invoice_changes_status_only_as_stripe_allows(scene: Scene) -> None:
     for refused in (invoices.pay, invoices.void_invoice, invoices.finalize_invoice):
         with pytest.raises(stripe.InvalidRequestError):
             refused(invoice)
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("customers", "balance=1000000000000000"),
+        ("customers", "expand[²]=default_source"),
+        ("customers", "metadata" + "[a]" * 2000 + "=b"),
+        ("coupons", "amount_off=1000000000000000&currency=usd"),
+        ("prices", f"{PRICED}&unit_amount=1000000000000000"),
+        ("prices", f"{PRICED}&unit_amount_decimal=1000000000000000.5"),
+        ("prices", f"{PRICED}&unit_amount=1&transform_quantity[divide_by]=0"),
+        ("invoiceitems", "customer={customer}&amount=1&period[start]=1&period[end]=900000000000"),
+        ("invoices", "customer={customer}&due_date=900000000000"),
+        ("invoices", "customer={customer}&days_until_due=1000000000000"),
+        ("subscriptions/{subscription}", "cancel_at=900000000000"),
+        ("subscriptions/{subscription}", "items[0][deleted]=true"),
+        (
+            "subscriptions/{subscription}",
+            "items[0][id]={item}&items[0][deleted]=true&items[1][id]={item}&items[1][deleted]=true",
+        ),
+        (
+            "subscriptions/{subscription}",
+            "items[0][id]={item}&items[0][quantity]=9000000000&proration_behavior=none",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_before_it_breaks_anything(
+    server: Server, unpaying: Json, path: str, sent: str
+) -> None:
+    """Absurd numbers, names and changes are the caller's mistake, never a 500."""
+    answer = httpx.post(
+        f"{server.url}/v1/{path.format(**unpaying)}",
+        content=sent.format(**unpaying),
+        headers={**KEY, "Content-Type": "application/x-www-form-urlencoded"},
+    )
+
+    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+
+
+@pytest.fixture
+def unpaying(scene: Scene) -> Json:
+    """The ids of a customer without a card, of a subscription, and of its item."""
+    customer = scene.customer()
+    subscription = scene.subscription(customer)
+    scene.v1.payment_methods.detach(customer.invoice_settings.default_payment_method)
+    ids = {"customer": customer.id, "subscription": subscription.id}
+    return ids | {"item": subscription["items"].data[0].id}
+
+
+def test_a_change_that_must_be_paid_needs_something_to_charge(scene: Scene, unpaying: Json) -> None:
+    """`error_if_incomplete` without any card says that there is none."""
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        scene.v1.subscriptions.update(
+            unpaying["subscription"],
+            {
+                "items": [{"id": unpaying["item"], "quantity": 2}],
+                "payment_behavior": "error_if_incomplete",
+                "proration_behavior": "always_invoice",
+            },
+        )
+
+    assert (refused.value.http_status, refused.value.code) == (400, "resource_missing")
+
+
+def test_odd_requests_are_answered(scene: Scene, unpaying: Json) -> None:
+    """A key of something that has none matches nothing; a preview may name its anchor."""
+    found = scene.v1.customers.search({"query": "email['a']:'b'"})
+    preview = scene.v1.invoices.create_preview(
+        {
+            "customer": unpaying["customer"],
+            "subscription_details": {
+                "items": [{"price": BASIC}],
+                "billing_cycle_anchor": {"type": "now"},
+            },
+        }
+    )
+
+    assert not found.data
+    assert preview.amount_due == 1000
+
+
+def test_a_deletion_reads_its_body(server: Server) -> None:
+    """Parameters that come with a DELETE in its body are checked like any other."""
+    answer = httpx.request(
+        "DELETE", f"{server.url}/v1/subscriptions/sub_1", data={"unicorn": "1"}, headers=KEY
+    )
+
+    assert answer.json()["error"]["code"] == "parameter_unknown"

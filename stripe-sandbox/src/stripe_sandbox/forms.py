@@ -5,6 +5,9 @@ from urllib.parse import parse_qsl
 
 from stripe_sandbox.errors import InvalidParameter
 
+# Deeper than any parameter, and shallow enough to walk through by recursion.
+_DEEPEST = 20
+
 
 def decode(encoded: str) -> dict[str, Any]:
     """Nested dicts of strings; a list is a dict keyed by its positions.
@@ -13,7 +16,8 @@ def decode(encoded: str) -> dict[str, Any]:
         encoded: A query string or a form body.
 
     Raises:
-        InvalidParameter: A name is used both as a value and as an object.
+        InvalidParameter: A name is used both as a value and as an object, or
+            is nested too deeply.
     """
     decoded: dict[str, Any] = {}
     for name, value in _pairs(encoded):
@@ -34,6 +38,8 @@ def _steps(name: str) -> list[str]:
 
 
 def _put(target: dict[str, Any], steps: list[str], value: str, name: str) -> None:
+    if len(steps) > _DEEPEST:
+        raise InvalidParameter("Invalid request: parameters are nested too deeply.")
     for step in steps[:-1]:
         target = target.setdefault(step or str(len(target)), {})
         if not isinstance(target, dict):

@@ -32,9 +32,9 @@ def advance(visit: Visit) -> Response:
 
 
 def _until(visit: Visit, now: int) -> int:
-    if "by" in visit.form:
-        return now + int(visit.form["by"])
     try:
+        if "by" in visit.form:
+            return now + int(visit.form["by"])
         at = datetime.fromisoformat(visit.form.get("to", ""))
     except ValueError:
         raise InvalidParameter("Choose a date and a time to advance to.", param="to") from None

@@ -23,7 +23,6 @@ _FIELDS = (
     "statement_descriptor_suffix",
     "transfer_group",
 )
-_LARGEST = 99999999
 _CONFIRMABLE = {"requires_payment_method", "requires_confirmation", "requires_action"}
 
 
@@ -34,10 +33,6 @@ def create(call: Call) -> Json:
     if params["amount"] < 50:
         raise InvalidRequest(
             "Amount must be at least $0.50 usd.", code="amount_too_small", param="amount"
-        )
-    if params["amount"] > _LARGEST:
-        raise InvalidRequest(
-            "Amount must be no more than $999,999.99", code="amount_too_large", param="amount"
         )
     customer = _customer(work, params.get("customer"))
     automatic = params.get("automatic_payment_methods") or {"enabled": True}

@@ -66,6 +66,9 @@ def _preview(work: Work, asked: Json) -> Json:
 
 def _of_new(work: Work, customer: Json, details: Json, asked: Json) -> Json:
     params = {**details, "customer": customer["id"], "discounts": asked["discounts"]}
+    if details.get("billing_cycle_anchor"):
+        # A new subscription's cycle begins now, whichever of the two types is named.
+        del params["billing_cycle_anchor"]
     subscription = starting_room.new_subscription(work, customer, params)
     return starting.first_invoice(work, subscription, customer, [], prorate=True)
 

@@ -1,5 +1,6 @@
 """Prices, and the plan that every subscription item still shows beside its price."""
 
+from decimal import Decimal
 from typing import Any
 
 from stripe_sandbox import changes, shapes
@@ -45,6 +46,11 @@ def make(work: Work, params: Any) -> Json:
         raise NotCovered("tiered prices", param="tiers")
     if params.get("custom_unit_amount") or params.get("currency_options"):
         raise NotCovered("custom amounts and currency options of prices")
+    groups = params.get("transform_quantity") or {"divide_by": 1}
+    if groups["divide_by"] < 1:
+        raise InvalidRequest(
+            "Invalid divide_by: must be greater than 0.", param="transform_quantity[divide_by]"
+        )
     key = params.get("lookup_key")
     if key:
         _claim_lookup_key(work, key, transfer=bool(params.get("transfer_lookup_key")))
@@ -80,13 +86,13 @@ def _amount(params: Any) -> tuple[int | None, str]:
             "You must specify exactly one of `unit_amount` or `unit_amount_decimal`.",
             param="unit_amount",
         )
+    if Decimal(amount if decimal is None else decimal) < 0:
+        raise InvalidRequest(
+            "This value must be greater than or equal to 0.",
+            code="parameter_invalid_integer",
+            param="unit_amount" if decimal is None else "unit_amount_decimal",
+        )
     if decimal is None:
-        if amount < 0:
-            raise InvalidRequest(
-                "This value must be greater than or equal to 0.",
-                code="parameter_invalid_integer",
-                param="unit_amount",
-            )
         return amount, str(amount)
     return (int(float(decimal)) if float(decimal).is_integer() else None), decimal
 

@@ -75,7 +75,7 @@ def _matches(thing: Json, clause: Json) -> bool:
     for step in clause["field"].split("."):
         value = value.get(step) if isinstance(value, dict) else None
     if clause["key"]:
-        value = (value or {}).get(clause["key"])
+        value = value.get(clause["key"]) if isinstance(value, dict) else None
     wanted = clause["text"] if clause["text"] is not None else clause["bare"]
     return _compare(value, clause["operator"], wanted) != bool(clause["not"])
 

@@ -19,6 +19,7 @@ from stripe_sandbox.rules import (
     cycle,
     discounts,
     invoices,
+    lines,
     methods,
     prorating,
     starting,
@@ -108,7 +109,11 @@ def changes_of(work: Work, subscription: Json, wanted: list[Json]) -> list[Chang
 
     Raises:
         ResourceMissing: An item is not one of the subscription's.
+        InvalidRequest: An item is named twice, or one without an id is to be deleted.
     """
+    named = [one["id"] for one in wanted if one.get("id")]
+    if len(set(named)) < len(named):
+        raise InvalidRequest("Each subscription item can be changed once.", param="items")
     return [_change(work, subscription, one, index) for index, one in enumerate(wanted)]
 
 
@@ -123,6 +128,10 @@ def _change(work: Work, subscription: Json, wanted: Json, index: int) -> Change:
             raise ResourceMissing(
                 "subscription item", wanted["id"], param=f"{path}[id]", status=400
             )
+    if wanted.get("deleted") and old is None:
+        raise InvalidRequest(
+            f"Missing required param: {path}[id].", code="parameter_missing", param=f"{path}[id]"
+        )
     if wanted.get("deleted"):
         return Change(old, None, 0, None)
     named = wanted.get("price") or wanted.get("price_data") or wanted.get("plan")
@@ -135,6 +144,8 @@ def _change(work: Work, subscription: Json, wanted: Json, index: int) -> Change:
             "All prices on a subscription must use the same currency.", param=f"{path}[price]"
         )
     quantity = wanted.get("quantity", old["quantity"] if old else 1)
+    # Refused now, since nobody would hear of it at the next renewal.
+    lines.amount_of(price, quantity)
     kept = changes.metadata(old["metadata"] if old else {}, wanted)
     return Change(old, price, quantity, kept)
 

@@ -15,6 +15,7 @@ from stripe_sandbox.rules import (
     cycle,
     discounts,
     invoices,
+    lines,
     methods,
     prorating,
     starting,
@@ -166,6 +167,8 @@ def _add_items(
             raise InvalidRequest(
                 "All prices on a subscription must use the same currency.", param="items"
             )
+        # Refused now, since a trial's first price is asked for when nobody listens.
+        lines.amount_of(price, wanted.get("quantity", 1))
         if subscription["trial_end"]:
             period = {"start": now, "end": subscription["trial_end"]}
         else:

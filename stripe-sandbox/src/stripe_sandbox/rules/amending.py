@@ -216,6 +216,8 @@ def _collect(work: Work, subscription: Json, invoice: Json, terms: Terms) -> Non
         if subscription["status"] == "active":
             subscription["status"] = "past_due"
         return
+    if method is None and terms.payment == "error_if_incomplete":
+        raise InvalidRequest(collecting.NO_METHOD, code="resource_missing")
     collecting.pay(work, invoice, method, off_session=terms.off_session)
     if terms.payment == "error_if_incomplete":
         starting.insist(work, invoice)

@@ -4,6 +4,8 @@ from decimal import Decimal
 from typing import Any
 
 from stripe_sandbox import shapes
+from stripe_sandbox.contract import LARGEST_AMOUNT
+from stripe_sandbox.errors import InvalidRequest
 from stripe_sandbox.rules.discounts import rounded
 from stripe_sandbox.store import Work
 
@@ -11,13 +13,22 @@ Json = dict[str, Any]
 
 
 def amount_of(price: Json, quantity: int, share: Decimal = Decimal(1)) -> int:
-    """What a quantity costs, for the whole period or a share of it."""
+    """What a quantity costs, for the whole period or a share of it.
+
+    Raises:
+        InvalidRequest: It is more than Stripe charges at once.
+    """
     grouped = Decimal(quantity)
     transform = price["transform_quantity"]
     if transform:
         groups, rest = divmod(quantity, transform["divide_by"])
         grouped = Decimal(groups + (1 if rest and transform["round"] == "up" else 0))
-    return rounded(Decimal(price["unit_amount_decimal"]) * grouped * share)
+    amount = Decimal(price["unit_amount_decimal"]) * grouped * share
+    if amount > LARGEST_AMOUNT:
+        raise InvalidRequest(
+            "Amount must be no more than $999,999.99", code="amount_too_large", param="quantity"
+        )
+    return rounded(amount)
 
 
 def subscription_line(
