@@ -255,3 +255,20 @@ def test_a_header_disturbs_the_webhooks_of_its_own_request(
     receiver.wait_for(lambda found: len(found) == 3)
     arrived = sorted(one.event.data.object.name for one in receiver.received)
     assert arrived == ["doubled", "doubled", "plain"]
+
+
+@pytest.mark.parametrize(("when", "done"), [("before", 0), ("after", 1)])
+def test_a_stored_error_is_replayed(http: httpx.Client, when: str, done: int) -> None:
+    """A 500 kept under the key is all that later tries get; a new key does the work."""
+    name = f"stored {when}"
+    key = {"Idempotency-Key": name}
+
+    first = create(http, name, **{"Sandbox-Fault": f"error; stored=true; when={when}"}, **key)
+    again = create(http, name, **key)
+    another = create(http, name, **{"Idempotency-Key": f"{name} anew"})
+
+    assert (first.status_code, again.status_code, another.status_code) == (500, 500, 200)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert again.headers["original-request"] == first.headers["request-id"]
+    assert again.json() == first.json()
+    assert names(http).count(name) == done + 1

@@ -7,6 +7,9 @@ from typing import Any
 
 DOCS = "https://docs.stripe.com/error-codes"
 
+# The key in an ASGI scope under which a fault in force has the API refuse a request.
+REFUSAL = "sandbox.refusal"
+
 
 class StripeError(Exception):
     """A refusal that a caller sees as an `error` object.

@@ -11,7 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stripe_sandbox import contract, forms, idempotency, shapes
-from stripe_sandbox.errors import InvalidRequest, NotCovered, StripeError, Unauthenticated
+from stripe_sandbox.errors import (
+    REFUSAL,
+    InvalidRequest,
+    NotCovered,
+    StripeError,
+    Unauthenticated,
+)
 from stripe_sandbox.idempotency import Key, Result
 from stripe_sandbox.ids import new_request_id
 from stripe_sandbox.registry import Call
@@ -42,6 +48,8 @@ class Asked:
     body: bytes
     idempotency_key: str | None
     version: str | None
+    # What a fault in force answers in place of the result.
+    refusal: StripeError | None = None
 
     @property
     def form(self) -> str:
@@ -97,8 +105,12 @@ class Api:
         with self.store.work() as work:
             work.request = {"id": request_id, "idempotency_key": asked.idempotency_key}
             try:
+                if asked.refusal and not asked.refusal.keeps_work:
+                    raise asked.refusal
                 call = Call(work, params, ids, asked.path, self.settings)
                 result = Result(200, self._run(call, route), request_id)
+                if asked.refusal:
+                    raise asked.refusal
             except StripeError as refusal:
                 if key is None or not refusal.saved:
                     raise
@@ -171,6 +183,7 @@ async def _asked(request: Request) -> Asked:
         body=await request.body(),
         idempotency_key=request.headers.get("idempotency-key"),
         version=request.headers.get("stripe-version"),
+        refusal=request.scope.get(REFUSAL),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stripe_sandbox.errors import InvalidParameter, StripeError
+from stripe_sandbox.errors import REFUSAL, InvalidParameter, StripeError
 from stripe_sandbox.faults.parsing import faults_from_header
 from stripe_sandbox.faults.rules import Cause, Fault, Faults
 
@@ -20,9 +20,10 @@ _cause: ContextVar[Cause | None] = ContextVar("cause", default=None)
 
 
 class RateLimited(StripeError):
-    """Too many requests, as Stripe words it."""
+    """Too many requests, as Stripe words it; the endpoint never ran."""
 
     status = 429
+    saved = False
 
 
 class InjectedError(StripeError):
@@ -32,7 +33,10 @@ class InjectedError(StripeError):
 
 
 class FaultInjection:
-    """ASGI middleware; it must be the outermost one, next to the server."""
+    """ASGI middleware around everything that can answer a request.
+
+    Only layers that hand on the server's own `send` may stand outside it.
+    """
 
     def __init__(self, app: ASGIApp, *, faults: Faults) -> None:
         self._app = app
@@ -59,6 +63,10 @@ class FaultInjection:
     ) -> None:
         await _sleep(faults, "before")
         broken = next((fault for fault in faults if fault.effect != "latency"), None)
+        if broken and broken.effect == "error" and broken.stored:
+            # The API itself refuses, so that it keeps the refusal under the idempotency key.
+            scope[REFUSAL] = _refusal(broken)
+            broken = None
         if broken and broken.when == "before":
             await _break(broken, scope, receive, send)
             return
@@ -97,7 +105,7 @@ def _collector(messages: list[Message]) -> Send:
 
 async def _break(fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
     if fault.effect == "error":
-        await _answer(_refusal(fault.status), scope, receive, send)
+        await _answer(_refusal(fault), scope, receive, send)
         return
     if fault.when == "before":
         await _read_body(receive)
@@ -107,11 +115,12 @@ async def _break(fault: Fault, scope: Scope, receive: Receive, send: Send) -> No
     await _leaves(receive, within=0)
 
 
-def _refusal(status: int) -> StripeError:
-    if status == RateLimited.status:
+def _refusal(fault: Fault) -> StripeError:
+    if fault.status == RateLimited.status:
         return RateLimited("Request rate limit exceeded.", code="rate_limit")
     refusal = InjectedError("An error was injected into this request by the sandbox.")
-    refusal.status = status
+    refusal.status = fault.status
+    refusal.keeps_work = fault.when == "after"
     return refusal
 
 

@@ -60,6 +60,10 @@ def _one_of(*allowed: str) -> Callable[[str, Any], str]:
     return check
 
 
+def _boolean(name: str, value: Any) -> bool:
+    return _one_of("true", "false")(name, str(value).lower()) == "true"
+
+
 def _between(low: int, high: int) -> Callable[[str, Any], int]:
     def check(name: str, value: Any) -> int:
         text = str(value)
@@ -97,6 +101,7 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "when": _one_of("before", "after"),
     "milliseconds": _between(0, 600_000),
     "status": _between(400, 599),
+    "stored": _boolean,
     "copies": _between(1, 100),
     "method": _method,
     "path": _glob,

@@ -22,6 +22,8 @@ class Fault:
             for `timeout` how long the connection stays open, 0 for as long as
             the caller waits.
         status: What `error` answers.
+        stored: Whether the idempotency key replays the `error`, as it replays
+            a 500 of an endpoint that had begun to execute.
         copies: How often `duplicate` delivers each event in all.
         method: Request method, or `*`.
         path: Glob over the request path; `*` also matches slashes.
@@ -36,6 +38,7 @@ class Fault:
     when: str = "before"
     milliseconds: int = 0
     status: int = 500
+    stored: bool = False
     copies: int = 2
     method: str = "*"
     path: str = "*"
