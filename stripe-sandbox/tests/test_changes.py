@@ -192,3 +192,53 @@ def test_switching_to_a_yearly_price_begins_a_new_cycle(scene: Scene) -> None:
     switched = scene.seen(subscription)
     assert switched.latest_invoice.amount_paid == 10000 - 500
     assert switched.billing_cycle_anchor == NEW_YEAR + int(MONTH / 2)
+
+
+def test_a_part_of_a_month_gives_back_its_part(scene: Scene) -> None:
+    """Who leaves in a first half month that cost half gets that half back, not the whole price."""
+    customer = scene.on_a_clock().customer()
+    anchor = NEW_YEAR + int(MONTH / 2)
+    subscription = scene.subscription(customer, billing_cycle_anchor=anchor)
+
+    scene.v1.subscriptions.cancel(subscription.id, {"prorate": True, "invoice_now": True})
+
+    assert subscription.latest_invoice.amount_paid == 500
+    assert scene.v1.customers.retrieve(customer.id).balance == -500
+
+
+def test_an_item_added_to_a_part_of_a_month_costs_its_part(scene: Scene) -> None:
+    """Half a month of another item is half its price."""
+    customer = scene.on_a_clock().customer()
+    anchor = NEW_YEAR + int(MONTH / 2)
+    subscription = scene.subscription(customer, billing_cycle_anchor=anchor)
+
+    wanted = {"items": [{"price": PRO}], "proration_behavior": "always_invoice"}
+    scene.v1.subscriptions.update(subscription.id, wanted)
+
+    assert scene.seen(subscription).latest_invoice.amount_paid == 1250
+
+
+def test_leaving_during_a_trial_gives_nothing_back(scene: Scene) -> None:
+    """Unused time that was free is worth nothing."""
+    customer = scene.customer()
+    subscription = scene.subscription(customer, trial_period_days=14)
+
+    scene.v1.subscriptions.cancel(subscription.id, {"prorate": True, "invoice_now": True})
+
+    assert scene.v1.customers.retrieve(customer.id).balance == 0
+
+
+def test_an_upgrade_keeps_the_percentage_off(scene: Scene) -> None:
+    """With half off, half a month more of the dearer price costs half of that."""
+    coupon = scene.v1.coupons.create({"percent_off": 50, "duration": "forever"})
+    customer = scene.on_a_clock().customer()
+    subscription = scene.subscription(customer, discounts=[{"coupon": coupon.id}])
+    scene.after(int(MONTH / 2))
+    item = subscription["items"].data[0].id
+
+    wanted = {"items": [{"id": item, "price": PRO}], "proration_behavior": "always_invoice"}
+    scene.v1.subscriptions.update(subscription.id, wanted)
+
+    invoice = scene.seen(subscription).latest_invoice
+    assert [line.amount for line in invoice.lines.data] == [-250, 625]
+    assert invoice.amount_paid == 375

@@ -3,14 +3,22 @@
 from typing import Any
 
 from stripe_sandbox import changes
-from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.errors import InvalidRequest, NotCovered
 from stripe_sandbox.events import emit
 from stripe_sandbox.paging import page
-from stripe_sandbox.registry import Call, handles
+from stripe_sandbox.registry import Call, handles, presents
+from stripe_sandbox.rules import discounts
+from stripe_sandbox.store import Work
 
 Json = dict[str, Any]
 
 _MOST_MONTHS = 1200
+
+
+@presents("coupon")
+def shown(work: Work, coupon: Json) -> Json:
+    """A coupon is valid until it is used up or its time is over."""
+    return coupon | {"valid": discounts.redeemable(work, coupon)}
 
 
 @handles("coupons.create")
@@ -105,7 +113,13 @@ def create_code(call: Call) -> Json:
     code = params.get("code") or work.ids.text(8).upper()
     if any(one["active"] for one in work.all("promotion_code", code=code)):
         raise InvalidRequest("An active promotion code with this code exists.", param="code")
-    restrictions = {"first_time_transaction": False, **(params.get("restrictions") or {})}
+    restrictions = params.get("restrictions") or {}
+    for name, value in restrictions.items():
+        if value is not False:
+            path = f"restrictions[{name}]"
+            raise NotCovered(f"the parameter `{path}` of promotion_codes.create", param=path)
+    if params.get("customer"):
+        work.referenced("customer", params["customer"], param="customer")
     made = work.create(
         "promotion_code",
         {
@@ -113,7 +127,7 @@ def create_code(call: Call) -> Json:
             "code": code,
             "metadata": changes.metadata({}, params),
             "promotion": {"type": "coupon", "coupon": coupon},
-            "restrictions": restrictions,
+            "restrictions": {"first_time_transaction": False},
             "times_redeemed": 0,
             **changes.given(params, "customer", "expires_at", "max_redemptions"),
         },

@@ -65,12 +65,14 @@ def _values(work: Work, customer: Json, params: Any, parent: Json | None) -> Jso
     if method:
         methods.owned(work, method, customer, param="default_payment_method")
     moment = work.now(customer["test_clock"])
-    owner = {"customer": customer["id"], "_clock": customer["test_clock"]}
+    currency = params.get("currency") or customer["currency"] or "usd"
+    owner = {"customer": customer["id"]}
+    owner |= {"_clock": customer["test_clock"], "_currency": currency}
     return {
         "auto_advance": params.get("auto_advance", False),
         "billing_reason": "subscription_update" if parent else "manual",
         "collection_method": params.get("collection_method", "charge_automatically"),
-        "currency": params.get("currency") or customer["currency"] or "usd",
+        "currency": currency,
         "default_payment_method": method,
         "discounts": discounts.redeem(work, params.get("discounts") or [], owner),
         "due_date": params.get("due_date") or (moment + days * 86400 if days else None),
@@ -108,6 +110,7 @@ def update(call: Call) -> Json:
     invoice["metadata"] = changes.metadata(invoice["metadata"], params)
     if "discounts" in params:
         owner = {"customer": customer["id"], "invoice": invoice["id"]}
+        owner |= {"_clock": customer["test_clock"], "_currency": invoice["currency"]}
         invoice["discounts"] = discounts.redeem(work, params["discounts"] or [], owner)
         invoices.total(work, invoice)
     if "auto_advance" in params:
@@ -190,6 +193,7 @@ def finalize(call: Call) -> Json:
 def pay(call: Call) -> Json:
     """Pay an open invoice now; a refusal leaves it open."""
     work, params = call.work, call.params
+    named, off_session = params.get("payment_method"), bool(params.get("off_session", True))
     invoice = work.get("invoice", call.id)
     if invoice["status"] == "draft":
         invoices.finalize(work, invoice)
@@ -202,8 +206,7 @@ def pay(call: Call) -> Json:
         return collecting.paid(work, invoice, 0, out_of_band=True)
     if invoice["amount_due"] == 0:
         return collecting.paid(work, invoice, 0)
-    method = _method_for(work, invoice, params.get("payment_method"))
-    off_session = bool(params.get("off_session", True))
+    method = _method_for(work, invoice, named)
     collecting.pay(work, invoice, method, off_session=off_session)
     return _paid_or_refused(work, invoice)
 

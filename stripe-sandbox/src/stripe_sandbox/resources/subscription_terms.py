@@ -3,7 +3,7 @@
 from typing import Any
 
 from stripe_sandbox import changes
-from stripe_sandbox.errors import InvalidRequest, ResourceMissing
+from stripe_sandbox.errors import InvalidRequest, NotCovered, ResourceMissing
 from stripe_sandbox.resources import prices
 from stripe_sandbox.rules import periods, subscriptions
 from stripe_sandbox.store import Work
@@ -139,9 +139,16 @@ def check_anchor(params: Any, bought: list[Json], now: int) -> None:
 
 
 def billing_mode(wanted: Json, now: int) -> Json:
-    """Flexible unless a request asks for the classic mode."""
+    """Flexible unless a request asks for the classic mode.
+
+    Raises:
+        NotCovered: Prorations are to list their discounts.
+    """
     kind = wanted.get("type", "flexible")
     flexible = {"proration_discounts": "included", **(wanted.get("flexible") or {})}
+    if flexible["proration_discounts"] != "included":
+        path = "billing_mode[flexible][proration_discounts]"
+        raise NotCovered("prorations with itemized discounts", param=path)
     return {
         "type": kind,
         "flexible": flexible if kind == "flexible" else None,

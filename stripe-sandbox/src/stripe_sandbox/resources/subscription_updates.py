@@ -30,6 +30,9 @@ from stripe_sandbox.store import Work
 
 Json = dict[str, Any]
 
+# Source: https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses.
+_CHANGEABLE_WHILE_INCOMPLETE = {"default_payment_method", "expand", "metadata", "payment_settings"}
+
 _FINISHED = "A canceled subscription can only update its cancellation_details and metadata."
 
 
@@ -41,6 +44,7 @@ def update(call: Call) -> Json:
     if subscription["status"] in subscriptions.ENDED:
         _update_ended(subscription, call.params)
     else:
+        check_changeable(subscription, set(call.params))
         update_live(work, subscription, call.params)
     subscriptions.changed(work, subscription)
     return subscription
@@ -51,6 +55,23 @@ def _update_ended(subscription: Json, params: Any) -> None:
         raise InvalidRequest(_FINISHED, code="invalid_canceled_subscription_fields")
     _details(subscription, params)
     subscription["metadata"] = changes.metadata(subscription["metadata"], params)
+
+
+def check_changeable(subscription: Json, names: set[str]) -> None:
+    """Refuse changes that a subscription's status does not allow.
+
+    Raises:
+        InvalidRequest: It has ended, or waits for its first payment.
+    """
+    status = subscription["status"]
+    if status in subscriptions.ENDED:
+        raise InvalidRequest(_FINISHED, code="invalid_canceled_subscription_fields")
+    if status == "incomplete" and names - _CHANGEABLE_WHILE_INCOMPLETE:
+        raise InvalidRequest(
+            "A subscription with a status of incomplete can only update its metadata, "
+            "default_payment_method and payment_settings.",
+            param=min(names - _CHANGEABLE_WHILE_INCOMPLETE),
+        )
 
 
 def update_live(work: Work, subscription: Json, params: Any) -> None:
@@ -175,7 +196,7 @@ def _discounts(work: Work, subscription: Json, params: Any) -> None:
     if "discounts" not in params:
         return
     owner = {"customer": subscription["customer"], "subscription": subscription["id"]}
-    owner |= {"_clock": subscription["test_clock"]}
+    owner |= {"_clock": subscription["test_clock"], "_currency": subscription["currency"]}
     kept = {one.get("discount") for one in params["discounts"] or []}
     for identifier in subscription["discounts"]:
         if identifier not in kept:
@@ -307,6 +328,7 @@ def list_items(call: Call) -> Json:
 
 
 def _amend(call: Call, subscription: Json, wanted: Json) -> None:
+    check_changeable(subscription, {"items"})
     terms = terms_of(call.work, subscription, call.params)
     change = _change(call.work, subscription, wanted, 0)
     amending.amend(call.work, subscription, [change], terms)

@@ -153,7 +153,7 @@ def new_subscription(work: Work, customer: Json, params: Any) -> Json:
         customer["currency"] = subscription["currency"]
         work.save(customer)
     owner = {"customer": customer["id"], "subscription": identifier}
-    owner |= {"_clock": customer["test_clock"]}
+    owner |= {"_clock": customer["test_clock"], "_currency": subscription["currency"]}
     subscription["discounts"] = discounts.redeem(work, params.get("discounts") or [], owner)
     terms.cancel_at(work, subscription, params)
     return subscriptions.keep(work, subscription)
@@ -196,7 +196,7 @@ def cancel(call: Call) -> Json:
         or subscription["status"] in subscriptions.ENDED
     ):
         raise ResourceMissing("subscription", call.id, param="id")
-    if params.get("prorate"):
+    if params.get("prorate") and subscription["status"] in prorating.PRORATED:
         moment = subscriptions.now(work, subscription)
         for item in subscription["items"]["data"]:
             prorating.credit(work, subscription, item, moment)

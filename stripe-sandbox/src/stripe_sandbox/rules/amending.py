@@ -70,7 +70,7 @@ def amend(work: Work, subscription: Json, wanted: list[Change], terms: Terms) ->
     costs = any(change.costs for change in wanted)
     trial = subscription["status"] == "trialing"
     reset = (terms.reset or _changes_interval(work, wanted)) and not trial
-    prorate = terms.proration != "none" and subscription["status"] in {"active", "past_due"}
+    prorate = terms.proration != "none" and subscription["status"] in prorating.PRORATED
     if prorate:
         _credit_old(work, subscription, wanted, terms.moment, everything=reset)
     changed = list(_apply(work, subscription, wanted, terms.moment))

@@ -3,12 +3,14 @@
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.errors import InvalidRequest, ResourceMissing
 from stripe_sandbox.events import emit
 from stripe_sandbox.rules import periods
 from stripe_sandbox.store import Work
 
 Json = dict[str, Any]
+
+_TERMS = ("amount_off", "currency", "duration", "percent_off")
 
 
 def redeem(work: Work, wanted: list[Json], owner: Json, *, param: str = "discounts") -> list[str]:
@@ -17,7 +19,8 @@ def redeem(work: Work, wanted: list[Json], owner: Json, *, param: str = "discoun
     Args:
         work: The unit of work.
         wanted: The `discounts` parameter.
-        owner: `customer`, and `subscription` or `invoice` that the discounts are for.
+        owner: `customer`, and `subscription` or `invoice` that the discounts are
+            for; `_currency` of that, and the `_clock` it lives on.
         param: Path of the parameter, for errors.
     """
     return [
@@ -27,29 +30,74 @@ def redeem(work: Work, wanted: list[Json], owner: Json, *, param: str = "discoun
 
 def _redeem_one(work: Work, wanted: Json, owner: Json, *, param: str) -> str:
     if wanted.get("discount"):
-        return str(
-            work.referenced("discount", wanted["discount"], param=f"{param}[discount]")["id"]
-        )
+        path = f"{param}[discount]"
+        given = work.referenced("discount", wanted["discount"], param=path)
+        if given["customer"] != owner["customer"]:
+            raise ResourceMissing("discount", wanted["discount"], param=path, status=400)
+        return str(given["id"])
     promotion = None
     if wanted.get("promotion_code"):
-        code = wanted["promotion_code"]
-        promotion = work.referenced("promotion_code", code, param=f"{param}[promotion_code]")
+        path = f"{param}[promotion_code]"
+        promotion = work.referenced("promotion_code", wanted["promotion_code"], param=path)
+        _check_promotion(work, promotion, owner, param=path)
         coupon_id = promotion["promotion"]["coupon"]
     else:
         coupon_id = wanted.get("coupon", "")
     coupon = work.referenced("coupon", coupon_id, param=f"{param}[coupon]")
+    _check_coupon(work, coupon, owner, param=param)
     return _new_discount(work, coupon, owner, promotion)
 
 
+def _check_promotion(work: Work, promotion: Json, owner: Json, *, param: str) -> None:
+    """Refuse a code that this customer cannot redeem now; the words are not Stripe's.
+
+    Raises:
+        InvalidRequest: It is switched off, used up, expired, or another customer's.
+    """
+    expires, meant_for = promotion["expires_at"], promotion["customer"]
+    why = None
+    if not promotion["active"]:
+        why = "is inactive"
+    elif expires is not None and expires <= work.now():
+        why = "has expired"
+    elif meant_for not in {None, owner["customer"]}:
+        why = "belongs to another customer"
+    if why:
+        raise InvalidRequest(
+            f"The promotion code {promotion['code']} cannot be redeemed: it {why}.", param=param
+        )
+
+
+def _check_coupon(work: Work, coupon: Json, owner: Json, *, param: str) -> None:
+    if not redeemable(work, coupon):
+        raise InvalidRequest(f"Coupon expired: {coupon['id']}", code="coupon_expired", param=param)
+    if coupon["currency"] not in {None, owner["_currency"]}:
+        raise InvalidRequest(
+            f"The coupon's currency is {coupon['currency']}, not {owner['_currency']}.",
+            param=param,
+        )
+
+
+def redeemable(work: Work, coupon: Json) -> bool:
+    """Whether a coupon is neither used up nor past its `redeem_by`."""
+    limit, until = coupon["max_redemptions"], coupon["redeem_by"]
+    used_up = limit is not None and coupon["times_redeemed"] >= limit
+    return not used_up and (until is None or work.now() < until)
+
+
+def _count(work: Work, redeemed: Json) -> bool:
+    """Count a redemption of a coupon or a code; whether there can be another one."""
+    redeemed["times_redeemed"] += 1
+    limit = redeemed["max_redemptions"]
+    work.save(redeemed)
+    return limit is None or redeemed["times_redeemed"] < limit
+
+
 def _new_discount(work: Work, coupon: Json, owner: Json, promotion: Json | None) -> str:
-    if not coupon["valid"]:
-        raise InvalidRequest(f"Coupon expired: {coupon['id']}", code="coupon_expired")
-    coupon["times_redeemed"] += 1
-    limit = coupon["max_redemptions"]
-    coupon["valid"] = limit is None or coupon["times_redeemed"] < limit
-    work.save(coupon)
-    clock = owner.pop("_clock", None)
-    start = work.now(clock)
+    _count(work, coupon)
+    if promotion and not _count(work, promotion):
+        promotion["active"] = False
+    start = work.now(owner["_clock"])
     months = coupon["duration_in_months"]
     discount = work.create(
         "discount",
@@ -58,11 +106,19 @@ def _new_discount(work: Work, coupon: Json, owner: Json, promotion: Json | None)
             "promotion_code": promotion["id"] if promotion else None,
             "source": {"coupon": coupon["id"], "type": "coupon"},
             "start": start,
-            **owner,
+            # What it takes off; the coupon may be deleted while the discount goes on.
+            "_coupon": {name: coupon[name] for name in _TERMS},
+            **{name: value for name, value in owner.items() if not name.startswith("_")},
         },
     )
     emit(work, "customer.discount.created", discount)
     return str(discount["id"])
+
+
+def runs(discount: Json, moment: int) -> bool:
+    """Whether a discount still takes something off at a moment."""
+    over = discount["end"] is not None and discount["end"] <= moment
+    return not over and not (discount["_coupon"]["duration"] == "once" and discount.get("_used"))
 
 
 def take(work: Work, identifiers: list[str], moment: int) -> list[str]:
@@ -70,9 +126,7 @@ def take(work: Work, identifiers: list[str], moment: int) -> list[str]:
     taken = []
     for identifier in identifiers:
         discount = work.get("discount", identifier)
-        coupon = work.get("coupon", discount["source"]["coupon"])
-        over = discount["end"] is not None and discount["end"] <= moment
-        if over or (coupon["duration"] == "once" and discount.get("_used")):
+        if not runs(discount, moment):
             continue
         discount["_used"] = True
         work.save(discount)
@@ -84,7 +138,7 @@ def apply(work: Work, lines: list[Json], identifiers: list[str]) -> list[Json]:
     """Put discount amounts on lines; returns the invoice's `total_discount_amounts`."""
     totals = []
     for discount in (work.get("discount", identifier) for identifier in identifiers):
-        coupon = work.get("coupon", discount["source"]["coupon"])
+        coupon = discount["_coupon"]
         eligible = [line for line in lines if line["discountable"] and line["amount"] > 0]
         amounts = _shares(coupon, [_net(line) for line in eligible])
         for line, amount in zip(eligible, amounts, strict=True):

@@ -1,7 +1,8 @@
 """Prorations: credit for unused time, debit for the time that remains.
 
 Each is rounded by itself. What flexible billing does in its finest cases is
-not published; credits here follow what the item's last line really cost.
+not published; credits here follow what the item's last line really cost, and
+debits are net of the percentages that the subscription's discounts take off.
 """
 
 from datetime import UTC, datetime
@@ -9,11 +10,14 @@ from decimal import Decimal
 from typing import Any
 
 from stripe_sandbox.events import emit
-from stripe_sandbox.rules import lines, subscriptions
+from stripe_sandbox.rules import discounts, lines, starting, subscriptions
 from stripe_sandbox.rules.discounts import rounded
 from stripe_sandbox.store import Work
 
 Json = dict[str, Any]
+
+# Only in these has a period been billed that can be given back.
+PRORATED = {"active", "past_due"}
 
 
 def remaining(item: Json, moment: int) -> Decimal:
@@ -26,15 +30,18 @@ def remaining(item: Json, moment: int) -> Decimal:
 def credit(work: Work, subscription: Json, item: Json, moment: int) -> Json:
     """A pending item that gives back the unused time of a subscription item."""
     price = work.get("price", item["price"])
-    whole = lines.amount_of(price, item["quantity"]) * _paid_share(work, subscription, item)
-    amount = -rounded(whole * remaining(item, moment))
+    share = remaining(item, moment) * starting.share_of(price, item)
+    paid = _paid_share(work, subscription, item)
+    amount = -rounded(lines.amount_of(price, item["quantity"]) * paid * share)
     return _pending(work, subscription, item, price, amount, moment, "Unused time on")
 
 
 def debit(work: Work, subscription: Json, item: Json, moment: int) -> Json:
     """A pending item that charges the remaining time of a subscription item."""
     price = work.get("price", item["price"])
-    amount = lines.amount_of(price, item["quantity"], remaining(item, moment))
+    share = remaining(item, moment) * starting.share_of(price, item)
+    share *= _discounted_share(work, subscription, moment)
+    amount = lines.amount_of(price, item["quantity"], share)
     return _pending(work, subscription, item, price, amount, moment, "Remaining time on")
 
 
@@ -48,6 +55,16 @@ def _paid_share(work: Work, subscription: Json, item: Json) -> Decimal:
                 taken = sum(one["amount"] for one in line["discount_amounts"])
                 return 1 - Decimal(taken) / Decimal(line["amount"])
     return Decimal(1)
+
+
+def _discounted_share(work: Work, subscription: Json, moment: int) -> Decimal:
+    """How much of a price is left by the subscription's percentage discounts."""
+    share = Decimal(1)
+    for discount in (work.get("discount", one) for one in subscription["discounts"]):
+        percent = discount["_coupon"]["percent_off"]
+        if percent is not None and discounts.runs(discount, moment):
+            share *= 1 - Decimal(str(percent)) / 100
+    return share
 
 
 def _pending(
