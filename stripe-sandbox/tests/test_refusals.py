@@ -403,3 +403,75 @@ def test_a_deletion_reads_its_body(server: Server) -> None:
     )
 
     assert answer.json()["error"]["code"] == "parameter_unknown"
+
+
+@pytest.mark.parametrize("restriction", [{"first_time_transaction": True}, {"minimum_amount": 5}])
+def test_a_restriction_that_would_have_no_effect_is_refused(
+    scene: Scene, restriction: Json
+) -> None:
+    """A code that was to be restricted is not made without its restriction."""
+    coupon = scene.v1.coupons.create({"percent_off": 10})
+    promotion = {"type": "coupon", "coupon": coupon.id}
+
+    with pytest.raises(stripe.APIError) as refused:
+        scene.v1.promotion_codes.create({"promotion": promotion, "restrictions": restriction})
+
+    assert refused.value.http_status == 501
+    assert error_in(refused)["param"] == f"restrictions[{next(iter(restriction))}]"
+
+
+def test_a_parameter_counts_even_where_it_does_not_matter(scene: Scene) -> None:
+    """What Stripe takes is taken, also when nothing is due or something else decides."""
+    customer = scene.customer()
+    card = customer.invoice_settings.default_payment_method
+    draft = scene.v1.invoices.create({"customer": customer.id, "auto_advance": False})
+
+    paid = scene.v1.invoices.pay(draft.id, {"off_session": True, "payment_method": card})
+    intent = scene.v1.payment_intents.create(
+        {
+            "amount": 1000,
+            "currency": "usd",
+            "customer": customer.id,
+            "payment_method": card,
+            "confirm": True,
+            "off_session": True,
+            "error_on_requires_action": True,
+        }
+    )
+
+    assert (paid.status, intent.status) == ("paid", "succeeded")
+
+
+def test_a_subscription_that_never_began_can_hardly_be_changed(scene: Scene) -> None:
+    """Until it is paid, only its metadata and payment method may be set, not what it costs."""
+    subscription = scene.subscription(scene.customer("pm_card_chargeCustomerFail"))
+    item = subscription["items"].data[0].id
+
+    for change in ({"items": [{"id": item, "quantity": 2}]}, {"cancel_at_period_end": True}):
+        with pytest.raises(stripe.InvalidRequestError, match="incomplete"):
+            scene.v1.subscriptions.update(subscription.id, change)
+    with pytest.raises(stripe.InvalidRequestError, match="incomplete"):
+        scene.v1.subscription_items.update(item, {"quantity": 2})
+
+    named = scene.v1.subscriptions.update(subscription.id, {"metadata": {"a": "b"}})
+    assert (named.status, named["items"].data[0].quantity) == ("incomplete", 1)
+
+
+def test_items_of_an_ended_subscription_stay(scene: Scene) -> None:
+    """Nobody is charged for an item added after the end."""
+    subscription = scene.subscription(scene.customer())
+    scene.v1.subscriptions.cancel(subscription.id)
+    items = scene.v1.subscription_items
+
+    with pytest.raises(stripe.InvalidRequestError) as added:
+        items.create(
+            {
+                "subscription": subscription.id,
+                "price": BASIC,
+                "proration_behavior": "always_invoice",
+            }
+        )
+    with pytest.raises(stripe.InvalidRequestError) as changed:
+        items.update(subscription["items"].data[0].id, {"quantity": 2})
+
+    assert added.value.code == changed.value.code == "invalid_canceled_subscription_fields"

@@ -32,11 +32,14 @@ def create(call: Call) -> Json:
 def _values(work: Work, customer: Json, params: Any) -> Json:
     now = work.now(customer["test_clock"])
     quantity = params.get("quantity", 1)
-    price = _price(work, params)
+    price, currency = _price(work, params), params.get("currency")
     if price:
-        amount, currency = lines.amount_of(price, quantity), price["currency"]
+        amount = lines.amount_of(price, quantity)
+        if currency not in {None, price["currency"]}:
+            raise InvalidRequest(f"The price's currency is {price['currency']}.", param="currency")
+        currency = price["currency"]
     else:
-        amount, currency = _amount(params), params.get("currency") or customer["currency"] or "usd"
+        amount, currency = _amount(params), currency or customer["currency"] or "usd"
     subscription = params.get("subscription")
     if subscription:
         work.referenced("subscription", subscription, param="subscription")

@@ -107,11 +107,10 @@ def _confirm(call: Call, intent: Json) -> Json:
             code="payment_intent_unexpected_state",
         )
     method = work.get("payment_method", intent["payment_method"])
-    off_session = bool(params.get("off_session"))
+    off_session, alone = params.get("off_session"), params.get("error_on_requires_action")
     return_url = params.get("return_url")
-    payments.attempt(work, intent, method, off_session=off_session, return_url=return_url)
-    alone = off_session or params.get("error_on_requires_action")
-    if alone and intent["status"] == "requires_action":
+    payments.attempt(work, intent, method, off_session=bool(off_session), return_url=return_url)
+    if (off_session or alone) and intent["status"] == "requires_action":
         payments.refuse_unauthenticated(work, intent)
     collecting.after_attempt(work, intent)
     if intent["status"] == "requires_payment_method":
