@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+import stripe
 
 from tests.scenes import BASIC, Scene, intent_of
 from tests.server import Server
@@ -237,6 +238,69 @@ def test_a_declined_checkout_can_be_tried_again(browser: httpx.Client, scene: Sc
     assert alert(declined) == "Your card was declined."
     assert left == []
     assert scene.v1.checkout.sessions.retrieve(session.id).status == "complete"
+
+
+def test_a_checkout_whose_three_d_secure_failed_starts_over(
+    browser: httpx.Client, scene: Scene
+) -> None:
+    """The try that failed is given up; the next one leaves one subscription, and it is active."""
+    customer = scene.customer(card=None, email="twice@example.com")
+    session = session_of(scene, customer=customer.id)
+
+    bank = press(browser, session.url, "Subscribe", number=ASKS_FOR_3DS).headers["location"]
+    back = press(browser, bank, "Fail authentication").headers["location"]
+    press(browser, session.url, "Subscribe", number=ASKS_FOR_3DS)
+    press(browser, session.url, "Subscribe", number="4242424242424242")
+
+    every = scene.v1.subscriptions.list({"customer": customer.id, "status": "all"}).data
+    done = scene.v1.checkout.sessions.retrieve(session.id)
+    assert back == f"/hosted/checkout/{session.id}"
+    assert [one.status for one in every] == ["active", "incomplete_expired", "incomplete_expired"]
+    assert (done.status, done.subscription) == ("complete", every[0].id)
+
+
+@pytest.mark.parametrize(
+    ("mode", "recurring", "button"),
+    [("subscription", {"recurring": {"interval": "month"}}, "Subscribe"), ("payment", {}, "Pay $")],
+)
+def test_checkout_sells_what_was_described_on_the_spot(
+    browser: httpx.Client, scene: Scene, mode: str, recurring: Any, button: str
+) -> None:
+    """`price_data` with a product of its own is charged, once or every month."""
+    described = {"currency": "usd", "unit_amount": 1200, "product_data": {"name": "Tea"}}
+    item = {"price_data": described | recurring, "quantity": 2}
+    session = session_of(scene, mode, line_items=[item])
+    words = next(one for one in forms(browser.get(session.url).text) if one.startswith(button))
+
+    press(browser, session.url, words, number="4242424242424242", email="tea@example.com")
+
+    done = scene.v1.checkout.sessions.retrieve(session.id)
+    assert (done.status, done.payment_status, done.amount_total) == ("complete", "paid", 2400)
+
+
+def test_checkout_shows_what_will_be_charged(scene: Scene) -> None:
+    """A coupon is off the total; a trial costs nothing today."""
+    coupon = scene.v1.coupons.create({"percent_off": 25, "duration": "forever"})
+
+    cheaper = session_of(scene, discounts=[{"coupon": coupon.id}])
+    trial = session_of(scene, subscription_data={"trial_period_days": 14})
+
+    assert (cheaper.amount_subtotal, cheaper.amount_total) == (1000, 750)
+    assert cheaper.total_details.amount_discount == 250
+    assert scene.v1.coupons.retrieve(coupon.id).times_redeemed == 0
+    assert (trial.amount_total, trial.payment_status) == (0, "no_payment_required")
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"allow_promotion_codes": True}, {"payment_method_collection": "if_required"}]
+)
+def test_checkout_refuses_what_its_page_cannot_do(scene: Scene, wanted: Any) -> None:
+    """A setting without effect is refused by name."""
+    with pytest.raises(stripe.APIError) as refused:
+        session_of(scene, **wanted)
+
+    assert refused.value.http_status == 501
+    assert f'"param": "{next(iter(wanted))}"' in str(refused.value.http_body)
 
 
 def test_an_expired_checkout_cannot_be_paid(browser: httpx.Client, scene: Scene) -> None:

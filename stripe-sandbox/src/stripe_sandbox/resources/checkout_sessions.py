@@ -11,7 +11,7 @@ from stripe_sandbox.registry import Call, handles, includes
 from stripe_sandbox.rendering import present
 from stripe_sandbox.resources import customers
 from stripe_sandbox.resources import subscriptions as subscription_room
-from stripe_sandbox.resources.subscription_terms import recurring_price
+from stripe_sandbox.resources.subscription_terms import inline_price, recurring_price
 from stripe_sandbox.rules import (
     checkout,
     invoices,
@@ -54,6 +54,10 @@ def create(call: Call) -> Json:
     mode = params.get("mode", "payment")
     _check(work, params, mode)
     items = _items(work, params.get("line_items") or [], mode)
+    data, discounts = params.get("subscription_data") or {}, params.get("discounts") or []
+    if mode == "subscription":
+        _price_first_invoice(work, params.get("customer"), items, data, discounts)
+    subtotal = sum(item["amount_subtotal"] for item in items)
     amount = sum(item["amount_total"] for item in items)
     identifier = work.ids.new("cs_test_")
     now = work.now()
@@ -64,7 +68,7 @@ def create(call: Call) -> Json:
         {
             "id": identifier,
             "adaptive_pricing": {"enabled": False},
-            "amount_subtotal": None if mode == "setup" else amount,
+            "amount_subtotal": None if mode == "setup" else subtotal,
             "amount_total": None if mode == "setup" else amount,
             "automatic_tax": {"enabled": False},
             "created": now,
@@ -80,12 +84,16 @@ def create(call: Call) -> Json:
             "payment_status": "unpaid" if amount else "no_payment_required",
             "shipping_options": [],
             "status": "open",
-            "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
+            "total_details": {
+                "amount_discount": subtotal - amount,
+                "amount_shipping": 0,
+                "amount_tax": 0,
+            },
             "ui_mode": ui_mode,
             "url": f"{work.public_url}/hosted/checkout/{identifier}" if hosted else None,
             "_items": items,
-            "_subscription_data": params.get("subscription_data") or {},
-            "_discounts": params.get("discounts") or [],
+            "_subscription_data": data,
+            "_discounts": discounts,
             "_payment_intent": _intent_values(params.get("payment_intent_data") or {}),
             **_plain(params),
         },
@@ -106,7 +114,6 @@ def _intent_values(data: Json) -> Json:
 def _plain(params: Any) -> Json:
     return changes.given(
         params,
-        "allow_promotion_codes",
         "billing_address_collection",
         "cancel_url",
         "client_reference_id",
@@ -132,12 +139,23 @@ def _check(work: Work, params: Any, mode: str) -> None:
     if params.get("customer"):
         work.referenced("customer", params["customer"], param="customer")
     _check_expiry(work, params)
+    _check_covered(params, mode)
     wanted = params.get("subscription_data") or {}
     changes.only(wanted, *_SUBSCRIPTION_DATA, path="subscription_data")
     if mode == "setup" and not params.get("currency") and not params.get("customer"):
         raise InvalidRequest(
             "Missing required param: currency.", code="parameter_missing", param="currency"
         )
+
+
+def _check_covered(params: Any, mode: str) -> None:
+    """Refuse what the page would pass over in silence."""
+    if params.get("allow_promotion_codes"):
+        raise NotCovered("promotion codes typed in at Checkout", param="allow_promotion_codes")
+    if params.get("payment_method_collection") == "if_required":
+        raise NotCovered("Checkout without a card", param="payment_method_collection")
+    if params.get("discounts") and mode != "subscription":
+        raise NotCovered("discounts of one-time payments", param="discounts")
 
 
 def _check_expiry(work: Work, params: Any) -> None:
@@ -157,10 +175,8 @@ def _items(work: Work, wanted: list[Json], mode: str) -> list[Json]:
 def _item(work: Work, wanted: Json, index: int, mode: str) -> Json:
     path = f"line_items[{index}]"
     changes.only(wanted, "price", "price_data", "quantity", "metadata", path=path)
-    if mode == "subscription":
-        price = recurring_price(work, wanted, path)
-    else:
-        price = work.referenced("price", wanted.get("price", ""), param=f"{path}[price]")
+    price = recurring_price(work, wanted, path) if mode == "subscription" else None
+    price = price or _one_time_price(work, wanted, path)
     product = work.find(price["product"])
     quantity = wanted.get("quantity", 1)
     amount = lines.amount_of(price, quantity)
@@ -181,6 +197,60 @@ def _item(work: Work, wanted: Json, index: int, mode: str) -> Json:
             "taxes": [],
         },
     )
+
+
+def _one_time_price(work: Work, wanted: Json, path: str) -> Json:
+    if wanted.get("price_data"):
+        price = inline_price(work, wanted["price_data"], path)
+    else:
+        price = work.referenced("price", wanted.get("price", ""), param=f"{path}[price]")
+    if price["recurring"]:
+        raise InvalidRequest(
+            "You specified `payment` mode but passed a recurring price. Either switch to "
+            "`subscription` mode or use only one-time prices.",
+            param=f"{path}[price]",
+        )
+    return price
+
+
+def _price_first_invoice(
+    work: Work, customer: str | None, items: list[Json], data: Json, discounts: list[Json]
+) -> None:
+    """Let items cost what the first invoice will ask for them: trials and discounts count."""
+    with work.undone():
+        buyer = work.get("customer", customer) if customer else customers.make(work, {})
+        subscription, invoice = _begin(work, buyer, items, data, discounts)
+    lines_by_item = {
+        line["parent"]["subscription_item_details"]["subscription_item"]: line
+        for line in invoice["lines"]["data"]
+        if line["parent"]["type"] == "subscription_item_details"
+    }
+    for item, subscribed in zip(items, subscription["items"]["data"], strict=True):
+        line = lines_by_item.get(subscribed["id"])
+        amount = line["amount"] if line else 0
+        off = sum(one["amount"] for one in line["discount_amounts"]) if line else 0
+        item |= {"amount_subtotal": amount, "amount_discount": off, "amount_total": amount - off}
+
+
+def _begin(
+    work: Work,
+    customer: Json,
+    items: list[Json],
+    data: Json,
+    discounts: list[Json],
+    method: str | None = None,
+) -> tuple[Json, Json]:
+    """The subscription that a session is for, and its first invoice."""
+    wanted = {
+        **data,
+        "items": [{"price": item["price"], "quantity": item["quantity"]} for item in items],
+        "default_payment_method": method,
+        "discounts": discounts,
+    }
+    bought = [work.get("price", item["price"]) for item in items]
+    subscription = subscription_room.new_subscription(work, customer, wanted, bought=bought)
+    prorate = data.get("proration_behavior", "create_prorations") != "none"
+    return subscription, starting.first_invoice(work, subscription, customer, [], prorate=prorate)
 
 
 def _shown_items(work: Work, session: Json) -> list[Json]:
@@ -257,6 +327,7 @@ def complete(work: Work, session: Json, method: Json) -> Json:
     """
     if session["status"] != "open":
         raise InvalidRequest(f"This Checkout Session has a status of {session['status']}.")
+    checkout.abandon(work, session)
     customer = _customer(work, session)
     attempt = _ATTEMPTS[session["mode"]]
     intent = attempt(work, session, customer, method)
@@ -311,18 +382,8 @@ def _subscribe(work: Work, session: Json, customer: Json | None, method: Json) -
     if customer is None:
         raise LookupError("a session that subscribes has a customer")
     methods.attach(work, method, customer)
-    wanted = [{"price": i["price"], "quantity": i["quantity"]} for i in session["_items"]]
-    subscription = subscription_room.new_subscription(
-        work,
-        customer,
-        {
-            **session["_subscription_data"],
-            "items": wanted,
-            "default_payment_method": method["id"],
-            "discounts": session["_discounts"],
-        },
-    )
-    invoice = starting.first_invoice(work, subscription, customer, [], prorate=True)
+    data, discounts = session["_subscription_data"], session["_discounts"]
+    subscription, invoice = _begin(work, customer, session["_items"], data, discounts, method["id"])
     session |= {"subscription": subscription["id"], "invoice": invoice["id"]}
     starting.collect_first(
         work, subscription, invoice, behavior="allow_incomplete", off_session=False

@@ -4,6 +4,7 @@ from typing import Any
 
 from stripe_sandbox import changes
 from stripe_sandbox.errors import InvalidRequest, NotCovered, ResourceMissing
+from stripe_sandbox.events import emit
 from stripe_sandbox.resources import prices
 from stripe_sandbox.rules import periods, subscriptions
 from stripe_sandbox.store import Work
@@ -21,8 +22,14 @@ def recurring_price(work: Work, wanted: Json, param: str) -> Json:
         NotCovered: The item asks for more than a price can say.
     """
     changes.only(wanted, *ITEM_FIELDS, path=param)
-    if wanted.get("price_data"):
-        return _inline_price(work, wanted["price_data"], param)
+    described = wanted.get("price_data")
+    if described and not described.get("recurring"):
+        path = f"{param}[price_data][recurring]"
+        raise InvalidRequest(
+            f"Missing required param: {path}.", code="parameter_missing", param=path
+        )
+    if described:
+        return inline_price(work, described, param)
     identifier = wanted.get("price") or wanted.get("plan")
     if not identifier:
         raise InvalidRequest(
@@ -47,9 +54,19 @@ def recurring_price(work: Work, wanted: Json, param: str) -> Json:
     return price
 
 
-def _inline_price(work: Work, data: Json, param: str) -> Json:
-    work.referenced("product", data["product"], param=f"{param}[price_data][product]")
-    return prices.make(work, {**data, "active": False})
+def inline_price(work: Work, data: Json, param: str) -> Json:
+    """The price that an item describes; it is sold here alone, so it is not active.
+
+    Raises:
+        InvalidRequest: It names no product that exists, and describes none.
+    """
+    if data.get("product_data"):
+        product = work.create("product", prices.new_product(work, data["product_data"]))
+        emit(work, "product.created", product)
+    else:
+        path = f"{param}[price_data][product]"
+        product = work.referenced("product", data.get("product", ""), param=path)
+    return prices.make(work, {**data, "product": product["id"], "active": False})
 
 
 def trial_end(params: Any, prices: list[Json], now: int) -> int | None:

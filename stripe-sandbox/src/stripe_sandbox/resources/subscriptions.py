@@ -79,8 +79,16 @@ def _customer(work: Work, params: Any) -> Json:
     return work.referenced("customer", identifier, param="customer")
 
 
-def new_subscription(work: Work, customer: Json, params: Any) -> Json:
+def new_subscription(
+    work: Work, customer: Json, params: Any, *, bought: list[Json] | None = None
+) -> Json:
     """Store a subscription as parameters describe it; nothing is billed yet.
+
+    Args:
+        work: The unit of work.
+        customer: Who subscribes.
+        params: Those of `subscriptions.create`.
+        bought: The price of each item, where it was checked before.
 
     Raises:
         InvalidRequest: The parameters describe nothing that can be started.
@@ -92,7 +100,8 @@ def new_subscription(work: Work, customer: Json, params: Any) -> Json:
         )
     if len(chosen) > _MAX_ITEMS:
         raise InvalidRequest(f"A subscription has at most {_MAX_ITEMS} items.", param="items")
-    bought = [terms.recurring_price(work, one, f"items[{i}]") for i, one in enumerate(chosen)]
+    if bought is None:
+        bought = [terms.recurring_price(work, one, f"items[{i}]") for i, one in enumerate(chosen)]
     now = work.now(customer["test_clock"])
     trial_end = terms.trial_end(params, bought, now)
     anchor = trial_end or params.get("billing_cycle_anchor") or now

@@ -4,7 +4,7 @@ from typing import Any
 
 from stripe_sandbox.events import emit
 from stripe_sandbox.registry import due
-from stripe_sandbox.rules import methods
+from stripe_sandbox.rules import methods, payments, setups, subscriptions
 from stripe_sandbox.store import Work
 
 Json = dict[str, Any]
@@ -34,13 +34,29 @@ def _details(session: Json, customer: Json | None) -> Json:
 
 
 def after_authentication(work: Work, intent: Json) -> None:
-    """Complete the session that waited for this intent's 3-D Secure."""
-    if intent["status"] != "succeeded":
-        return
+    """Complete the session that waited for this intent's 3-D Secure, or let it be tried again."""
     for session in work.all("checkout.session", _waiting=intent["id"]):
-        if session["status"] == "open":
+        if session["status"] == "open" and intent["status"] == "succeeded":
             keep_card(work, session, intent)
             finish(work, session)
+        elif session["status"] == "open":
+            abandon(work, session)
+
+
+def abandon(work: Work, session: Json) -> None:
+    """Give up a try whose 3-D Secure failed or was left; nothing of it stays beside the next."""
+    intent = work.find(session.get("_waiting") or "")
+    if intent is None:
+        return
+    subscription = work.find(session["subscription"] or "")
+    if subscription and subscription["status"] == "incomplete":
+        subscriptions.expire(work, subscription)
+    elif intent["status"] not in {"succeeded", "canceled"}:
+        cancel = setups.cancel if intent["object"] == "setup_intent" else payments.cancel
+        cancel(work, intent, reason="abandoned")
+    session |= dict.fromkeys(("invoice", "payment_intent", "setup_intent", "subscription"))
+    session["_waiting"] = None
+    work.save(session)
 
 
 def keep_card(work: Work, session: Json, intent: Json) -> None:
@@ -53,6 +69,7 @@ def keep_card(work: Work, session: Json, intent: Json) -> None:
 @due("checkout.expire")
 def expire(work: Work, session: Json) -> None:
     """Close a session that nobody finished."""
+    abandon(work, session)
     session |= {"status": "expired", "url": None}
     work.unschedule(session, "checkout.expire")
     emit(work, "checkout.session.expired", work.save(session))
