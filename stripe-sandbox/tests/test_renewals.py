@@ -169,3 +169,18 @@ def test_paying_by_hand_leaves_the_retries_alone(scene: Scene) -> None:
     tried = scene.seen(subscription)
     assert (tried.status, tried.latest_invoice.attempt_count) == ("past_due", 1)
     assert tried.latest_invoice.next_payment_attempt == planned
+
+
+def test_an_invoice_sent_by_mail_can_be_overdue(scene: Scene) -> None:
+    """Unpaid on its due date, it makes the subscription past due; paid, active again."""
+    customer = scene.on_a_clock().customer(None)
+    subscription = scene.subscription(customer, collection_method="send_invoice", days_until_due=14)
+
+    scene.after(13 * DAY)
+    before = scene.seen(subscription).status
+    scene.after(15 * DAY)
+    overdue = scene.seen(subscription)
+    scene.v1.invoices.pay(overdue.latest_invoice.id, {"paid_out_of_band": True})
+
+    assert (before, overdue.status) == ("active", "past_due")
+    assert scene.seen(subscription).status == "active"

@@ -1,8 +1,11 @@
 """Times without payment: trials, pauses, paused collection."""
 
-from tests.scenes import DAY, HOUR, NEW_YEAR, Scene
+from typing import Any
+
+from tests.scenes import DAY, HOUR, NEW_YEAR, Scene, intent_of
 
 MONTH = 31 * DAY
+NO_CREDIT = {"bill_for": {"unused_time_from": {"type": "none"}}}
 
 
 def test_a_trial_ends_in_a_paid_period(scene: Scene) -> None:
@@ -98,3 +101,57 @@ def test_a_paused_subscription_gets_credit_and_resumes(scene: Scene) -> None:
     )
     assert resumed.status == "active"
     assert scene.seen(subscription).latest_invoice.amount_paid == 500
+
+
+def test_a_fee_is_paid_though_the_trial_is_free(scene: Scene) -> None:
+    """A set-up fee on the first invoice is collected at once, and the trial goes on."""
+    fee = scene.v1.prices.create(
+        {"currency": "usd", "unit_amount": 700, "product_data": {"name": "Set-up"}}
+    )
+    wanted: dict[str, Any] = {"trial_period_days": 14, "add_invoice_items": [{"price": fee.id}]}
+
+    paid = scene.subscription(scene.customer(), **wanted)
+    failed = scene.subscription(scene.customer("pm_card_chargeCustomerFail"), **wanted)
+    good = scene.v1.payment_methods.attach("pm_card_visa", {"customer": failed.customer})
+    scene.v1.invoices.pay(failed.latest_invoice.id, {"payment_method": good.id})
+
+    assert (paid.status, paid.latest_invoice.amount_paid) == ("trialing", 700)
+    assert failed.status == "incomplete"
+    assert scene.seen(failed).status == "trialing"
+
+
+def test_a_pause_ends_with_the_payment_it_waits_for(scene: Scene) -> None:
+    """`resume_on_payment_success` is told as a resumption once it is paid, and renews again."""
+    subscription = scene.on_a_clock().subscription(scene.customer())
+    scene.v1.subscriptions.pause(subscription.id, NO_CREDIT)
+    scene.after(MONTH + DAY)
+
+    wanted = {"payment_behavior": "resume_on_payment_success"}
+    waiting = scene.v1.subscriptions.resume(subscription.id, wanted)
+    scene.after(2 * MONTH + 2 * DAY)
+    still = scene.seen(subscription)
+    scene.v1.payment_intents.confirm(intent_of(still).id)
+    told = [event.type for event in scene.events(subscription.id)]
+    scene.after(3 * MONTH + 3 * DAY)
+
+    assert (waiting.status, still.status) == ("paused", "paused")
+    assert told.count("customer.subscription.resumed") == 1
+    renewed = scene.seen(subscription)
+    assert (renewed.status, renewed.latest_invoice.billing_reason) == (
+        "active",
+        "subscription_cycle",
+    )
+
+
+def test_a_pause_can_end_in_debt(scene: Scene) -> None:
+    """A card that fails resumes the subscription past due, and that is told."""
+    customer = scene.customer()
+    subscription = scene.subscription(customer)
+    scene.v1.subscriptions.pause(subscription.id, NO_CREDIT)
+    scene.pays_with(customer, "pm_card_chargeCustomerFail")
+
+    resumed = scene.v1.subscriptions.resume(subscription.id)
+
+    assert resumed.status == "past_due"
+    told = [event.type for event in scene.events(subscription.id)]
+    assert "customer.subscription.resumed" in told

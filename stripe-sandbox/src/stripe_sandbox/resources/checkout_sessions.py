@@ -73,7 +73,7 @@ def create(call: Call) -> Json:
             "automatic_tax": {"enabled": False},
             "created": now,
             "client_secret": None if hosted else f"{identifier}_secret_{work.ids.text(40)}",
-            "currency": params.get("currency") or (items[0]["currency"] if items else None),
+            "currency": _currency(params.get("currency"), items),
             "custom_fields": [],
             "customer_creation": params.get("customer_creation"),
             "expires_at": params.get("expires_at", now + _LIVES_FOR),
@@ -100,6 +100,13 @@ def create(call: Call) -> Json:
     )
     work.schedule(session, "checkout.expire", session["expires_at"], clock=None)
     return session
+
+
+def _currency(named: str | None, items: list[Json]) -> str | None:
+    wanted = {item["currency"] for item in items} | ({named.lower()} if named else set())
+    if len(wanted) > 1:
+        raise InvalidRequest("All line items must use the same currency.", param="currency")
+    return wanted.pop() if wanted else None
 
 
 def _intent_values(data: Json) -> Json:

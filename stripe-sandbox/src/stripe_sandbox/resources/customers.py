@@ -166,7 +166,8 @@ def tax_ids(_work: Work, customer: Json) -> Json:
 def adjust_balance(call: Call) -> Json:
     """Credit or debit a customer's balance by hand."""
     customer = call.work.get("customer", call.id)
-    if customer["currency"] and call.params["currency"] != customer["currency"]:
+    currency = call.params["currency"].lower()
+    if customer["currency"] not in {None, currency}:
         raise InvalidRequest(
             f"The customer's currency is {customer['currency']}.", param="currency"
         )
@@ -175,7 +176,7 @@ def adjust_balance(call: Call) -> Json:
         customer,
         call.params["amount"],
         "adjustment",
-        currency=call.params["currency"],
+        currency=currency,
         **changes.given(call.params, "description"),
     )
     written["metadata"] = changes.metadata({}, call.params)

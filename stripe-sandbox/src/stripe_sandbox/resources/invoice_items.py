@@ -32,7 +32,7 @@ def create(call: Call) -> Json:
 def _values(work: Work, customer: Json, params: Any) -> Json:
     now = work.now(customer["test_clock"])
     quantity = params.get("quantity", 1)
-    price, currency = _price(work, params), params.get("currency")
+    price, currency = _price(work, params), (params.get("currency") or "").lower() or None
     if price:
         amount = lines.amount_of(price, quantity)
         if currency not in {None, price["currency"]}:
@@ -84,6 +84,8 @@ def _put_on(work: Work, identifier: str, item: Json) -> None:
             code="invoice_not_editable",
             param="invoice",
         )
+    if invoice["currency"] != item["currency"]:
+        raise InvalidRequest(f"The invoice's currency is {invoice['currency']}.", param="currency")
     invoices.take_pending(work, invoice, [item])
     emit(work, "invoice.updated", work.save(invoice))
 

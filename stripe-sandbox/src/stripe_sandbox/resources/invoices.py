@@ -37,12 +37,14 @@ def create(call: Call) -> Json:
             "Missing required param: customer.", code="parameter_missing", param="customer"
         )
     customer = work.referenced("customer", params["customer"], param="customer")
+    currency = (params.get("currency") or customer["currency"] or "usd").lower()
     subscription = params.get("subscription")
     parent = None
     if subscription:
         billed = work.referenced("subscription", subscription, param="subscription")
         parent = invoices.subscription_parent(billed)
-    pending = invoices.pending_items(work, customer, subscription)
+        currency = billed["currency"]
+    pending = invoices.pending_items(work, customer, subscription, currency=currency)
     wanted = params.get("pending_invoice_items_behavior", "exclude")
     if subscription or wanted == "include":
         taken = pending
@@ -52,20 +54,20 @@ def create(call: Call) -> Json:
             )
     else:
         taken = []
-    invoice = invoices.draft(work, customer, _values(work, customer, params, parent), [])
+    values = _values(work, customer, params, parent, currency)
+    invoice = invoices.draft(work, customer, values, [])
     invoices.take_pending(work, invoice, taken)
     if invoice["auto_advance"]:
         invoices.schedule_finalization(work, invoice)
     return work.save(invoice)
 
 
-def _values(work: Work, customer: Json, params: Any, parent: Json | None) -> Json:
+def _values(work: Work, customer: Json, params: Any, parent: Json | None, currency: str) -> Json:
     days = params.get("days_until_due")
     method = params.get("default_payment_method")
     if method:
         methods.owned(work, method, customer, param="default_payment_method")
     moment = work.now(customer["test_clock"])
-    currency = params.get("currency") or customer["currency"] or "usd"
     owner = {"customer": customer["id"]}
     owner |= {"_clock": customer["test_clock"], "_currency": currency}
     return {

@@ -74,10 +74,12 @@ def _of_new(work: Work, customer: Json, details: Json, asked: Json) -> Json:
 
 
 def _of_customer(work: Work, customer: Json) -> Json:
-    pending = invoices.pending_items(work, customer, None)
+    pending = invoices.pending_items(work, customer, None, currency=customer["currency"])
     if not pending:
         raise InvalidRequest(_NOTHING, code="invoice_upcoming_none")
-    values = {"billing_reason": "upcoming", "currency": pending[0]["currency"], "discounts": []}
+    currency = pending[0]["currency"]
+    pending = [item for item in pending if item["currency"] == currency]
+    values = {"billing_reason": "upcoming", "currency": currency, "discounts": []}
     invoice = invoices.draft(work, customer, values, [])
     invoices.take_pending(work, invoice, pending)
     return invoice
@@ -115,6 +117,6 @@ def _next(work: Work, subscription: Json) -> Json:
     values = starting.invoice_values(work, subscription, "upcoming")
     values |= {"created": at, "period_end": at, "next_payment_attempt": at + 3600}
     invoice = invoices.draft(work, customer, values, drawn)
-    pending = invoices.pending_items(work, customer, subscription["id"])
+    pending = invoices.pending_for(work, customer, subscription)
     invoices.take_pending(work, invoice, pending)
     return invoice

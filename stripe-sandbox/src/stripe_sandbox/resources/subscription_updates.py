@@ -239,7 +239,7 @@ def pause(call: Call) -> Json:
     cycle.pause(work, subscription, "pause_requested")
     if invoiced:
         customer = work.get("customer", subscription["customer"])
-        if invoices.pending_items(work, customer, subscription["id"]):
+        if invoices.pending_for(work, customer, subscription):
             cycle.collect(work, amending.update_invoice(work, subscription, customer, []))
     emit(work, "customer.subscription.paused", subscriptions.keep(work, subscription))
     return subscription
@@ -258,12 +258,9 @@ def resume(call: Call) -> Json:
     moment = _moment(work, subscription, params)
     if anchor == "now":
         _restart(work, subscription, moment, waits=waits)
-    if subscription["status"] == "paused" and not subscription.get("_resuming"):
-        subscription |= {"status": "active", "status_details": None}
-    subscriptions.schedule_cycle(work, subscription)
-    if subscription["status"] == "active":
-        emit(work, "customer.subscription.resumed", subscriptions.keep(work, subscription))
-    return subscriptions.keep(work, subscription)
+    else:
+        subscriptions.resume(work, subscription, "active")
+    return subscriptions.changed(work, subscription)
 
 
 def _restart(work: Work, subscription: Json, moment: int, *, waits: bool) -> None:
@@ -280,7 +277,7 @@ def _restart(work: Work, subscription: Json, moment: int, *, waits: bool) -> Non
         return
     collecting.pay(work, invoice, method, off_session=False)
     if subscription["status"] == "paused":
-        subscription |= {"status": "past_due", "status_details": None, "_resuming": None}
+        subscriptions.resume(work, subscription, "past_due")
 
 
 @handles("subscription_items.create")

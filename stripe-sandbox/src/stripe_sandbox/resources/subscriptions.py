@@ -102,6 +102,7 @@ def new_subscription(
         raise InvalidRequest(f"A subscription has at most {_MAX_ITEMS} items.", param="items")
     if bought is None:
         bought = [terms.recurring_price(work, one, f"items[{i}]") for i, one in enumerate(chosen)]
+    _check_currency(work, customer, bought[0]["currency"])
     now = work.now(customer["test_clock"])
     trial_end = terms.trial_end(params, bought, now)
     anchor = trial_end or params.get("billing_cycle_anchor") or now
@@ -168,6 +169,17 @@ def new_subscription(
     return subscriptions.keep(work, subscription)
 
 
+def _check_currency(work: Work, customer: Json, currency: str) -> None:
+    """Refuse a second currency while a customer pays in another one."""
+    for other in work.all("subscription", customer=customer["id"]):
+        if other["status"] not in subscriptions.ENDED and other["currency"] != currency:
+            raise InvalidRequest(
+                "You cannot combine currencies on a single customer. This customer has an active "
+                f"subscription with currency {other['currency']}.",
+                param="items",
+            )
+
+
 def _add_items(
     work: Work, subscription: Json, chosen: list[Json], prices: list[Json], now: int
 ) -> None:
@@ -219,7 +231,7 @@ def cancel(call: Call) -> Json:
 
 def _bill_pending(work: Work, subscription: Json) -> None:
     customer = work.get("customer", subscription["customer"])
-    if invoices.pending_items(work, customer, subscription["id"]):
+    if invoices.pending_for(work, customer, subscription):
         invoice = amending.update_invoice(work, subscription, customer, [])
         cycle.collect(work, invoice)
 

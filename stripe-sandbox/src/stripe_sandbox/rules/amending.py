@@ -181,7 +181,7 @@ def extend_trial(work: Work, subscription: Json, until: int) -> None:
 def bill_now(work: Work, subscription: Json, drawn: list[Json], terms: Terms, before: Json) -> None:
     """Invoice new periods and pending prorations at once, and collect."""
     customer = work.get("customer", subscription["customer"])
-    pending = invoices.pending_items(work, customer, subscription["id"])
+    pending = invoices.pending_for(work, customer, subscription)
     if not drawn and not pending:
         return
     invoice = update_invoice(work, subscription, customer, drawn, terms.moment)
@@ -200,7 +200,7 @@ def update_invoice(
     values = starting.invoice_values(work, subscription, "subscription_update")
     values["parent"] = invoices.subscription_parent(subscription, moment)
     invoice = invoices.draft(work, customer, values, drawn)
-    pending = invoices.pending_items(work, customer, subscription["id"])
+    pending = invoices.pending_for(work, customer, subscription)
     invoices.take_pending(work, invoice, pending)
     subscription["latest_invoice"] = invoice["id"]
     subscriptions.keep(work, subscription)

@@ -172,12 +172,13 @@ def _advance_subscription(work: Work, invoice: Json) -> None:
     if subscription["pending_update"] and subscription.get("_pending_invoice") == invoice["id"]:
         apply_pending_update(work, subscription)
     if subscription["status"] == "paused" and subscription.get("_resuming") == invoice["id"]:
-        subscription |= {"status": "active", "status_details": None, "_resuming": None}
+        subscriptions.resume(work, subscription, "active")
     if subscription["latest_invoice"] != invoice["id"]:
         return
-    if subscription["status"] in {"incomplete", "past_due", "unpaid"}:
+    if subscription["status"] == "incomplete":
+        subscriptions.begin(work, subscription)
+    elif subscription["status"] in {"past_due", "unpaid"}:
         subscription["status"] = "active"
-        work.unschedule(subscription, "subscription.expire")
     _save_method(work, subscription, invoice)
     subscriptions.changed(work, subscription)
 

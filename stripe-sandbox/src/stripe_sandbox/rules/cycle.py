@@ -51,7 +51,7 @@ def _bill(work: Work, subscription: Json, drawn: list[Json]) -> None:
     values |= {"period_start": subscription.get("_billed_from", now), "period_end": now}
     subscription["_billed_from"] = now
     invoice = invoices.draft(work, customer, values, drawn)
-    invoices.take_pending(work, invoice, invoices.pending_items(work, customer, subscription["id"]))
+    invoices.take_pending(work, invoice, invoices.pending_for(work, customer, subscription))
     subscription["latest_invoice"] = invoice["id"]
     paused = (subscription["pause_collection"] or {}).get("behavior")
     if paused == "keep_as_draft":
@@ -161,6 +161,15 @@ def retry(work: Work, invoice: Json) -> None:
     if invoice["status"] == "open":
         method = collecting.default_method(work, invoice)
         collecting.pay(work, invoice, method, off_session=True, retry=True)
+
+
+@due("invoice.overdue")
+def overdue(work: Work, invoice: Json) -> None:
+    """Have a subscription wait for an invoice that was sent and is not paid when it is due."""
+    subscription = work.find(invoices.subscription_of(invoice) or "")
+    if invoice["status"] == "open" and subscription and subscription["status"] == "active":
+        subscription["status"] = "past_due"
+        subscriptions.changed(work, subscription)
 
 
 def mark_uncollectible(work: Work, invoice: Json) -> Json:

@@ -73,7 +73,7 @@ def blank(work: Work, customer: Json, values: Json) -> Json:
         "payment_settings": {},
         "period_end": now,
         "period_start": now,
-        "starting_balance": customer["balance"],
+        "starting_balance": _balance_in(customer, values["currency"]),
         "status": "draft",
         "status_transitions": {},
         "test_clock": customer["test_clock"],
@@ -137,21 +137,29 @@ def finalize(work: Work, invoice: Json) -> Json:
     work.save(customer)
     if invoice["amount_due"] > 0:
         open_payment(work, invoice, customer)
+    if invoice["collection_method"] == "send_invoice" and invoice["due_date"] is not None:
+        clock = invoice["test_clock"]
+        work.schedule(invoice, "invoice.overdue", invoice["due_date"], clock=clock)
     emit(work, "invoice.finalized", work.save(invoice))
     return invoice
 
 
+def _balance_in(customer: Json, currency: str) -> int:
+    """A customer's balance as an invoice sees it; one in another currency pays for nothing."""
+    return customer["balance"] or 0 if customer["currency"] in {None, currency} else 0
+
+
 def _settle_balance(work: Work, invoice: Json, customer: Json) -> None:
     """Source: https://docs.stripe.com/billing/customer/balance."""
-    balance, due = customer["balance"] or 0, invoice["total"]
+    balance, due = _balance_in(customer, invoice["currency"]), invoice["total"]
     invoice["starting_balance"] = balance
     if due > 0:
         applied = -min(-balance, due) if balance < 0 else balance
         invoice["amount_due"] = due + applied
         invoice["ending_balance"] = balance - applied
     else:
-        applied = -due
-        invoice |= {"amount_due": 0, "ending_balance": balance + due}
+        applied = -due if customer["currency"] in {None, invoice["currency"]} else 0
+        invoice |= {"amount_due": 0, "ending_balance": balance - applied}
     invoice["amount_remaining"] = invoice["amount_due"]
     if applied:
         change_balance(
@@ -298,10 +306,28 @@ def subscription_parent(subscription: Json, proration_date: int | None = None) -
     )
 
 
-def pending_items(work: Work, customer: Json, subscription: str | None) -> list[Json]:
-    """Invoice items that wait for the next invoice of a customer or subscription."""
+def pending_items(
+    work: Work, customer: Json, subscription: str | None, *, currency: str | None
+) -> list[Json]:
+    """Invoice items that wait for the next invoice of a customer or subscription.
+
+    Args:
+        work: The unit of work.
+        customer: Who is to pay.
+        subscription: The subscription that is billed, if one is.
+        currency: The invoice's; None for any.
+    """
     found = work.all("invoiceitem", customer=customer["id"], _pending=True)
-    return [item for item in found if _waits_for(item) in {None, subscription}]
+    return [
+        item
+        for item in found
+        if _waits_for(item) in {None, subscription} and currency in {None, item["currency"]}
+    ]
+
+
+def pending_for(work: Work, customer: Json, subscription: Json) -> list[Json]:
+    """Invoice items that wait for a subscription's next invoice."""
+    return pending_items(work, customer, subscription["id"], currency=subscription["currency"])
 
 
 def _waits_for(item: Json) -> str | None:

@@ -84,7 +84,7 @@ def first_invoice(
     values = invoice_values(work, subscription, "subscription_create")
     values |= {"period_start": now, "period_end": now}
     invoice = invoices.draft(work, customer, values, drawn + extra)
-    waiting = invoices.pending_items(work, customer, subscription["id"])
+    waiting = invoices.pending_for(work, customer, subscription)
     invoices.take_pending(work, invoice, waiting)
     subscription["latest_invoice"] = invoice["id"]
     subscriptions.keep(work, subscription)
@@ -119,7 +119,7 @@ def collect_first(
     if invoice["amount_due"] == 0:
         collecting.paid(work, invoice, 0)
         return
-    if subscription["collection_method"] == "send_invoice" or subscription["status"] == "trialing":
+    if subscription["collection_method"] == "send_invoice":
         return
     subscription["status"] = "incomplete"
     subscriptions.keep(work, subscription)

@@ -56,6 +56,22 @@ def schedule_cycle(work: Work, subscription: Json) -> None:
     work.schedule(subscription, "subscription.cycle", at, clock=subscription["test_clock"])
 
 
+def begin(work: Work, subscription: Json) -> None:
+    """Let a subscription run whose first payment has come, though a period may be over by now."""
+    trial_end = subscription["trial_end"]
+    on_trial = trial_end is not None and trial_end > now(work, subscription)
+    subscription["status"] = "trialing" if on_trial else "active"
+    work.unschedule(subscription, "subscription.expire")
+    schedule_cycle(work, subscription)
+
+
+def resume(work: Work, subscription: Json, status: str) -> None:
+    """End the pause of a subscription, and have its cycle go on."""
+    subscription |= {"status": status, "status_details": None, "_resuming": None}
+    schedule_cycle(work, subscription)
+    emit(work, "customer.subscription.resumed", keep(work, subscription))
+
+
 def method_of(work: Work, subscription: Json, customer: Json) -> Json | None:
     """The payment method a subscription is charged to: its own, else its customer's."""
     chosen = subscription["default_payment_method"]
