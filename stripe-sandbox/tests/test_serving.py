@@ -1,6 +1,7 @@
 """Starting the sandbox: seeds, deterministic ids, data that stays, wrong settings."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -68,10 +69,17 @@ def test_the_seed_file_brings_prices_and_a_receiver() -> None:
     assert made.data.object.id == customer.id
 
 
-def refused(*arguments: str) -> tuple[int, str]:
+def refused(*arguments: str, **environment: str) -> tuple[int, str]:
     """Exit code and message of a start that must fail."""
     command = [sys.executable, "-m", "stripe_sandbox", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **environment},
+    )
     return done.returncode, done.stderr
 
 
@@ -84,6 +92,23 @@ def test_a_wrong_seed_file_is_said_in_one_sentence(tmp_path: Path) -> None:
         code, message = refused("serve", "--port", "1", "--seed-file", path)
         assert code == 2
         assert message.startswith("stripe-sandbox: seed file ")
+        assert message.count("\n") == 1
+
+
+def test_a_wrong_setting_is_said_in_one_sentence(tmp_path: Path) -> None:
+    """Data that cannot be opened, an unknown log level, a speed of nothing: each is named."""
+    text = tmp_path / "text.sqlite3"
+    text.write_text("no database, and long enough to be taken for one")
+    starts = {
+        "--data": refused("serve", "--port", "1", "--data", str(tmp_path / "none" / "file")),
+        f"--data {text}": refused("serve", "--port", "1", "--data", str(text)),
+        "LOG_LEVEL": refused("serve", "--port", "1", LOG_LEVEL="loud"),
+        "--retry-speed": refused("serve", "--port", "1", "--retry-speed", "0"),
+    }
+
+    for name, (code, message) in starts.items():
+        assert code == 2
+        assert message.startswith(f"stripe-sandbox: {name}")
         assert message.count("\n") == 1
 
 

@@ -111,3 +111,14 @@ def test_undelivered_events_survive_a_kill(tmp_path: Path) -> None:
             received = receiver.wait_for(lambda got: len(got) > before)
 
     assert received[-1].event.data.object.id == customer.id
+
+
+def test_webhooks_take_no_way_round() -> None:
+    """A proxy in the environment, which knows no local receiver, is never asked."""
+    proxied = Server(HTTP_PROXY="http://127.0.0.1:9", NO_PROXY="", no_proxy="")
+    with Receiver() as receiver, proxied as server:
+        listen(server.client(), receiver, "customer.created")
+        customer = server.client().v1.customers.create({})
+        received = receiver.wait_for(bool)
+
+    assert received[0].event.data.object.id == customer.id

@@ -2,14 +2,16 @@
 
 import argparse
 import logging
+import math
 import os
+import sqlite3
 import sys
 from pathlib import Path
 
 import uvicorn
 
 from stripe_sandbox.seeds import BadSeed
-from stripe_sandbox.settings import Settings
+from stripe_sandbox.settings import BadSetting, Settings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,14 +55,14 @@ def _serve(options: argparse.Namespace) -> int:
     # Starlette and the resources are read only when there is something to serve.
     from stripe_sandbox.app import create_app
 
-    logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO").upper())
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     public_url = os.environ.get("SANDBOX_PUBLIC_URL") or f"http://localhost:{options.port}"
     try:
+        _log(os.environ.get("LOG_LEVEL") or "INFO")
         app = create_app(_settings(options, public_url))
-    except BadSeed as problem:
-        sys.stderr.write(f"stripe-sandbox: {problem}\n")
-        return 2
+    except (BadSeed, BadSetting) as problem:
+        return _refuse(str(problem))
+    except sqlite3.DatabaseError as problem:
+        return _refuse(f"--data {options.data}: {problem}")
     uvicorn.run(
         app,
         host=options.host,
@@ -74,7 +76,21 @@ def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
+def _refuse(problem: str) -> int:
+    sys.stderr.write(f"stripe-sandbox: {problem}\n")
+    return 2
+
+
+def _log(level: str) -> None:
+    if level.upper() not in logging.getLevelNamesMapping():
+        raise BadSetting(f"LOG_LEVEL is no level of logging: {level}")
+    logging.basicConfig(level=level.upper())
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
 def _settings(options: argparse.Namespace, public_url: str) -> Settings:
+    if not 0 < options.retry_speed < math.inf:
+        raise BadSetting(f"--retry-speed must be greater than 0: {options.retry_speed}")
     # A receiver that trusts the endpoint's secret trusts `stripe listen` as well.
     secrets = os.environ.get("STRIPE_WEBHOOK_SECRET", "")
     return Settings(

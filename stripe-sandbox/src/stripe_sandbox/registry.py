@@ -20,7 +20,7 @@ class Call:
     ids: tuple[str, ...]
     path: str
     settings: Settings
-    # Filled by a handler that answers a page of search results.
+    # Fields of the answer that are shown once and never stored to be shown again.
     extra: Json = field(default_factory=dict)
 
     @property

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+class BadSetting(Exception):
+    """A setting the sandbox cannot start with; the message names it."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """What the command line and the environment decide.

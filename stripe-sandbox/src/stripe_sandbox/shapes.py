@@ -146,17 +146,15 @@ def _value_problems(kind: Type, root: str, value: Any, path: str) -> list[str]:
     if isinstance(kind, Choice):
         return [] if value in kind.values else [f"{path}: {value!r} is not declared"]
     if isinstance(kind, Record):
-        return problems(kind, value, path) if kind.object_name else _nested(kind, root, value, path)
+        if kind.object_name:
+            return problems(kind, value, path)
+        return _record_problems(kind, root, value, path)
     if isinstance(kind, Expandable):
         return [] if isinstance(value, str) else _value_problems(kind.target, root, value, path)
     if isinstance(kind, OneOf):
         tried = [_value_problems(option, root, value, path) for option in kind.options]
         return min(tried, key=len)
     return _container_problems(kind, root, value, path)
-
-
-def _nested(kind: Record, root: str, value: Any, path: str) -> list[str]:
-    return _record_problems(kind, root, value, path)
 
 
 def _container_problems(

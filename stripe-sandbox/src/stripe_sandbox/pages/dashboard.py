@@ -9,7 +9,7 @@ from stripe_sandbox.errors import ResourceMissing
 from stripe_sandbox.kinds import KINDS
 from stripe_sandbox.pages import authentication, deliveries, related
 from stripe_sandbox.pages.facts import facts_of, title_of
-from stripe_sandbox.pages.sections import BY_KIND, BY_SLUG, SECTIONS, Section, href
+from stripe_sandbox.pages.sections import BY_KIND, BY_SLUG, Section, href
 from stripe_sandbox.pages.site import PageFunction, Visit
 from stripe_sandbox.rendering import present
 from stripe_sandbox.store import Work
@@ -128,8 +128,3 @@ def search(visit: Visit) -> Response:
     if found is None:
         return visit.show("not_found.html", wanted=wanted, status=404)
     return RedirectResponse(href(found), 303)
-
-
-def sections() -> tuple[Section, ...]:
-    """The lists, in the order of the navigation."""
-    return SECTIONS

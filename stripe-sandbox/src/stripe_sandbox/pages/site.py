@@ -22,7 +22,6 @@ NOTES = {
     "advanced": "The clock was advanced.",
     "authenticated": "Authentication completed.",
     "authentication_failed": "Authentication failed, as you asked.",
-    "canceled": "The subscription was cancelled.",
     "card_changed": "The new card is the default now.",
     "kept": "The subscription continues.",
     "lifted": "The fault was lifted.",

@@ -6,7 +6,7 @@ from stripe_sandbox import changes
 from stripe_sandbox.errors import InvalidRequest, NotCovered
 from stripe_sandbox.registry import Call, handles
 from stripe_sandbox.resources import subscriptions as starting_room
-from stripe_sandbox.resources.subscription_updates import changes_of, terms_of, update_live
+from stripe_sandbox.resources.subscription_updates import update_live
 from stripe_sandbox.rules import cycle, invoices, starting, subscriptions
 from stripe_sandbox.store import Work
 
@@ -104,8 +104,6 @@ def _change(work: Work, subscription: Json, details: Json) -> None:
     wanted = {"payment_behavior": "default_incomplete", **details}
     if "metadata" in wanted:
         wanted["metadata"] = changes.metadata({}, wanted)
-    terms_of(work, subscription, wanted)
-    changes_of(work, subscription, wanted.get("items") or [])
     update_live(work, subscription, wanted)
 
 
