@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,6 +22,19 @@ def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
+
+
+def wait_until(found: Callable[[], bool]) -> None:
+    """Wait for something that comes soon.
+
+    Raises:
+        TimeoutError: It did not come.
+    """
+    deadline = time.monotonic() + 60
+    while not found():
+        if time.monotonic() > deadline:
+            raise TimeoutError("what was waited for did not come")
+        time.sleep(0.01)
 
 
 class Server:

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.server import Server
+from tests.server import Server, wait_until
 
 Json = dict[str, Any]
 
@@ -145,9 +145,11 @@ def test_a_kill_in_the_middle_leaves_whole_subscriptions(tmp_path: Path) -> None
 
     with ThreadPoolExecutor(4) as pool:
         running = [pool.submit(client, number) for number in range(4)]
-        while len(crowd.seen) < 10:
-            time.sleep(0.05)
-        server.stop(kill=True)
+        try:
+            wait_until(lambda: len(crowd.seen) >= 10)
+        finally:
+            # The clients stop only when the server is gone.
+            server.stop(kill=True)
         for one in running:
             one.result()
 

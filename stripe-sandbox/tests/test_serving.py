@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from tests.receiver import Receiver
-from tests.server import Server
+from tests.scenes import BASIC, DAY, NEW_YEAR
+from tests.server import Server, wait_until
+
+FEBRUARY = NEW_YEAR + 31 * DAY
 
 
 def life(server: Server, *, reads: int = 0) -> list[str]:
@@ -128,15 +130,17 @@ def test_a_seed_that_stripe_would_refuse_is_named(tmp_path: Path) -> None:
 
 
 def test_what_was_made_is_there_after_a_kill(tmp_path: Path) -> None:
-    """Kill -9 loses no object, no idempotency key, no clock on its way; seeds stay changed."""
+    """Kill -9 loses no object, no key, no renewal of a clock on its way; seeds stay changed."""
     data = str(tmp_path / "sandbox.sqlite3")
     server = Server("--data", data).start()
     v1 = server.client().v1
     key = {"idempotency_key": "survives"}
     made = v1.customers.create({"name": "Ada"}, key)
     v1.prices.update("price_sandbox_basic", {"nickname": "Mine"})
-    clock = v1.test_helpers.test_clocks.create({"frozen_time": 1767225600})
-    v1.test_helpers.test_clocks.advance(clock.id, {"frozen_time": 1798761600})
+    clock = v1.test_helpers.test_clocks.create({"frozen_time": NEW_YEAR})
+    for _ in range(12):
+        live_on(v1, clock.id)
+    v1.test_helpers.test_clocks.advance(clock.id, {"frozen_time": NEW_YEAR + 58 * DAY})
     server.stop(kill=True)
 
     with Server("--data", data) as again:
@@ -145,6 +149,21 @@ def test_what_was_made_is_there_after_a_kill(tmp_path: Path) -> None:
         assert v1.customers.create({"name": "Ada"}, key).id == made.id
         assert v1.prices.retrieve("price_sandbox_basic").nickname == "Mine"
         assert len(v1.prices.list().data) == 2
-        while v1.test_helpers.test_clocks.retrieve(clock.id).status == "advancing":
-            time.sleep(0.01)
-        assert v1.test_helpers.test_clocks.retrieve(clock.id).frozen_time == 1798761600
+        wait_until(lambda: v1.test_helpers.test_clocks.retrieve(clock.id).status == "ready")
+        renewed = v1.subscriptions.list({"test_clock": clock.id, "limit": 100}).data
+        assert {one["items"].data[0].current_period_start for one in renewed} == {FEBRUARY}
+        assert len(v1.invoices.list({"status": "paid", "limit": 100}).data) == 12 * 2
+        assert v1.test_helpers.test_clocks.retrieve(clock.id).frozen_time == NEW_YEAR + 58 * DAY
+
+
+def live_on(v1: Any, clock: str) -> None:
+    """Have a customer with a monthly subscription live on a test clock."""
+    card = "pm_card_visa"
+    customer = v1.customers.create(
+        {
+            "test_clock": clock,
+            "payment_method": card,
+            "invoice_settings": {"default_payment_method": card},
+        }
+    )
+    v1.subscriptions.create({"customer": customer.id, "items": [{"price": BASIC}]})
