@@ -7,6 +7,7 @@ import sys
 from dev import commands, screen, stripe_cli
 from dev.demo import run as demo
 from dev.errors import LauncherError
+from dev.interruptions import end_like_ctrl_c
 from dev.settings import load, load_defaults
 from dev.system import system
 
@@ -20,10 +21,8 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit status: 2 for a refusal that was explained in one sentence.
     """
-    arguments = _parser().parse_args(argv)
-    # A closed terminal and a `kill` end the launcher as a Ctrl-C does: with everything stopped.
-    for name in ("SIGTERM", "SIGHUP"):
-        signal.signal(getattr(signal, name), _interrupt)
+    arguments = _arguments(argv)
+    end_like_ctrl_c(signal.SIGTERM, signal.SIGHUP)
     try:
         return _run(arguments)
     except LauncherError as error:
@@ -32,10 +31,6 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         screen.errors.print("Interrupted.")
         return 130
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -63,6 +58,15 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    arguments, more = parser.parse_known_args(argv)
+    if more and arguments.command != "stripe-listen":
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    arguments.more = more
+    return arguments
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m dev", description=__doc__)
     subcommands = parser.add_subparsers(dest="command", required=True)
@@ -72,8 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     subcommands.add_parser("clean", help="stop it and remove what it keeps")
     walk = subcommands.add_parser("demo", help="walk the demo step by step")
     walk.add_argument("--base-url", help="a gateway that is already running")
-    listen = subcommands.add_parser("stripe-listen", help="forward events with the Stripe CLI")
-    listen.add_argument("more", nargs=argparse.REMAINDER, help="further arguments for the CLI")
+    subcommands.add_parser("stripe-listen", help="forward events; other arguments go to the CLI")
     logs = subcommands.add_parser("logs", help="show the logs")
     logs.add_argument("names", nargs="*", help="only these")
     logs.add_argument("-n", "--lines", type=int, default=20, help="lines of each to begin with")

@@ -5,24 +5,25 @@ import shutil
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
 
+import psutil
 from rich.table import Table
 from rich.text import Text
 
 from dev import supervise
 from dev.errors import AlreadyStarting, BadSetting, PartFailed
+from dev.interruptions import SIGNALS
 from dev.parts import Answers, Process
 from dev.screen import Progress, console
 from dev.settings import Settings
 from dev.startup import READY_SECONDS, Startup, Watcher
 from dev.system import System
-
-_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
@@ -54,6 +55,16 @@ def is_up(system: System) -> bool:
         and process.ready()
         for process in system.processes
     )
+
+
+def runs_any(system: System) -> bool:
+    """Whether any process of the system is running, ready or not.
+
+    Args:
+        system: Which system.
+    """
+    records = [supervise.recorded(system.settings.run_dir, p.name) for p in system.processes]
+    return any(record.process() is not None for record in records if record is not None)
 
 
 def bring_up(system: System, *, watcher: Watcher) -> None:
@@ -217,7 +228,7 @@ def _undisturbed() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _INTERRUPTIONS}
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
     try:
         yield
     finally:
@@ -231,15 +242,15 @@ def _row(process: Process, settings: Settings) -> tuple[bool, list[str]]:
     address = ", ".join(f"127.0.0.1:{port}" for port in process.ports.values()) or "—"
     if running is None:
         return False, [process.name, "stopped" if record is None else "died", address]
+    try:
+        age = timedelta(seconds=int(time.time() - running.create_time()))
+        memory = sum(one.memory_info().rss for one in (running, *running.children(recursive=True)))
+    except psutil.NoSuchProcess:
+        return False, [process.name, "changing", address, str(running.pid)]
     ready = process.ready()
-    age = timedelta(seconds=int(time.time() - running.create_time()))
-    memory = running.memory_info().rss + sum(
-        child.memory_info().rss for child in running.children(recursive=True)
-    )
-    state = "ready" if ready else "not ready"
     return ready, [
         process.name,
-        state,
+        "ready" if ready else "not ready",
         address,
         str(running.pid),
         str(age),
@@ -249,7 +260,7 @@ def _row(process: Process, settings: Settings) -> tuple[bool, list[str]]:
 
 def _print_tail(name: str, path: Path, *, lines: int) -> int:
     text = path.read_text(errors="replace")
-    for line in text.splitlines()[-lines:]:
+    for line in deque(text.splitlines(), lines):
         _print_line(name, line)
     return path.stat().st_size
 

@@ -1,20 +1,34 @@
-"""`make test`: every level one after the other, all of them reported at the end."""
+"""`make test`: every level, a few at a time, all of them reported at the end."""
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from dev.interruptions import SIGNALS, end_like_ctrl_c
 from dev.screen import console
 from dev.settings import ROOT
 
+# One more than a small machine has cores: tests wait a good part of their time.
+AT_ONCE = 3
+# So often a log without a terminal tells what is still running.
+TELL_SECONDS = 30.0
+# A whole system is stopped within; a level that needs longer is killed.
+END_SECONDS = 120.0
+
 _COUNT = re.compile(r"(\d+) (passed|failed|errors?|skipped)\b")
+_PERCENT = re.compile(r"\[\s*(\d+)%\]\s*$", re.MULTILINE)
 _WORDS = ("passed", "failed", "error", "skipped")
 
 
@@ -23,7 +37,7 @@ class Level:
     """One command that has to succeed.
 
     Args:
-        name: What it is called in the summary, and its make target.
+        name: What it is called in the summary.
         argv: The command.
         cwd: Where it runs.
         path: Put in front of PATH, so that scripts find the tools of the part.
@@ -45,9 +59,30 @@ class Outcome:
     counts: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass
+class Running:
+    """A level under way; what it writes is kept until it has ended."""
+
+    level: Level
+    process: subprocess.Popen[bytes]
+    output: Path
+    began: float
+
+    @property
+    def text(self) -> str:
+        """What it has written so far."""
+        return self.output.read_text(errors="replace")
+
+    @property
+    def progress(self) -> str:
+        """Its name, and how far it says it is."""
+        percents = _PERCENT.findall(self.text)
+        return f"{self.level.name} {percents[-1]} %" if percents else self.level.name
+
+
 def levels() -> list[Level]:
-    """The levels in the order they are run: what fails fastest comes first."""
-    services = ("auth-service", "billing-service", "stripe-sandbox")
+    """The levels in the order they are begun: the long ones first, so that none is left alone."""
+    services = ("billing-service", "auth-service", "stripe-sandbox")
 
     def lint(part: str) -> Level:
         path = ROOT / part / ".venv" / "bin"
@@ -64,13 +99,17 @@ def levels() -> list[Level]:
         argv = (str(path / "python"), "-m", "pytest", *config, *folders)
         return Level(name=name, argv=argv, cwd=ROOT, path=path)
 
+    def end_to_end(folder: str) -> Level:
+        # Each folder has a system of its own, in whose logs the traces are looked for.
+        return from_root(f"test e2e {folder}", "dev", f"e2e/{folder}", "e2e/test_traces.py")
+
     return [
-        *(lint(part) for part in (*services, "dev", "bench")),
+        end_to_end("faults"),
         *(pytest(part) for part in services),
-        from_root("test bench", "bench", "bench/tests"),
+        *(end_to_end(folder) for folder in ("journeys", "attacks", "browser")),
         from_root("test dev, gateway", "dev", "dev/tests", "gateway/tests"),
-        # Browser tests too: they share the one system that is started for the session.
-        from_root("test e2e", "dev", "e2e"),
+        from_root("test bench", "bench", "bench/tests"),
+        *(lint(part) for part in (*services, "dev", "bench")),
     ]
 
 
@@ -80,7 +119,10 @@ def main() -> int:
     Returns:
         0 when all succeeded, else 1.
     """
-    outcomes = [_run(level) for level in levels()]
+    # Handled here, levels have them as they are by default: whoever was started in the background
+    # ignores Ctrl-C, and children inherit that.
+    end_like_ctrl_c(*SIGNALS)
+    outcomes = run(levels())
     console.print(_table(outcomes))
     counts = {word: sum(o.counts.get(word, 0) for o in outcomes) for word in _WORDS}
     broken = [outcome.level.name for outcome in outcomes if outcome.status]
@@ -90,31 +132,96 @@ def main() -> int:
     if broken:
         console.print(Text(f"✗ Not all is well: {', '.join(broken)}.", style="bold red"))
         return 1
+    if counts["skipped"]:
+        console.print(Text("✓ Nothing failed, but not everything was run.", style="bold yellow"))
+        return 0
     console.print(Text("✓ Everything passed.", style="bold green"))
     return 0
 
 
-def _run(level: Level) -> Outcome:
-    console.rule(f"[bold]{level.name}", align="left", style="dim")
-    began = time.monotonic()
-    env = dict(os.environ) | {"PATH": f"{level.path}{os.pathsep}{os.environ['PATH']}"}
-    process = subprocess.Popen(
-        level.argv,
-        cwd=level.cwd,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def run(waiting: Sequence[Level], *, at_once: int = AT_ONCE) -> list[Outcome]:
+    """Run levels side by side; each one's output is printed whole when it has ended.
+
+    Args:
+        waiting: The levels, in the order in which they are begun.
+        at_once: How many run at a time.
+
+    Returns:
+        How each ended, in the order of the levels.
+
+    Raises:
+        KeyboardInterrupt: As it came; every level was interrupted likewise and has ended.
+    """
+    to_come, running, ended = list(waiting), list[Running](), list[Outcome]()
+    with tempfile.TemporaryDirectory() as folder, console.status("") as status:
+        told = time.monotonic()
+        try:
+            while to_come or running:
+                while to_come and len(running) < at_once:
+                    running.append(_start(to_come.pop(0), folder=Path(folder)))
+                for one in [one for one in running if one.process.poll() is not None]:
+                    running.remove(one)
+                    ended.append(_outcome(one))
+                    told = time.monotonic()
+                told = _tell(running, status=status, told=told)
+                time.sleep(0.1)
+        finally:
+            _interrupt(running)
+    return sorted(ended, key=lambda outcome: waiting.index(outcome.level))
+
+
+def _start(level: Level, *, folder: Path) -> Running:
+    output = folder / level.name
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            level.argv,
+            cwd=level.cwd,
+            env=dict(os.environ) | {"PATH": f"{level.path}{os.pathsep}{os.environ['PATH']}"},
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            # A Ctrl-C reaches a level once, from here.
+            start_new_session=True,
+        )
+    return Running(level, process, output, time.monotonic())
+
+
+def _outcome(one: Running) -> Outcome:
+    console.rule(f"[bold]{one.level.name}", align="left", style="dim")
+    console.out(one.text, end="", highlight=False)
     counts: dict[str, int] = {}
-    assert process.stdout is not None
-    for line in process.stdout:
-        sys.stdout.write(line)
-        sys.stdout.flush()
+    for line in one.text.splitlines():
         if " in " in line and (found := _COUNT.findall(line)):
             counts = {word.replace("errors", "error"): int(number) for number, word in found}
-    return Outcome(level, process.wait(), time.monotonic() - began, counts)
+    return Outcome(one.level, one.process.returncode, time.monotonic() - one.began, counts)
+
+
+def _tell(running: list[Running], *, status: Status, told: float) -> float:
+    """Say what is under way: at any time on a terminal, now and then elsewhere."""
+    if not running or not (console.is_terminal or time.monotonic() - told > TELL_SECONDS):
+        return told
+    text = ", ".join(one.progress for one in running)
+    if console.is_terminal:
+        status.update(text)
+    else:
+        console.print(Text(f"… {text}"), soft_wrap=True)
+    return time.monotonic()
+
+
+def _interrupt(running: list[Running]) -> None:
+    """Let what is under way stop what it has started, as after a Ctrl-C."""
+    if not running:
+        return
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    for one in running:
+        with suppress(ProcessLookupError):
+            os.killpg(one.process.pid, signal.SIGINT)
+    for one in running:
+        try:
+            one.process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(one.process.pid, signal.SIGKILL)
 
 
 def _table(outcomes: list[Outcome]) -> Table:

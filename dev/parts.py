@@ -3,8 +3,16 @@
 import http.client
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import urlsplit
+
+# What any program needs from the machine it runs on.
+_MACHINE = (
+    *("PATH", "HOME", "LANG", "LC_*", "TZ", "TMPDIR", "XDG_RUNTIME_DIR"),
+    *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+)
 
 
 @dataclass(frozen=True)
@@ -72,3 +80,12 @@ class Process:
 
 
 Part = Step | Process
+
+
+def is_of_the_machine(name: str) -> bool:
+    """Whether a variable tells about the machine or the terminal, not about the system.
+
+    Args:
+        name: A variable of the environment.
+    """
+    return any(fnmatchcase(name, pattern) for pattern in _MACHINE)

@@ -4,12 +4,14 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from dev import dotenv
 from dev.errors import BadSetting
+from dev.files import write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -109,13 +111,14 @@ def load(environ: Mapping[str, str] = os.environ, *, root: Path = ROOT) -> Setti
     """Read `.env.sample`, `.env` and the environment, the later one winning.
 
     Args:
-        environ: The environment, usually the process's own.
+        environ: The environment, usually the process's own; its DEV_ENV_FILE is read in place of
+            `.env`.
         root: The repository.
 
     Raises:
         BadSetting: A value that nothing can be started with, named in one sentence.
     """
-    files = dotenv.read(root / ".env.sample") | dotenv.read(root / ".env")
+    files = dotenv.read(root / ".env.sample") | dotenv.read(_env_file(environ, root=root))
     return _settings(DEFAULTS | files | dict(environ), root=root)
 
 
@@ -123,11 +126,16 @@ def load_defaults(environ: Mapping[str, str] = os.environ, *, root: Path = ROOT)
     """The settings nobody can have got wrong, for stopping what better ones have started.
 
     Args:
-        environ: Of it, only the state directory is looked at.
+        environ: Of it and of `.env`, only the state directory is looked at.
         root: The repository.
     """
-    chosen = {"DEV_STATE_DIR": environ.get("DEV_STATE_DIR", "")}
-    return _settings(DEFAULTS | chosen, root=root)
+    files = dotenv.read(_env_file(environ, root=root), strict=False)
+    chosen = (files | dict(environ)).get("DEV_STATE_DIR", "")
+    return _settings(DEFAULTS | {"DEV_STATE_DIR": chosen}, root=root)
+
+
+def _env_file(environ: Mapping[str, str], *, root: Path) -> Path:
+    return Path(environ.get("DEV_ENV_FILE") or root / ".env")
 
 
 def _settings(values: Mapping[str, str], *, root: Path) -> Settings:
@@ -208,12 +216,12 @@ def _own_address(name: str, text: str, *, port: int) -> str:
 
 def _generated(values: Mapping[str, str], *, state_dir: Path) -> dict[str, str]:
     path = state_dir / "secrets.json"
-    kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    kept: dict[str, str] = {}
+    with suppress(FileNotFoundError, ValueError):
+        kept = json.loads(path.read_text())
     missing = [name for name in (*DATABASE_PASSWORDS, *SECRETS) if name not in kept]
     if missing:
         kept |= {name: secrets.token_urlsafe(48) for name in missing}
         state_dir.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(kept, file)
+        write_whole(path, json.dumps(kept))
     return kept | {name: values[name] for name in SECRETS if values.get(name)}

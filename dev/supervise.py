@@ -1,5 +1,6 @@
 """Starting, finding and stopping processes by pid, across runs of the launcher."""
 
+import errno
 import hashlib
 import json
 import os
@@ -16,7 +17,8 @@ from pathlib import Path
 import psutil
 
 from dev.errors import PartFailed, PortTaken, ToolMissing
-from dev.parts import Process
+from dev.files import write_whole
+from dev.parts import Process, is_of_the_machine
 
 # In the environment of every process of a system, so that what outlives its parent is found.
 MARK = "STARTED_FROM_STATE_DIR"
@@ -48,17 +50,20 @@ class Record:
 
 
 def fingerprint(process: Process) -> str:
-    """What it was started with, so that a changed setting restarts what it concerns."""
-    text = json.dumps([process.argv, sorted(process.env.items())])
+    """What it was started with, so that a changed setting restarts what it concerns.
+
+    Another terminal has another PATH or LANG, which is no reason to restart anything.
+    """
+    chosen = sorted(item for item in process.env.items() if not is_of_the_machine(item[0]))
+    text = json.dumps([process.argv, chosen])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def recorded(run_dir: Path, name: str) -> Record | None:
-    """The record of a process, whether or not it is still running."""
-    path = run_dir / f"{name}.json"
-    if not path.exists():
-        return None
-    return Record(**json.loads(path.read_text()))
+    """The record of a process, whether or not it is still running; one half written is none."""
+    with suppress(FileNotFoundError, ValueError, TypeError):
+        return Record(**json.loads((run_dir / f"{name}.json").read_text()))
+    return None
 
 
 def require_free_port(variable: str, port: int) -> None:
@@ -66,22 +71,28 @@ def require_free_port(variable: str, port: int) -> None:
 
     Args:
         variable: The setting that moves the port.
-        port: A port of 127.0.0.1.
+        port: A port of this machine alone, in both of its spellings: browsers try [::1] first.
 
     Raises:
         PortTaken: Names the variable and, where it can be seen, the program.
     """
-    with socket.socket() as probe:
-        # Connections that have just been closed do not count.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-            return
-        except OSError:
-            pass
-    raise PortTaken(
-        f"Port {port} is taken by {_listener(port)}: stop it, or set {variable} to another port."
-    )
+    if _is_taken(port, socket.AF_INET, "127.0.0.1") or _is_taken(port, socket.AF_INET6, "::1"):
+        raise PortTaken(
+            f"Port {port} is taken by {_listener(port)}:"
+            f" stop it, or set {variable} to another port."
+        )
+
+
+def _is_taken(port: int, family: socket.AddressFamily, address: str) -> bool:
+    try:
+        with socket.socket(family) as probe:
+            # Connections that have just been closed do not count.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+    except OSError as error:
+        # A machine without IPv6 has no such address.
+        return error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+    return False
 
 
 def _listener(port: int) -> str:
@@ -129,7 +140,7 @@ def start(process: Process, *, run_dir: Path, log: Path) -> subprocess.Popen[byt
         created_at=psutil.Process(child.pid).create_time(),
         fingerprint=fingerprint(process),
     )
-    (run_dir / f"{process.name}.json").write_text(json.dumps(asdict(record)))
+    write_whole(run_dir / f"{process.name}.json", json.dumps(asdict(record)))
     return child
 
 

@@ -11,15 +11,9 @@ from urllib.parse import quote
 
 from dev import gateway, postgres
 from dev.errors import PartFailed, ToolMissing
-from dev.parts import Answers, Part, Process, Step
+from dev.parts import Answers, Part, Process, Step, is_of_the_machine
 from dev.settings import Settings
 
-# What any program needs from the machine it runs on.
-MACHINE = (
-    *("PATH", "HOME", "LANG", "LC_*", "TZ", "TMPDIR", "XDG_RUNTIME_DIR"),
-    *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"),
-    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
-)
 # Who reads what: a secret reaches only the processes that need it.
 SHARED = ("ENVIRONMENT", "PUBLIC_URL", "TOKEN_ISSUER", "LOG_LEVEL")
 AUTH = (
@@ -241,11 +235,10 @@ def _addresses(settings: Settings) -> dict[str, str]:
 def _environment(
     values: Mapping[str, str], names: tuple[str, ...], *, venv: Path | None = None
 ) -> dict[str, str]:
-    patterns = (*MACHINE, *names)
     env = {
         name: value
         for name, value in values.items()
-        if any(fnmatchcase(name, pattern) for pattern in patterns)
+        if is_of_the_machine(name) or any(fnmatchcase(name, pattern) for pattern in names)
     }
     # A log that is written in blocks tells nothing about a process that has just died.
     env["PYTHONUNBUFFERED"] = "1"

@@ -1,10 +1,17 @@
 """One whole system for the session, on free ports and with a state directory of its own."""
 
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from dev.interruptions import end_like_ctrl_c
 from e2e.running import Person, Running, whole_system
+
+
+def pytest_configure() -> None:
+    """A test run that is told to end stops the systems it has started."""
+    end_like_ctrl_c(signal.SIGTERM, signal.SIGHUP)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

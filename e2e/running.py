@@ -1,14 +1,14 @@
 """A whole system on free ports, and the people who use it."""
 
 import base64
+import itertools
 import json
 import os
 import signal
-import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ import httpx
 from dev import commands, supervise
 from dev.demo.journey import verification_address
 from dev.demo.visitor import Visitor
-from dev.errors import PartFailed
-from dev.parts import Process
+from dev.errors import PartFailed, PortTaken
+from dev.parts import Process, is_of_the_machine
 from dev.settings import PORT_VARIABLES, Settings, load
 from dev.startup import READY_SECONDS, State
+from dev.supervise import require_free_port
 from dev.system import System, system
 
 ADMIN_NAME, ADMIN_PASSWORD = "admin", "qweqweqwE1"
@@ -41,18 +42,33 @@ UNLIMITED = dict.fromkeys(
 )
 
 
+# Below the ports that outgoing connections are given, none of them twice, and elsewhere for each
+# test run: between the choice and the use of a port a busy machine hands out many.
+_PORTS = itertools.count(10_000 + os.getpid() * 200 % 20_000)
+
+
+def newcomers_environment(**own: str) -> dict[str, str]:
+    """An environment without a `.env` and without anything a developer has exported.
+
+    Args:
+        own: Variables that are set on top.
+    """
+    machine = {name: value for name, value in os.environ.items() if is_of_the_machine(name)}
+    return {**machine, "DEV_ENV_FILE": os.devnull, **own}
+
+
 def free_ports() -> dict[str, str]:
     """A port for each variable, none of which is in use."""
-    probes = [socket.socket() for _ in PORT_VARIABLES]
-    try:
-        # All are held at once, so that none is handed out twice.
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        ports = [str(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
-    return dict(zip(PORT_VARIABLES.values(), ports, strict=True))
+    return {variable: str(free_port()) for variable in PORT_VARIABLES.values()}
+
+
+def free_port() -> int:
+    """A port that is not in use and is not handed out again."""
+    for port in _PORTS:
+        with suppress(PortTaken):
+            require_free_port("", port)
+            return port
+    raise AssertionError("counting has no end")
 
 
 def until(condition: Callable[[], Any], *, seconds: float = 20.0) -> Any:
@@ -301,8 +317,8 @@ def whole_system(state_dir: Path, **settings: str) -> Iterator[Running]:
         state_dir: Where it keeps what it keeps.
         settings: Environment variables that differ from a newcomer's.
     """
-    own = {"DEV_STATE_DIR": str(state_dir), "ENVIRONMENT": "local", **settings}
-    whole = system(load({**os.environ, **UNLIMITED, **free_ports(), **own}))
+    own = {"DEV_STATE_DIR": str(state_dir), **UNLIMITED, **free_ports(), **settings}
+    whole = system(load(newcomers_environment(**own)))
     try:
         bring_up(whole)
         with httpx.Client(timeout=40, trust_env=False) as client:

@@ -34,14 +34,17 @@ def on_this_machine(system: System) -> None:
     url = system.settings.public_url
     show = Show(console)
     show.opening(url)
-    if commands.is_up(system):
-        walk(url, show)
-        show.summary(f"The system keeps running: {url}/api/docs/")
-        return
+    found_running = commands.runs_any(system)
     try:
-        with Progress([part.name for part in system.parts]) as progress:
-            commands.bring_up(system, watcher=progress)
+        if not commands.is_up(system):
+            with Progress([part.name for part in system.parts]) as progress:
+                commands.bring_up(system, watcher=progress)
         walk(url, show)
     finally:
-        commands.take_down(system)
-    show.summary("Everything that was started is stopped. Try it yourself: make up")
+        if not found_running:
+            commands.take_down(system)
+    show.summary(
+        f"The system keeps running: {url}/api/docs/"
+        if found_running
+        else "Everything that was started is stopped. Try it yourself: make up"
+    )

@@ -1,10 +1,17 @@
 """A repository that holds nothing but settings, and free ports."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
+from dev.interruptions import end_like_ctrl_c
 from dev.settings import DEFAULTS
+
+
+def pytest_configure() -> None:
+    """A test run that is told to end stops what it has started."""
+    end_like_ctrl_c(signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.fixture

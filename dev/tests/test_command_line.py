@@ -1,6 +1,5 @@
 """The launcher as it is run: refusals are one sentence and exit status 2."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -9,16 +8,16 @@ from pathlib import Path
 import psutil
 
 from dev.settings import ROOT
-from e2e.running import free_ports
+from e2e.running import free_ports, newcomers_environment
 
 
 def launch(*arguments: str, state_dir: Path, **env: str) -> subprocess.CompletedProcess[str]:
     """Run `python -m dev` with a state directory and ports of its own."""
-    ports = free_ports()
+    own = {**free_ports(), "DEV_STATE_DIR": str(state_dir), **env}
     return subprocess.run(
         [sys.executable, "-m", "dev", *arguments],
         cwd=ROOT,
-        env={**os.environ, **ports, "DEV_STATE_DIR": str(state_dir), **env},
+        env=newcomers_environment(**own),
         capture_output=True,
         text=True,
         check=False,
@@ -81,6 +80,26 @@ def test_stopping_works_with_a_broken_setting(tmp_path: Path) -> None:
     result = launch("down", state_dir=tmp_path, ENVIRONMENT="prod", GATEWAY_PORT="eighty")
 
     assert result.returncode == 0
+
+
+def test_arguments_for_the_stripe_cli_are_passed_on(tmp_path: Path) -> None:
+    """`make stripe-listen ARGS="--events x"` gets as far as looking for the system."""
+    result = launch("stripe-listen", "--events", "invoice.paid", state_dir=tmp_path)
+
+    assert "The system is not running" in result.stderr
+
+
+def test_no_line_of_a_log_can_be_asked_for(tmp_path: Path) -> None:
+    """`-n 0` shows what comes from now on, and nothing of what was."""
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "gateway.log").write_text("first\nlast\n")
+
+    none = launch("logs", "gateway", "-n", "0", state_dir=tmp_path)
+    one = launch("logs", "gateway", "-n", "1", state_dir=tmp_path)
+
+    assert (none.returncode, none.stdout) == (0, "")
+    assert "last" in one.stdout
+    assert "first" not in one.stdout
 
 
 def test_the_makefile_lists_itself() -> None:

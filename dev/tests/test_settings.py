@@ -1,5 +1,6 @@
 """What `.env` and the shell decide, and how a wrong value is refused."""
 
+import os
 import re
 import stat
 from collections import Counter
@@ -9,7 +10,7 @@ import pytest
 
 from dev.dotenv import read
 from dev.errors import BadSetting
-from dev.settings import ROOT, load
+from dev.settings import ROOT, load, load_defaults
 
 
 def test_without_env_file_the_demo_runs_on_the_sandbox(root: Path) -> None:
@@ -62,6 +63,32 @@ def test_two_systems_side_by_side_share_nothing(root: Path) -> None:
 
     assert other.keys_dir == root / "other" / "keys"
     assert other.values["POSTGRES_PASSWORD"] != usual.values["POSTGRES_PASSWORD"]
+
+
+def test_the_state_folder_of_the_env_file_is_the_one_that_is_stopped(root: Path) -> None:
+    """`make down` finds what `make up` has started, in a file with a typing error, too."""
+    (root / ".env").write_text(f"DEV_STATE_DIR={root / 'other'}\nENVIRONMENT=prod\na slip\n")
+
+    assert load_defaults({}, root=root).state_dir == root / "other"
+    assert load_defaults({"DEV_STATE_DIR": "/shell"}, root=root).state_dir == Path("/shell")
+
+
+def test_another_file_can_take_the_place_of_the_env_file(root: Path) -> None:
+    """Tests run on the demo's values, whatever real key a developer keeps in `.env`."""
+    (root / ".env").write_text("STRIPE_API_SECRET=sk_test_51Real\nSTRIPE_API_BASE=\n")
+
+    settings = load({"DEV_ENV_FILE": os.devnull}, root=root)
+
+    assert settings.values["STRIPE_API_SECRET"] == "sk_test_sandbox"
+    assert settings.sandbox_url is not None
+
+
+def test_a_secrets_file_that_was_cut_off_stops_nobody(root: Path) -> None:
+    """A full disk must not make a system that cannot be stopped."""
+    (root / ".state").mkdir()
+    (root / ".state" / "secrets.json").write_text('{"POSTGRES_PASS')
+
+    assert load_defaults({}, root=root).values["POSTGRES_PASSWORD"]
 
 
 def test_made_up_secrets_stay_the_same_and_private(root: Path) -> None:
@@ -132,6 +159,26 @@ def test_the_env_format_is_the_one_of_compose(tmp_path: Path) -> None:
         "EMPTY": "",
         "HASH": "a#b",
     }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "NAME=      # Compose takes this for the value",
+        "NAME=pa$word",
+        'NAME="pa$word"',
+        'NAME="C:\\new"',
+        'NAME="never closed',
+        "NAME='one' and more",
+    ],
+)
+def test_what_compose_reads_otherwise_is_refused(tmp_path: Path, line: str) -> None:
+    """One file does not mean two things: the refusal says how to write the value."""
+    file = tmp_path / ".env"
+    file.write_text(f"FINE=1\n{line}\n")
+
+    with pytest.raises(BadSetting, match=r"^\.env line 2 would be read otherwise by Compose"):
+        read(file)
 
 
 def test_a_line_that_is_no_assignment_is_named(tmp_path: Path) -> None:

@@ -134,6 +134,23 @@ def test_a_changed_setting_restarts_what_it_concerns(state_dir: Path) -> None:
     stop(state_dir, after)
 
 
+def test_another_terminal_restarts_nothing(state_dir: Path) -> None:
+    """Another PATH or language, over ssh say, is no changed setting."""
+    here = a_process(state_dir, "import time; print('up'); time.sleep(300)")
+    there = Process(**{**vars(here), "env": {"PATH": "/elsewhere", "LC_ALL": "de_DE.UTF-8"}})
+    changed = Process(**{**vars(here), "env": {"LOG_LEVEL": "DEBUG"}})
+
+    assert supervise.fingerprint(there) == supervise.fingerprint(here)
+    assert supervise.fingerprint(changed) != supervise.fingerprint(here)
+
+
+def test_a_record_that_was_cut_off_counts_as_none(state_dir: Path) -> None:
+    """`make down` goes on; what the record was about is found by its mark."""
+    (state_dir / "run" / "part.json").write_text('{"name": "part", "pi')
+
+    assert supervise.recorded(state_dir / "run", "part") is None
+
+
 def test_a_process_that_ends_early_is_a_failure_with_its_log(state_dir: Path) -> None:
     """The reason why it ended is in the log that the refusal names."""
     process = a_process(state_dir, "raise SystemExit('no such table')")
@@ -179,10 +196,15 @@ def test_a_reused_pid_is_not_taken_for_ours(state_dir: Path) -> None:
     other.wait()
 
 
-def test_a_taken_port_names_the_setting_and_the_program() -> None:
-    """One sentence tells who has the port and how to use another."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+@pytest.mark.parametrize(
+    ("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+)
+def test_a_taken_port_names_the_setting_and_the_program(
+    family: socket.AddressFamily, address: str
+) -> None:
+    """One sentence tells who has the port and how to use another; browsers try [::1] first."""
+    with socket.socket(family) as listener:
+        listener.bind((address, 0))
         listener.listen()
         port = listener.getsockname()[1]
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from dev import supervise
 from dev.settings import ROOT, load
 from dev.supervise import MARK
 from dev.system import system
-from e2e.running import Running, free_ports, until
+from e2e.running import Running, free_ports, newcomers_environment, until
 
 
 @dataclass
@@ -55,6 +56,13 @@ class Terminal:
         records = (self.state_dir / "run").glob("*.json")
         return {json.loads(record.read_text())["pid"] for record in records}
 
+    def kill(self, name: str) -> int:
+        """Kill one process and return the pid it had."""
+        record = supervise.recorded(self.state_dir / "run", name)
+        assert record is not None
+        os.kill(record.pid, signal.SIGKILL)
+        return record.pid
+
     def left(self) -> list[str]:
         """Processes that were started from here and still run."""
         found = []
@@ -71,18 +79,19 @@ class Terminal:
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
     """A terminal whose system is gone after the test."""
     own = {"DEV_STATE_DIR": str(tmp_path / "state"), "PYTHONUNBUFFERED": "1"}
-    terminal = Terminal({**os.environ, **free_ports(), **own})
+    terminal = Terminal(newcomers_environment(**free_ports(), **own))
     yield terminal
     terminal.run("down")
     system(load(terminal.env)).cluster.remove()
 
 
 def test_up_twice_demo_and_down(terminal: Terminal) -> None:
-    """The second `up` changes nothing, the demo uses what runs, `down` leaves nothing."""
+    """`up` again changes nothing, the demo mends and keeps what runs, `down` leaves nothing."""
     first = terminal.run("up")
     pids = terminal.pids()
     second = terminal.run("up")
     status = terminal.run("status")
+    worker = terminal.kill("billing-worker")
     demo = terminal.run("demo")
     after_demo = terminal.pids()
     logs = terminal.run("logs", "gateway", "-n", "1", "--no-follow")
@@ -97,7 +106,8 @@ def test_up_twice_demo_and_down(terminal: Terminal) -> None:
     assert status.stdout.count("ready") == len(pids) == 6
     assert demo.returncode == 0, demo.stdout
     assert "keeps running" in demo.stdout
-    assert pids == after_demo
+    assert pids - after_demo == {worker}
+    assert len(after_demo) == 6
     assert '"RequestPath"' in logs.stdout
     assert (down.returncode, clean.returncode) == (0, 0)
     assert left == []
