@@ -1,6 +1,7 @@
 """A real Traefik on the repository's files, in front of services that echo."""
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -10,9 +11,16 @@ import httpx
 import pytest
 
 from dev import gateway
-from gateway.tests.stand_in import Gateway, echo, free_port
+from dev.interruptions import end_like_ctrl_c
+from e2e.running import free_port
+from gateway.tests.stand_in import Gateway, echo
 
 GATEWAY_DIR = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure() -> None:
+    """A test run that is told to end stops what it has started."""
+    end_like_ctrl_c(signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.fixture(scope="session")

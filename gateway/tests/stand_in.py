@@ -1,7 +1,6 @@
 """A service that says what it received, and a handle on the gateway in front of it."""
 
 import json
-import socket
 import subprocess
 import threading
 from dataclasses import dataclass
@@ -40,14 +39,6 @@ class Echo(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Requests are looked at through their answers."""
-
-
-def free_port() -> int:
-    """A port that nothing listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def echo(name: str, *, port: int = 0) -> ThreadingHTTPServer:

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from gateway.tests.stand_in import Gateway, echo, free_port
+from e2e.running import free_port
+from gateway.tests.stand_in import Gateway, echo
 
 PUBLIC = [
     ("POST", "/api/token/obtain", "auth"),
@@ -288,18 +289,29 @@ def test_a_service_that_comes_back_is_used_again(
     assert after == 200
 
 
-def test_a_slow_sender_is_cut_off_and_nobody_waits_for_it(public: Gateway) -> None:
-    """Connections that trickle a request in do not keep others out."""
-    address = urlsplit(public.url)
+def test_a_slow_sender_is_cut_off_and_nobody_waits_for_it(
+    start: Callable[..., Gateway], upstreams: dict[str, str], tmp_path: Path
+) -> None:
+    """Connections that trickle a request in keep nobody out, and are closed at the time limit."""
+    original = Path(__file__).parents[1]
+    static = (original / "traefik.yml").read_text()
+    assert "readTimeout: 30s" in static
+    (tmp_path / "traefik.yml").write_text(static.replace("readTimeout: 30s", "readTimeout: 2s"))
+    (tmp_path / "dynamic").symlink_to(original / "dynamic")
+    gateway = start(tmp_path, **upstreams)
+    address = urlsplit(gateway.url)
     slow = []
     for _ in range(50):
         connection = socket.create_connection((address.hostname or "", address.port or 0))
+        connection.settimeout(60)
         connection.sendall(b"POST /api/token/obtain HTTP/1.1\r\nHost: x\r\nContent-Le")
         slow.append(connection)
 
-    assert public.get("/api/token/me").status_code == 200
-    for connection in slow:
-        connection.close()
+    meanwhile = gateway.get("/api/token/me").status_code
+    ends = {_until_closed(connection)[:12] for connection in slow}
+
+    assert meanwhile == 200
+    assert ends == {b"HTTP/1.1 400"}
 
 
 def test_pages_are_compressed(public: Gateway) -> None:
@@ -321,3 +333,9 @@ def _until_200(gateway: Gateway) -> int:
             break
         time.sleep(0.1)
     return status
+
+
+def _until_closed(connection: socket.socket) -> bytes:
+    """What the other side says before it closes."""
+    with connection:
+        return b"".join(iter(lambda: connection.recv(1024), b""))
