@@ -14,7 +14,8 @@ SELECT 'CREATE ROLE billing LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE 
 ALTER ROLE auth PASSWORD :'auth_password';
 ALTER ROLE billing PASSWORD :'billing_password';
 
--- `manage.py test` makes a database of its own, which is wanted on a developer's machine alone.
+-- `manage.py test` begins in `postgres` and makes a database of its own, which is wanted on a
+-- developer's machine alone.
 SELECT format('ALTER ROLE billing %s', CASE :'environment' WHEN 'local' THEN 'CREATEDB' ELSE 'NOCREATEDB' END)
 \gexec
 
@@ -26,4 +27,6 @@ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'billing')
 \gexec
 -- An owner may connect to what it owns without a grant.
 REVOKE CONNECT, TEMPORARY ON DATABASE auth, billing, postgres, template1 FROM PUBLIC;
-GRANT CONNECT ON DATABASE postgres TO billing;
+SELECT CASE :'environment' WHEN 'local' THEN 'GRANT CONNECT ON DATABASE postgres TO billing'
+                           ELSE 'REVOKE CONNECT ON DATABASE postgres FROM billing' END
+\gexec

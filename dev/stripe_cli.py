@@ -32,7 +32,7 @@ def environment(settings: Settings) -> dict[str, str]:
     Args:
         settings: The running system's.
     """
-    node = Path(program("node")).parent
+    node = Path(program()).parent
     return {
         **os.environ,
         "PATH": f"{node}{os.pathsep}{os.environ['PATH']}",

@@ -98,6 +98,35 @@ def test_each_role_opens_its_own_database_alone(server: Server) -> None:
     assert server.connect("auth", "wrong", "auth") != 0
 
 
+@pytest.mark.parametrize(("environment", "opens"), [("local", True), ("production", False)])
+def test_only_a_local_billing_opens_the_superusers_database(
+    server: Server, environment: str, opens: bool
+) -> None:
+    """`manage.py test` begins there; in production there is nothing to see for a service."""
+    server.apply(environment)
+
+    password = PASSWORDS["BILLING_DATABASE_PASSWORD"]
+    assert (server.connect("billing", password, "postgres") == 0) is opens
+
+
+def test_the_password_of_the_queues_database_is_in_no_argument(
+    server: Server, tmp_path: Path
+) -> None:
+    """Everybody on the machine can list the arguments of a process."""
+    seen = tmp_path / "seen"
+    psql = tmp_path / "psql"
+    psql.write_text(f'#!/bin/sh\necho "$@" "password: $PGPASSWORD" > {seen}\necho 1\n')
+    psql.chmod(0o755)
+
+    alive = replace(server.cluster, bin_dir=tmp_path).has_worker(
+        "postgresql://billing:p%40ss@db:5432/billing?sslmode=require"
+    )
+
+    assert alive
+    assert "postgresql://billing@db:5432/billing?sslmode=require" in seen.read_text()
+    assert seen.read_text().endswith("password: p@ss\n")
+
+
 def test_the_script_can_be_run_again(server: Server) -> None:
     """Every start runs it."""
     server.apply("local")

@@ -80,7 +80,7 @@ def verify_with_jose(
     script.write_text(VERIFY_WITH_JOSE)
     jwks = f"{running.url}/.well-known/jwks.json"
     return subprocess.run(
-        [program("node"), str(script), jwks, token, running.url, audience],
+        [program(), str(script), jwks, token, running.url, audience],
         cwd=jose_dir,
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
