@@ -62,8 +62,8 @@ def test_a_test_run_that_is_ended_lets_every_level_clean_up(
     """A closed terminal, a `kill` and a Ctrl-C leave no system of the tests behind."""
     cleans_up = f"""
 import pathlib, time
-pathlib.Path({str(tmp_path)!r}, "started").touch()
 try:
+    pathlib.Path({str(tmp_path)!r}, "started").touch()
     time.sleep(300)
 finally:
     pathlib.Path({str(tmp_path)!r}, "cleaned up").touch()

@@ -1,6 +1,8 @@
 """The table of the system: who reads which variable, here and in containers."""
 
+import os
 import re
+import subprocess
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -120,12 +122,49 @@ def test_containers_are_given_what_processes_are_given(
     assert {n for n in given if not any(fnmatchcase(n, p) for p in readable)} == set()
 
 
+def test_the_sample_file_holds_for_containers() -> None:
+    """A variable that the sample promises is read by Compose, and not only written over."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    kept_in_volumes = {"KEYS_DIR", "JWKS_CACHE_FILE"}
+    read_by_compose_itself = {"COMPOSE_PROFILES"}
+    promised = {name for name, letters in sample_readers().items() if letters != "D"}
+
+    unread = {
+        name for name in promised if not re.search(rf"\$\{{{name}\b|\b{name}:$", text, re.MULTILINE)
+    }
+
+    assert unread == kept_in_volumes | read_by_compose_itself
+
+
+def test_a_demo_password_of_the_superuser_stops_postgres(
+    compose: dict[str, Any], tmp_path: Path
+) -> None:
+    """Whoever forgot to change it outside `local` reads one sentence, and nothing is made."""
+    (tmp_path / "docker-entrypoint.sh").write_text('#!/bin/sh\necho "starts $@"\n')
+    (tmp_path / "docker-entrypoint.sh").chmod(0o755)
+    command = [*compose["postgres"]["entrypoint"], *compose["postgres"]["command"]]
+    argv = [word.replace("$$", "$") for word in command]
+
+    def start(environment: str, password: str) -> subprocess.CompletedProcess[str]:
+        path = f"{tmp_path}:{os.environ['PATH']}"
+        env = {"PATH": path, "ENVIRONMENT": environment, "POSTGRES_PASSWORD": password}
+        return subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+
+    refused = start("production", "local-only-postgres")
+
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1)
+    assert "POSTGRES_PASSWORD" in refused.stderr
+    assert start("local", "local-only-postgres").stdout == "starts postgres\n"
+    assert start("production", "of our own").stdout == "starts postgres\n"
+
+
 def test_only_gateway_and_sandbox_publish_ports(compose: dict[str, Any]) -> None:
-    """Services and database cannot be reached past the gateway."""
+    """Nothing can be reached past the gateway, and it from this machine alone unless told so."""
     published = {name: service["ports"] for name, service in compose.items() if "ports" in service}
 
     assert set(published) == {"gateway", "stripe-sandbox"}
     assert published["stripe-sandbox"][0].startswith("127.0.0.1:")
+    assert published["gateway"][0].startswith("${GATEWAY_BIND:-127.0.0.1}:")
 
 
 def test_every_container_is_hardened(compose: dict[str, Any]) -> None:
