@@ -13,6 +13,7 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 # Demo values: `_Reader.secret` refuses them wherever ENVIRONMENT is not local.
 LOCAL_ONLY_DJANGO_SECRET = "local-only-django-secret-key-never-use-it-elsewhere"
 LOCAL_ONLY_CLIENT_SECRET = "local-demo-secret-of-billing-service"
+_LOCAL_ONLY_WEBHOOK_SECRET = "whsec_sandbox_demo_secret"
 # What .env.sample ships for the databases begins with it.
 _LOCAL_ONLY = "local-only-"
 
@@ -138,6 +139,10 @@ def _refuse_dangerous_combinations(environment: Environment) -> None:
         raise BadEnvironment("STRIPE_API_SECRET must be set when ENVIRONMENT is not local.")
     if not environment.stripe_webhook_secrets:
         raise BadEnvironment("STRIPE_WEBHOOK_SECRET must be set when ENVIRONMENT is not local.")
+    if _LOCAL_ONLY_WEBHOOK_SECRET in environment.stripe_webhook_secrets:
+        raise BadEnvironment(
+            "STRIPE_WEBHOOK_SECRET holds the demo value, which only ENVIRONMENT=local may."
+        )
 
 
 class _Reader:

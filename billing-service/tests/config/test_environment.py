@@ -49,6 +49,7 @@ def test_production_reads_every_secret() -> None:
         ("AUTH_INTERNAL_CLIENT_SECRET", "local-demo-secret-of-billing-service", "demo value"),
         ("STRIPE_API_SECRET", "", "must be set"),
         ("STRIPE_WEBHOOK_SECRET", " , ", "must be set"),
+        ("STRIPE_WEBHOOK_SECRET", "whsec_new,whsec_sandbox_demo_secret", "demo value"),
         ("STRIPE_API_BASE", "http://stripe-sandbox:12111", "must be empty"),
         ("ENVIRONMENT", "prod", "must be one of local, staging, production, not 'prod'"),
         ("LOG_LEVEL", "LOUD", "must be one of"),
