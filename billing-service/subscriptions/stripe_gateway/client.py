@@ -65,6 +65,7 @@ def time_budget(seconds: float = BUDGET_SECONDS) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _turn(seconds: float) -> Iterator[None]:
+    _lend_connection()
     if not _turns.acquire(timeout=min(seconds, LONGEST_WAIT_SECONDS)):
         raise PaymentGatewayUnavailable("Too many payments are under way. Try again shortly.")
     try:
@@ -113,9 +114,7 @@ def call(
     if not _NO_PARAMS.isdisjoint(params or ()):
         raise ValueError(f"{path}: the SDK would keep one of {sorted(_NO_PARAMS)} to itself")
     options = {"idempotency_key": key} if key else {}
-    if not connection.in_atomic_block:
-        # Others can use it while we wait for Stripe.
-        connection.close()
+    _lend_connection()
     try:
         answer = client().raw_request(
             method,
@@ -162,6 +161,16 @@ class _BudgetSession(requests.Session):
             min(READ_TIMEOUT_SECONDS, left),
         )
         return super().request(method, url, **kwargs)
+
+
+def _lend_connection() -> None:
+    """Give the database connection back while we wait.
+
+    There are fewer than threads: those who wait for their turn would keep all of them from those
+    who have one.
+    """
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def _seconds_left() -> float:
