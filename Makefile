@@ -82,7 +82,11 @@ test-browser: setup ## Swagger, admin and sandbox pages in a real Chromium
 
 .PHONY: chaos
 chaos: setup ## A thousand subscribers' lives under the worst deliveries; takes a while
-	@CHAOS_SUBSCRIBERS=1000 exec $(PYTEST) e2e/faults/test_webhook_chaos.py $(ARGS)
+	@CHAOS_SUBSCRIBERS=1000 exec $(PYTEST) --timeout 0 e2e/faults/test_webhook_chaos.py $(ARGS)
+
+.PHONY: slow-stripe
+slow-stripe: setup ## How long `status` takes while Stripe is slow and a hundred subscribe
+	@exec $(DEV) -m e2e.slow_stripe
 
 .PHONY: test-bench
 test-bench: $(BENCH_READY) ## The benchmarks' own arithmetic

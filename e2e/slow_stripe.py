@@ -1,0 +1,98 @@
+"""`make slow-stripe`: what a look at one's status costs while Stripe is slow and many subscribe."""
+
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import quantiles
+
+from dev.interruptions import SIGNALS, end_like_ctrl_c
+from dev.screen import console
+from e2e.running import Person, Running, whole_system
+
+SUBSCRIBERS = 100
+LATENCY_MILLISECONDS = 1000
+# So many times as long as on a quiet system nineteen of twenty looks may take.
+LIMIT = 3.0
+_IDLE_LOOKS = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """How long `status` took each time, in seconds, and how the subscribes ended."""
+
+    idle: list[float]
+    loaded: list[float]
+    subscribes: Counter[int]
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long the slowest looks take while many subscribe."""
+        return p95(self.loaded) / p95(self.idle)
+
+
+def p95(seconds: list[float]) -> float:
+    """What nineteen of twenty do not exceed."""
+    return quantiles(seconds, n=20)[-1]
+
+
+def measure(running: Running, *, latency_milliseconds: int) -> Findings:
+    """Let different people subscribe at once while Stripe is slow, and one look meanwhile.
+
+    Args:
+        running: The system.
+        latency_milliseconds: How long Stripe takes over each answer.
+    """
+    looker = running.new_person()
+    assert looker.subscribe().status_code == 200
+    people = [running.new_person() for _ in range(SUBSCRIBERS)]
+    idle = [_look(looker) for _ in range(_IDLE_LOOKS)]
+    with _slow_stripe(running, latency_milliseconds), ThreadPoolExecutor(SUBSCRIBERS) as pool:
+        subscribing = [pool.submit(person.subscribe) for person in people]
+        loaded = []
+        while not all(one.done() for one in subscribing):
+            loaded.append(_look(looker))
+    ended = Counter(one.result().status_code for one in subscribing)
+    return Findings(idle=idle, loaded=loaded, subscribes=ended)
+
+
+def main() -> int:
+    """Measure on a system of its own and print what was found.
+
+    Returns:
+        0 when all subscribes ended well and the ratio keeps its limit, else 1.
+    """
+    end_like_ctrl_c(*SIGNALS)
+    with tempfile.TemporaryDirectory() as folder, whole_system(Path(folder)) as running:
+        found = measure(running, latency_milliseconds=LATENCY_MILLISECONDS)
+    console.print(f"status, p95, idle    {p95(found.idle) * 1000:7.1f} ms")
+    console.print(f"status, p95, loaded  {p95(found.loaded) * 1000:7.1f} ms")
+    console.print(f"ratio                {found.ratio:7.2f}     (limit {LIMIT:.0f})")
+    console.print(f"subscribes ended     {dict(found.subscribes)} of {SUBSCRIBERS}")
+    return int(found.ratio > LIMIT or found.subscribes != {200: SUBSCRIBERS})
+
+
+@contextmanager
+def _slow_stripe(running: Running, milliseconds: int) -> Iterator[None]:
+    faults = f"{running.sandbox_url}/sandbox/faults"
+    latency = {"effect": "latency", "milliseconds": milliseconds}
+    assert running.client.post(faults, json=latency).status_code == 201
+    try:
+        yield
+    finally:
+        running.client.delete(faults)
+
+
+def _look(person: Person) -> float:
+    began = time.perf_counter()
+    person.status()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    sys.exit(main())
