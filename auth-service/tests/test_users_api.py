@@ -155,6 +155,9 @@ def test_a_name_is_taken_in_every_spelling(
         ({"username": ""}, "username"),
         # 60 ligatures, which NFKC spells out.
         ({"username": "\N{LATIN SMALL LIGATURE FFI}" * 60}, "username"),
+        # Deleted users and unknown ones have colons in their names, here and in billing.
+        ({"username": "deleted:1"}, "username"),
+        ({"username": "user\uff1a1"}, "username"),
         ({"email": "nonsense"}, "email"),
         ({"password": "short"}, "password"),
         ({"is_staff": "maybe"}, "is_staff"),
@@ -299,7 +302,7 @@ def test_a_deleted_user_is_gone_and_forgotten(
         "updated_at": "",
         "last_login_at": None,
     }
-    assert entry["user"]["username"] == f"deleted-{user.id}"
+    assert entry["user"]["username"] == f"deleted:{user.id}"
     add_user("ada")
 
 

@@ -242,7 +242,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _delete(self, body: Body, user_id: str) -> tuple[int, Body]:
         if user_id in self.stand_in.users:
             self.stand_in.users[user_id]["is_active"] = False
-            self.stand_in.users[user_id]["username"] = f"deleted-{user_id}"
+            self.stand_in.users[user_id]["username"] = f"deleted:{user_id}"
             self.stand_in.changes.append((user_id, True))
         return 204, {}
 

@@ -71,7 +71,7 @@ def anonymise(user_id: UUID) -> None:
     """Strip the row of everything that says who it was; what points at it stays whole."""
     now = timezone.now()
     User.objects.filter(id=user_id).update(
-        username=f"deleted-{user_id}",
+        username=anonymous_username(user_id),
         email="",
         is_active=False,
         is_staff=False,
@@ -94,7 +94,13 @@ def minimum_epochs() -> dict[UUID, int]:
 
 def parked_username(user_id: UUID) -> str:
     """Name a row whose real username is unknown or has passed to somebody else."""
-    return f"user-{user_id}"
+    # auth-service accepts no colon in a username, so nobody can take this one or the next.
+    return f"user:{user_id}"
+
+
+def anonymous_username(user_id: UUID) -> str:
+    """Name a row whose user is gone."""
+    return f"deleted:{user_id}"
 
 
 def _locked_row(user_id: UUID) -> User:

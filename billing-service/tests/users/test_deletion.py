@@ -66,7 +66,7 @@ def test_a_deleted_user_is_cancelled_deleted_and_anonymised(
     assert "The user “alice” was deleted." in page
     assert stripe.cancelled == [alice]
     assert auth_service.count("DELETE", f"/internal/users/{alice}") == 1
-    assert (row.username, row.email, row.state) == (f"deleted-{alice}", "", UserState.DELETED)
+    assert (row.username, row.email, row.state) == (f"deleted:{alice}", "", UserState.DELETED)
 
 
 def test_the_confirmation_says_what_will_happen(

@@ -15,7 +15,7 @@ from identity.revocation import RELEVANT_SECONDS, REVOCATIONS
 from tests.auth_stand_in import AuthStandIn, Refusal
 from users.auth_client import AuthUnavailable
 from users.feed import apply_user_changes, follow_user_changes
-from users.mirror import apply_user, mirror_user
+from users.mirror import anonymise, apply_user, mirror_user
 from users.models import FeedPosition, User
 from users.watch import look
 
@@ -127,6 +127,28 @@ def test_two_names_may_be_swapped(auth_service: AuthStandIn) -> None:
     assert names == {first: "bob", second: "alice"}
 
 
+@pytest.mark.parametrize("prefix", ["user", "deleted"])
+def test_no_username_stands_in_the_way_of_the_feed(auth_service: AuthStandIn, prefix: str) -> None:
+    """Whoever is called like somebody's id keeps nobody out of the mirror, nor in it."""
+    alice = auth_service.add_user("alice")
+    mallory = auth_service.add_user(f"{prefix}-{alice}")
+    auth_service.changes.reverse()
+    apply_user_changes()
+    names = dict(User.objects.values_list("id", "username"))
+    auth_service.change_user(alice, username="countess")
+    heir = auth_service.add_user("alice")
+    auth_service.changes[-2:] = reversed(auth_service.changes[-2:])
+    apply_user_changes()
+    anonymise(alice)
+
+    assert names == {alice: "alice", mallory: f"{prefix}-{alice}"}
+    assert dict(User.objects.values_list("id", "username")) == {
+        alice: f"deleted:{alice}",
+        mallory: f"{prefix}-{alice}",
+        heir: "alice",
+    }
+
+
 def test_a_users_first_request_needs_no_feed(auth_service: AuthStandIn) -> None:
     """A foreign key can be made before the feed has brought the user; the name comes later."""
     user_id = auth_service.add_user("alice")
@@ -135,7 +157,7 @@ def test_a_users_first_request_needs_no_feed(auth_service: AuthStandIn) -> None:
     bare = User.objects.get(id=user_id)
     apply_user_changes()
 
-    assert bare.username == f"user-{user_id}"
+    assert bare.username == f"user:{user_id}"
     assert User.objects.get(id=user_id).username == "alice"
 
 

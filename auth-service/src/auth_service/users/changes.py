@@ -220,9 +220,11 @@ def delete(change: Change, user_id: UUID) -> None:
     if user is None:
         return
     guards.check_alteration(change.connection, change.origin, user, {"is_active": False})
+    # No username may have a colon, so nobody is called like this in a mirror either.
+    name = f"deleted:{user.id}"
     anonymous = {
-        "username": f"deleted-{user.id}",
-        "username_key": f"deleted-{user.id}",
+        "username": name,
+        "username_key": name,
         "email": "",
         "password_hash": "",
         "is_active": False,
