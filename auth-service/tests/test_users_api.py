@@ -349,6 +349,7 @@ def test_staff_cannot_reach_for_superusers(
 ) -> None:
     """A clerk with the right to edit users makes no staff, and takes over none."""
     user, other, headers = add_user(), add_user("other", is_staff=True), acting(clerk)
+    former = add_user("former", is_staff=True, is_active=False)
     body = {"username": "mallory", "password": PASSWORD}
     password = {"password": "a brand new passphrase"}
 
@@ -362,6 +363,7 @@ def test_staff_cannot_reach_for_superusers(
         as_billing.post(f"/internal/users/{root.id}/password", json=password, headers=headers),
         as_billing.post(f"/internal/users/{other.id}/password", json=password, headers=headers),
         as_billing.post(f"/internal/users/{root.id}/deactivate", headers=headers),
+        as_billing.post(f"/internal/users/{former.id}/deactivate", headers=headers),
         as_billing.delete(f"/internal/users/{root.id}", headers=headers),
         as_billing.get("/internal/audit", headers=headers),
     ]
@@ -389,17 +391,19 @@ def test_the_audit_log_tells_who_what_and_from_where(
         json={"password": "a brand new passphrase"},
         headers=acting(root),
     )
+    as_billing.delete(f"/internal/users/{user.id}", headers=acting(root))
 
-    params = {"user_id": str(user.id), "limit": "2"}
+    params = {"user_id": str(user.id), "limit": "3"}
     page = as_billing.get("/internal/audit", params=params).json()
     rest = as_billing.get(
         "/internal/audit", params=params | {"before": str(page["next_before"])}
     ).json()
 
     events = page["results"] + rest["results"]
-    assert [e["action"] for e in events] == ["user.password_set", "user.changed", "user.created"]
-    assert {(e["actor_id"], e["source"]) for e in events[:2]} == {(str(root.id), "192.0.2.9")}
-    assert events[1]["detail"] == {"email": "changed", "is_staff": [False, True]}
+    actions = ["user.deleted", "user.password_set", "user.changed", "user.created"]
+    assert [e["action"] for e in events] == actions
+    assert {(e["actor_id"], e["source"]) for e in events[:3]} == {(str(root.id), "192.0.2.9")}
+    assert events[2]["detail"] == {"email": "changed", "is_staff": [False, True]}
     assert rest["next_before"] is None
     assert "passphrase" not in str(events)
     assert "example.org" not in str(events)

@@ -145,7 +145,8 @@ class AuthClient:
         """Switch a user off; repeating changes nothing.
 
         Raises:
-            AuthRefused: `last_superuser` or `user_not_found`.
+            AuthRefused: `last_superuser`, `self_demotion`, `superuser_required` or
+                `user_not_found`.
             AuthUnavailable: Unknown whether it was done.
         """
         return self._call("POST", f"/internal/users/{user_id}/deactivate", body={}, actor=actor)
@@ -160,14 +161,14 @@ class AuthClient:
         path = f"/internal/users/{user_id}/password"
         return self._call("POST", path, body={"password": password}, actor=actor)
 
-    def delete_user(self, user_id: UUID) -> None:
+    def delete_user(self, user_id: UUID, *, actor: Actor | None) -> None:
         """Delete a user; repeating changes nothing.
 
         Raises:
-            AuthRefused: `last_superuser`.
+            AuthRefused: `last_superuser`, `self_demotion` or `superuser_required`.
             AuthUnavailable: Unknown whether it was done.
         """
-        self._call("DELETE", f"/internal/users/{user_id}")
+        self._call("DELETE", f"/internal/users/{user_id}", actor=actor)
 
     def user_changes(self, *, after: int, limit: int) -> UserChanges:
         """Return the changes behind a position of the feed, oldest first.

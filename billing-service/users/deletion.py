@@ -8,6 +8,8 @@ import logging
 from collections.abc import Callable
 from uuid import UUID
 
+from django.db.models import Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from errors import BillingError
@@ -33,22 +35,23 @@ def before_deletion(cancel_everything_for: Callable[[UUID], None]) -> None:
 
 
 def request_deletion(user_id: UUID, *, actor: Actor) -> None:
-    """Begin a deletion: from here on it is finished now or by the worker.
+    """Begin a deletion, or take one over that waits: it is finished now or by the worker.
 
     Args:
         user_id: Who is to go.
         actor: The member of staff who asked for it.
 
     Raises:
-        AuthRefused: auth-service wants the user kept (the last superuser); nothing was done.
+        AuthRefused: auth-service wants the user kept (the last superuser, or one out of the
+            actor's reach); nothing was done.
         BillingError: Stripe or auth-service is away; the deletion is pending.
     """
     try:
         _switch_off(user_id, actor=actor)
     except AuthUnavailable:
-        _note_request(user_id)
+        _note_request(user_id, actor=actor)
         raise
-    _note_request(user_id)
+    _note_request(user_id, actor=actor)
     finish_deletion(user_id)
 
 
@@ -58,11 +61,12 @@ def finish_deletion(user_id: UUID) -> None:
     Raises:
         BillingError: Stripe or auth-service is away or refused; the deletion stays pending.
     """
+    actor = _requester(user_id)
     # Switched off first, so that nobody subscribes between the cancellation and the end.
-    _switch_off(user_id, actor=None)
+    _switch_off(user_id, actor=actor)
     for cancel_everything_for in _cancellers:
         cancel_everything_for(user_id)
-    auth_client().delete_user(user_id)
+    auth_client().delete_user(user_id, actor=actor)
     anonymise(user_id)
 
 
@@ -75,10 +79,19 @@ def _switch_off(user_id: UUID, *, actor: Actor | None) -> None:
             raise
 
 
-def _note_request(user_id: UUID) -> None:
-    User.objects.filter(id=user_id, deletion_requested_at=None).update(
-        deletion_requested_at=timezone.now()
+def _note_request(user_id: UUID, *, actor: Actor) -> None:
+    User.objects.filter(id=user_id).update(
+        deletion_requested_at=Coalesce("deletion_requested_at", Value(timezone.now())),
+        deletion_requested_by=actor.user_id,
+        deletion_requested_from=actor.source,
     )
+
+
+def _requester(user_id: UUID) -> Actor | None:
+    user = User.objects.get(id=user_id)
+    if user.deletion_requested_by is None:
+        return None
+    return Actor(user.deletion_requested_by, user.deletion_requested_from)
 
 
 def finish_deletions() -> int:

@@ -38,6 +38,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     tokens_revoked_at = models.DateTimeField(null=True, editable=False, db_index=True)
 
     deletion_requested_at = models.DateTimeField(null=True, editable=False)
+    # For auth-service's audit log, since the worker may finish it. Empty: auth-service itself.
+    deletion_requested_by = models.UUIDField(null=True, editable=False)
+    deletion_requested_from = models.CharField(
+        max_length=64, blank=True, db_default="", editable=False
+    )
     anonymised_at = models.DateTimeField(null=True, editable=False)
 
     objects = BaseUserManager["User"]()

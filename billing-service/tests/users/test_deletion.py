@@ -114,6 +114,52 @@ def test_auth_service_away_leaves_the_deletion_pending(
     assert stripe.cancelled == [alice]
 
 
+def _actors(auth_service: AuthStandIn, user_id: uuid.UUID) -> set[tuple[str, str, str | None]]:
+    steps = {
+        ("POST", f"/internal/users/{user_id}/deactivate"),
+        ("DELETE", f"/internal/users/{user_id}"),
+    }
+    return {
+        (method, headers.get("X-Actor-Id", ""), headers.get("X-Actor-Source"))
+        for method, path, headers in auth_service.requests
+        if (method, path) in steps
+    }
+
+
+def test_whoever_asked_for_a_deletion_is_told_with_every_step(
+    sign_in: SignIn, auth_service: AuthStandIn, stripe: Stripe, alice: uuid.UUID
+) -> None:
+    """auth-service checks and logs the member of staff, also when the worker finishes later."""
+    client, boss_id = sign_in("second")
+    stripe.away = True
+    _delete(client, alice)
+    stripe.away = False
+
+    assert deletion.finish_deletions() == 1
+    assert _actors(auth_service, alice) == {
+        ("POST", str(boss_id), "127.0.0.1"),
+        ("DELETE", str(boss_id), "127.0.0.1"),
+    }
+
+
+def test_a_deletion_that_waits_can_be_taken_over(
+    sign_in: SignIn, auth_service: AuthStandIn, stripe: Stripe, alice: uuid.UUID
+) -> None:
+    """One whose requester may no longer do it does not wait for ever."""
+    first, _ = sign_in("first")
+    auth_service.away = True
+    _delete(first, alice)
+    auth_service.away = False
+    second, second_id = sign_in("second")
+    auth_service.refuse_next = Refusal(403, "superuser_required")
+    refused = deletion.finish_deletions()
+    page = _delete(second, alice)
+
+    assert refused == 0
+    assert "The user “alice” was deleted." in page
+    assert ("DELETE", str(second_id), "127.0.0.1") in _actors(auth_service, alice)
+
+
 def test_a_refused_deletion_does_nothing(
     staff_client: Client, auth_service: AuthStandIn, stripe: Stripe, alice: uuid.UUID
 ) -> None:

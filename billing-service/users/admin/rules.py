@@ -43,7 +43,7 @@ def may_touch(request: HttpRequest, user: User | None) -> bool:
         return False
     if user is None:
         return True
-    if user.anonymised_at is not None or user.deletion_requested_at is not None:
+    if user.anonymised_at is not None:
         return False
     acting = staff(request)
     return acting.is_superuser or acting.id == user.id or not (user.is_staff or user.is_superuser)

@@ -80,11 +80,16 @@ class UserAdmin(admin.ModelAdmin[User]):
         return super().has_add_permission(request) and may_touch(request, None)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Refuse while the mirror is stale, and to those who stand below the user."""
-        return super().has_change_permission(request, obj) and may_touch(request, obj)
+        """Refuse while the mirror is stale, to those below the user, and while a deletion waits."""
+        allowed = super().has_change_permission(request, obj) and may_touch(request, obj)
+        return allowed and (obj is None or obj.deletion_requested_at is None)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Refuse as for a change, and to oneself."""
+        """Refuse as for a change, and to oneself; a deletion that waits may be asked for again.
+
+        Else one that auth-service refuses, because its requester was demoted meanwhile, would wait
+        for ever.
+        """
         allowed = super().has_delete_permission(request, obj) and may_touch(request, obj)
         return allowed and (obj is None or obj.id != staff(request).id)
 

@@ -147,6 +147,8 @@ def alter(
 def deactivate(change: Change, user_id: UUID) -> User:
     """End an account's log-ins and tokens; doing it twice changes nothing.
 
+    Whoever may not do it is told so even when there is nothing left to do.
+
     Raises:
         UserNotFound: There is no such account.
         SelfDemotion: The actor's own account.
@@ -154,9 +156,9 @@ def deactivate(change: Change, user_id: UUID) -> User:
         SuperuserRequired: The account is out of the actor's reach.
     """
     user = get(change.connection, user_id)
+    guards.check_alteration(change.connection, change.origin, user, {"is_active": False})
     if not user.is_active:
         return user
-    guards.check_alteration(change.connection, change.origin, user, {"is_active": False})
     deactivated = _write(change, user, {"is_active": False}, moves_epoch=True)
     _log(change, "user.deactivated", user.id)
     return deactivated
