@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -67,8 +69,12 @@ def forget_versions() -> None:
     User.objects.update(version=0)
 
 
+@transaction.atomic
 def anonymise(user_id: UUID) -> None:
-    """Strip the row of everything that says who it was; what points at it stays whole."""
+    """Strip the row, and the admin's log about it, of everything that says who it was.
+
+    What points at the row stays whole.
+    """
     now = timezone.now()
     User.objects.filter(id=user_id).update(
         username=anonymous_username(user_id),
@@ -79,6 +85,10 @@ def anonymise(user_id: UUID) -> None:
         tokens_revoked_at=now,
         anonymised_at=now,
     )
+    # Its messages name fields, never what stood in them.
+    LogEntry.objects.filter(
+        content_type=ContentType.objects.get_for_model(User), object_id=str(user_id)
+    ).update(object_repr=anonymous_username(user_id))
 
 
 def minimum_epochs() -> dict[UUID, int]:

@@ -4,12 +4,12 @@ import uuid
 from collections.abc import Callable
 
 import pytest
-from django.contrib.admin.models import LogEntry
+from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.test import Client
 
 from errors import Unavailable
 from tests.auth_stand_in import AuthStandIn, Refusal
-from tests.users.pages import LIST, PASSWORD, submit
+from tests.users.pages import LIST, PASSWORD, change, submit
 from users import deletion
 from users.feed import apply_user_changes
 from users.models import User, UserState
@@ -210,6 +210,31 @@ def test_the_admin_log_of_a_deleted_actor_stays(
 
     assert LogEntry.objects.filter(user_id=other_id).count() == 1
     assert other.get("/admin/").status_code == 302
+
+
+def _logged(user_id: uuid.UUID) -> list[tuple[int, str]]:
+    entries = LogEntry.objects.filter(object_id=str(user_id)).order_by("id")
+    return list(entries.values_list("action_flag", "object_repr"))
+
+
+def test_the_admin_log_tells_of_a_deletion_without_naming_anybody(
+    staff_client: Client, auth_service: AuthStandIn, stripe: Stripe, alice: uuid.UUID
+) -> None:
+    """What was refused is not logged as done; a name stays in the log only while it is needed."""
+    change(staff_client, alice, username="alicia", email="alicia@example.com")
+    auth_service.refuse_next = Refusal(409, "last_superuser")
+    _delete(staff_client, alice)
+    refused = _logged(alice)
+    stripe.away = True
+    _delete(staff_client, alice)
+    pending = _logged(alice)
+    stripe.away = False
+    _delete(staff_client, alice)
+
+    assert refused == [(CHANGE, "alicia")]
+    assert pending == [(CHANGE, "alicia"), (DELETION, "alicia")]
+    assert {name for _, name in _logged(alice)} == {f"deleted:{alice}"}
+    assert "alicia" not in str(list(LogEntry.objects.values()))
 
 
 def test_a_user_deleted_at_auth_service_is_cancelled_too(

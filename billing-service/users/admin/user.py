@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.actions import delete_selected as confirm_deletion
+from django.contrib.admin.models import LogEntry
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -130,7 +131,6 @@ class UserAdmin(admin.ModelAdmin[User]):
         allowed = all(self.has_delete_permission(request, user) for user in users)
         if not (request.POST.get("post") and allowed):
             return confirm_deletion(self, request, queryset)
-        self.log_deletions(request, queryset)
         for user in users:
             self._delete(request, user)
         return None
@@ -163,10 +163,20 @@ class UserAdmin(admin.ModelAdmin[User]):
                 request, f"The user “{user}” was kept: {refusal.detail}", messages.ERROR
             )
         except BillingError as refusal:
+            self._log_deletion(request, user)
             sentence = f"Deleting “{user}” is pending and goes on by itself: {refusal.detail}"
             self.message_user(request, sentence, messages.WARNING)
         else:
+            self._log_deletion(request, user)
             self.message_user(request, f"The user “{user}” was deleted.", messages.SUCCESS)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> list[LogEntry]:
+        """Log nothing yet: Django asks before the deletion, which auth-service may refuse."""
+        return []
+
+    def _log_deletion(self, request: HttpRequest, user: User) -> None:
+        # Read anew, so that whoever is gone already is not named.
+        super().log_deletions(request, User.objects.filter(id=user.id))
 
     def get_urls(self) -> list[URLPattern]:
         """Add the pages Django does not have."""
