@@ -52,11 +52,17 @@ class KeyDisk:
             logger.warning("key set file not written", extra={"error": type(error).__name__})
 
     def confirm(self, document: bytes) -> None:
-        """Note that the stored set is still the current one, writing it again if it is gone."""
+        """Note that this set is still the current one, and store it if another one or none is.
+
+        A full disk, or another process that was late, may have left an older set in its place: to
+        make that look fresh would bring a revoked key back with the next start.
+        """
+        stored = self.load()
+        if stored is None or stored.document != document:
+            self.save(document)
+            return
         try:
             os.utime(self.path)
-        except FileNotFoundError:
-            self.save(document)
         except OSError as error:
             logger.warning("key set file not confirmed", extra={"error": type(error).__name__})
 

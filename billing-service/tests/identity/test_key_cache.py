@@ -390,23 +390,38 @@ def test_a_full_disk_keeps_the_last_good_file(
     disk: KeyDisk,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Running out of space leaves the old file whole, no half one, and the new keys in use."""
+    """Running out of space leaves the old file whole, no half one, and the new keys in use.
+
+    The old file does not pass for fresh, and makes way as soon as there is space again.
+    """
     cache = start()
     cache.key(signing_key().kid)
     settle(cache)
     _wait_for(disk.path)
     stored = disk.path.read_bytes()
+    os.utime(disk.path, (1_000_000_000, 1_000_000_000))
 
     def no_space(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", no_space)
-    auth_service.published.append(signing_key(2))
-    clock.move(COOLDOWN_SECONDS)
+    def fetch_again() -> None:
+        clock.move(60)
+        cache.refresh()
+        settle(cache)
 
-    assert cache.key(signing_key(2).kid)
-    assert disk.path.read_bytes() == stored
-    assert [path.name for path in disk.path.parent.iterdir()] == ["jwks.json"]
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", no_space)
+        auth_service.published[:] = [signing_key(2)]
+        clock.move(COOLDOWN_SECONDS)
+
+        assert cache.key(signing_key(2).kid)
+        fetch_again()
+        assert disk.path.read_bytes() == stored
+        assert disk.path.stat().st_mtime == 1_000_000_000
+        assert [path.name for path in disk.path.parent.iterdir()] == ["jwks.json"]
+
+    fetch_again()
+    assert disk.path.read_bytes() == auth_service.jwks()
 
 
 def test_redirects_are_not_followed(auth_service: AuthStandIn) -> None:
