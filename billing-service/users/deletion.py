@@ -108,4 +108,8 @@ def _finished(user_id: UUID) -> bool:
             "deletion stays pending", extra={"user_id": str(user_id), "code": error.code}
         )
         return False
+    except Exception:
+        # One that cannot be finished must not keep the others from it.
+        logger.exception("deletion stays pending", extra={"user_id": str(user_id)})
+        return False
     return True

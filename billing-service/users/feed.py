@@ -37,7 +37,8 @@ def follow_user_changes(stop: Event) -> None:
     """Apply changes every two seconds until told to stop.
 
     auth-service or our database being away, or auth-service refusing us, is waited out; the feed's
-    age tells operators.
+    age tells operators. A bug goes to the log and is tried again: after the end of this loop no
+    log-out would be heard of.
 
     Args:
         stop: Set by the worker when it shuts down; the loop ends within one interval.
@@ -48,6 +49,8 @@ def follow_user_changes(stop: Event) -> None:
             apply_user_changes()
         except (BillingError, DatabaseError) as error:
             logger.warning("user changes not applied", extra={"error": type(error).__name__})
+        except Exception:
+            logger.exception("user changes not applied")
         stop.wait(POLL_INTERVAL_SECONDS)
     close_old_connections()
 

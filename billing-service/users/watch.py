@@ -45,7 +45,11 @@ def _keep_looking() -> None:
     pause = threading.Event()
     while True:
         pause.wait(INTERVAL_SECONDS)
-        look()
+        try:
+            look()
+        except Exception:
+            # Without this thread no later revocation would reach the process.
+            logger.exception("revocations not loaded")
 
 
 def _timestamp(moment: datetime | None) -> float:

@@ -23,6 +23,7 @@ class Stripe:
 
     def __init__(self, auth_service: AuthStandIn) -> None:
         self.away = False
+        self.stumbles_over: uuid.UUID | None = None
         self.cancelled: list[uuid.UUID] = []
         self._auth_service = auth_service
 
@@ -30,6 +31,8 @@ class Stripe:
         """Cancel, while the user can no longer subscribe again but is not yet deleted."""
         if self.away:
             raise Unavailable("Stripe does not answer right now.")
+        if user_id == self.stumbles_over:
+            raise LookupError(user_id)
         assert self._auth_service.users[str(user_id)]["is_active"] is False
         assert self._auth_service.count("DELETE", f"/internal/users/{user_id}") == 0
         self.cancelled.append(user_id)
@@ -158,6 +161,22 @@ def test_a_deletion_that_waits_can_be_taken_over(
     assert refused == 0
     assert "The user “alice” was deleted." in page
     assert ("DELETE", str(second_id), "127.0.0.1") in _actors(auth_service, alice)
+
+
+def test_one_deletion_that_fails_does_not_keep_the_others(
+    staff_client: Client, auth_service: AuthStandIn, stripe: Stripe, alice: uuid.UUID
+) -> None:
+    """The worker goes through all that are pending, whatever is wrong with one of them."""
+    users = [alice, *(auth_service.add_user(name) for name in ("bob", "carol"))]
+    apply_user_changes()
+    stripe.away = True
+    for user_id in users:
+        _delete(staff_client, user_id)
+    stripe.away = False
+    stripe.stumbles_over = users[1]
+
+    assert deletion.finish_deletions() == 2
+    assert User.objects.get(id=users[1]).state == UserState.DELETION_PENDING
 
 
 def test_a_refused_deletion_does_nothing(

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from identity.revocation import RELEVANT_SECONDS, REVOCATIONS
 from tests.auth_stand_in import AuthStandIn, Refusal
+from users import watch
 from users.auth_client import AuthUnavailable
 from users.feed import apply_user_changes, follow_user_changes
 from users.mirror import anonymise, apply_user, mirror_user
@@ -270,6 +271,46 @@ def test_the_worker_outlives_a_refusal(auth_service: AuthStandIn) -> None:
     loop.join(10)
 
     assert not loop.is_alive()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_worker_outlives_what_nobody_foresaw(
+    auth_service: AuthStandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A change that makes no sense is logged with its traceback, and later ones still arrive."""
+    user_id = auth_service.add_user("alice")
+    email = auth_service.users[str(user_id)].pop("email")
+    stop = threading.Event()
+    loop = threading.Thread(target=follow_user_changes, args=(stop,), daemon=True)
+    loop.start()
+    _wait_until(lambda: any(record.exc_info for record in caplog.records))
+    auth_service.users[str(user_id)]["email"] = email
+    _wait_until(User.objects.exists)
+    stop.set()
+    loop.join(10)
+
+    assert not loop.is_alive()
+
+
+def test_a_web_process_outlives_what_nobody_foresaw(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else a process that looks alive would go on without later revocations and keys."""
+
+    class Enough(BaseException):
+        """The test has seen two rounds."""
+
+    rounds = iter([LookupError("no such thing"), Enough()])
+
+    def stumble() -> None:
+        raise next(rounds)
+
+    monkeypatch.setattr(watch, "look", stumble)
+    monkeypatch.setattr(watch, "INTERVAL_SECONDS", 0.0)
+    with pytest.raises(Enough):
+        watch._keep_looking()
+
+    assert "no such thing" in caplog.text
 
 
 def _wait_until(holds: Callable[[], bool]) -> None:
