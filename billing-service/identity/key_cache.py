@@ -106,7 +106,12 @@ class KeyCache:
                 return
             self._attempted_at = now
             self._flight = threading.Event()
-        threading.Thread(target=self._fly, name="key-set-fetch", daemon=True).start()
+        try:
+            threading.Thread(target=self._fly, name="key-set-fetch", daemon=True).start()
+        except RuntimeError:
+            # The system gives no more threads now. A flight that never lands would be the last.
+            logger.exception("key set not fetched")
+            self._land(failed=True)
 
     def _current(self) -> _Snapshot:
         if not self._disk_read:
@@ -118,7 +123,7 @@ class KeyCache:
 
     def _key_after_a_fetch(self, kid: str) -> RSAPublicKey:
         if kid in self._unknown:
-            raise InvalidAccessToken("unknown kid")
+            raise _unknown_kid()
         self.refresh()
         self._wait_for_the_flight()
         # Read before the snapshot: a flight that lands in between must not make us sure of less.
@@ -129,8 +134,7 @@ class KeyCache:
                 return key
             if decided:
                 self._unknown.add(kid)
-                metrics.UNKNOWN_KIDS.inc()
-                raise InvalidAccessToken("unknown kid")
+                raise _unknown_kid()
         raise KeysUnavailable
 
     def _wait_for_the_flight(self) -> None:
@@ -148,18 +152,27 @@ class KeyCache:
                 self._waiters.release()
 
     def _fly(self) -> None:
+        failed = True
         try:
             self._accept(self._fetch(self._snapshot.etag))
-            self._last_fetch_failed = False
+            failed = False
         except FetchFailed as error:
-            self._last_fetch_failed = True
-            metrics.KEY_SET_FETCHES.labels(outcome="failed").inc()
             logger.warning("key set not fetched", extra={"reason": str(error)})
+        except Exception:
+            # Nobody else would hear of a bug in this thread; the next fetch may fare better.
+            logger.exception("key set not fetched")
         finally:
-            with self._lock:
-                landed, self._flight = self._flight, None
-            if landed is not None:
-                landed.set()
+            self._land(failed=failed)
+
+    def _land(self, *, failed: bool) -> None:
+        if failed:
+            metrics.KEY_SET_FETCHES.labels(outcome="failed").inc()
+        # Whoever sees no flight must find its outcome.
+        self._last_fetch_failed = failed
+        with self._lock:
+            landed, self._flight = self._flight, None
+        if landed is not None:
+            landed.set()
 
     def _accept(self, fetched: FetchedKeySet | None) -> None:
         now = self._now()
@@ -197,6 +210,11 @@ class KeyCache:
         confirmed_at = self._now() - stored.age_seconds
         # Stale at once: it serves from the first request on while a fresh one is fetched.
         self._snapshot = _Snapshot(keys, stored.document, None, confirmed_at, float("-inf"))
+
+
+def _unknown_kid() -> InvalidAccessToken:
+    metrics.UNKNOWN_KIDS.inc()
+    return InvalidAccessToken("unknown kid")
 
 
 def _soft_ttl() -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from prometheus_client import REGISTRY
 
 from errors import BillingError
 from identity.key_cache import (
@@ -136,6 +137,59 @@ def test_an_unknown_kid_asked_again_costs_no_fetch_within_a_minute(
     clock.move(60)
     assert refusal(cache, "A" * 43) is InvalidAccessToken
     assert auth_service.count("GET", JWKS) == asked + 1
+
+
+def test_every_token_with_an_unknown_kid_is_counted(start: Callable[[], KeyCache]) -> None:
+    """The metric jumps when somebody tries forged tokens, also when it is one again and again."""
+    cache = start()
+    cache.key(signing_key().kid)
+    before = _unknown_kids()
+
+    refusals = [refusal(cache, "A" * 43) for _ in range(3)]
+
+    assert refusals == [InvalidAccessToken] * 3
+    assert _unknown_kids() - before == 3
+
+
+def _unknown_kids() -> float:
+    return REGISTRY.get_sample_value("billing_unknown_kids_total") or 0.0
+
+
+def test_a_fetch_that_could_not_begin_is_not_the_last(
+    start: Callable[[], KeyCache], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the system gives no more threads for a while, tokens are checked again afterwards."""
+    cache = start()
+
+    def no_thread(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(threading.Thread, "start", no_thread)
+        assert refusal(cache, signing_key().kid) is KeysUnavailable
+
+    clock.move(COOLDOWN_SECONDS)
+    assert cache.key(signing_key().kid)
+
+
+def test_a_fetch_that_failed_in_an_unforeseen_way_decides_nothing(
+    start: Callable[[], KeyCache],
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A bug is logged, and a token that could not be judged is 503, not 401."""
+    cache = start()
+    cache.key(signing_key().kid)
+    clock.move(COOLDOWN_SECONDS)
+
+    def stumble(etag: str | None) -> None:
+        raise LookupError("no such thing")
+
+    monkeypatch.setattr(cache, "_fetch", stumble)
+
+    assert refusal(cache, "A" * 43) is KeysUnavailable
+    assert "no such thing" in caplog.text
 
 
 def test_a_known_kid_does_not_wait_for_a_slow_fetch(
