@@ -35,12 +35,9 @@ class Keys(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VerifiedClaims:
-    """What a good access token says."""
+    """What a good access token says about its user; every other claim is checked and let go."""
 
     user_id: UUID
-    token_id: str
-    issued_at: int
-    expires_at: int
     auth_epoch: int
     is_staff: bool
     is_superuser: bool
@@ -104,22 +101,20 @@ def _checked_claims(
         raise InvalidAccessToken("audience")
     if not isinstance(claims.get("app_name"), str):
         raise InvalidAccessToken("app name")
-    issued_at, expires_at = _checked_times(claims, now=now)
+    _check_times(claims, now=now)
+    _uuid(claims, "jti")
     user_id = _uuid(claims, "id")
     if claims.get("sub") != claims["id"]:
         raise InvalidAccessToken("subject")
     return VerifiedClaims(
         user_id=user_id,
-        token_id=str(_uuid(claims, "jti")),
-        issued_at=issued_at,
-        expires_at=expires_at,
         auth_epoch=_integer(claims, "auth_epoch"),
         is_staff=_flag(claims, "is_staff"),
         is_superuser=_flag(claims, "is_superuser"),
     )
 
 
-def _checked_times(claims: dict[str, Any], *, now: float) -> tuple[int, int]:
+def _check_times(claims: dict[str, Any], *, now: float) -> None:
     issued_at, expires_at = _integer(claims, "iat"), _integer(claims, "exp")
     if issued_at > now + IAT_LEEWAY_SECONDS:
         raise InvalidAccessToken("issued in the future")
@@ -129,7 +124,6 @@ def _checked_times(claims: dict[str, Any], *, now: float) -> tuple[int, int]:
         raise InvalidAccessToken("expired")
     if not 0 < expires_at - issued_at <= MAXIMUM_LIFETIME_SECONDS:
         raise InvalidAccessToken("lifetime")
-    return issued_at, expires_at
 
 
 def _integer(claims: dict[str, Any], name: str) -> int:
