@@ -251,9 +251,14 @@ class _Handler(BaseHTTPRequestHandler):
         after, limit = int(query["after"][0]), int(query["limit"][0])
         if after > len(self.stand_in.changes):
             after = 0
+        # Each user once, at the latest change: no other would fit what the user is now.
+        latest = {
+            user_id: (seq, deleted)
+            for seq, (user_id, deleted) in enumerate(self.stand_in.changes, start=1)
+        }
         rows = [
             {"seq": seq, "deleted": deleted, "user": self.stand_in.users[user_id]}
-            for seq, (user_id, deleted) in enumerate(self.stand_in.changes, start=1)
+            for user_id, (seq, deleted) in sorted(latest.items(), key=lambda item: item[1])
             if seq > after
         ][:limit]
         return 200, {"changes": rows, "next_after": rows[-1]["seq"] if rows else after}

@@ -3,14 +3,13 @@
 import logging
 from datetime import datetime, timedelta
 from threading import Event
-from uuid import UUID
 
 from django.db import DatabaseError, close_old_connections, transaction
 from django.utils import timezone
 
 from errors import BillingError
 from users.auth_client import auth_client
-from users.mirror import apply_deletion, apply_user, forget_versions
+from users.mirror import apply_deletion, apply_user, forget_versions, resume_deletion
 from users.models import FeedPosition
 
 logger = logging.getLogger(__name__)
@@ -79,9 +78,11 @@ def _apply_page() -> int:
             # auth-service was set back to an older database, where versions count anew.
             forget_versions()
         for change in page.changes:
-            apply_user(change["user"])
+            user = apply_user(change["user"])
             if change["deleted"]:
-                apply_deletion(UUID(change["user"]["id"]))
+                apply_deletion(user.id)
+            elif user.anonymised_at is not None:
+                resume_deletion(user.id)
         position.after, position.read_at = page.next_after, timezone.now()
         position.save()
     return len(page.changes)

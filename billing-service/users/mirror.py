@@ -39,9 +39,11 @@ def apply_user(document: Mapping[str, Any]) -> User:
     if user.anonymised_at is not None or document["version"] < user.version:
         return user
     _park_whoever_holds(document["username"], besides=user.id)
-    # The epoch only grows: a slow log-in answer must not bring revoked tokens back to life.
-    auth_epoch = max(user.auth_epoch, int(document["auth_epoch"]))
-    if auth_epoch > user.auth_epoch or (user.is_active and not document["is_active"]):
+    auth_epoch = int(document["auth_epoch"])
+    if user.version > 0:
+        # The epoch only grows: a slow log-in answer must not bring revoked tokens back to life.
+        auth_epoch = max(user.auth_epoch, auth_epoch)
+    if auth_epoch != user.auth_epoch or (user.is_active and not document["is_active"]):
         user.tokens_revoked_at = timezone.now()
     for name in ("username", "email", "is_active", "is_staff", "is_superuser", "version"):
         setattr(user, name, document[name])
@@ -65,8 +67,16 @@ def apply_deletion(user_id: UUID) -> User:
 
 
 def forget_versions() -> None:
-    """Let whatever auth-service says next count as newer than what we have heard so far."""
+    """Let whatever auth-service says next count, its epochs included, as if nothing was heard yet.
+
+    Else the tokens of a restored, lower epoch would be refused and its next steps overlooked.
+    """
     User.objects.update(version=0)
+
+
+def resume_deletion(user_id: UUID) -> None:
+    """Note that somebody who was deleted exists again: an older database brought them back."""
+    User.objects.filter(id=user_id).update(anonymised_at=None)
 
 
 @transaction.atomic

@@ -270,13 +270,20 @@ def test_a_user_deleted_at_auth_service_is_cancelled_too(
     assert (stripe_saw, stripe.cancelled) == (1, [alice])
 
 
-def test_the_feed_does_not_bring_a_deleted_user_back(
+def test_a_deleted_user_whom_an_older_database_brings_back_is_deleted_again(
     staff_client: Client, auth_service: AuthStandIn, stripe: Stripe, alice: uuid.UUID
 ) -> None:
-    """A late change of a deleted user must not put his name here again."""
+    """Restoring auth-service's backup undoes no deletion, nor puts the name here again."""
     _delete(staff_client, alice)
-    auth_service.change_user(alice, username="alice", email="alice@example.com")
+    auth_service.change_user(alice, username="alice", email="alice@example.com", is_active=True)
+    auth_service.requests.clear()
 
     apply_user_changes()
+    row = User.objects.get(id=alice)
+    finished = deletion.finish_deletions()
+    apply_user_changes()
 
-    assert User.objects.get(id=alice).email == ""
+    assert (row.email, row.state) == ("", UserState.DELETION_PENDING)
+    assert finished == 1
+    assert auth_service.count("DELETE", f"/internal/users/{alice}") == 1
+    assert User.objects.get(id=alice).state == UserState.DELETED

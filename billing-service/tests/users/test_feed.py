@@ -77,6 +77,28 @@ def test_an_older_database_of_auth_service_is_followed(auth_service: AuthStandIn
     assert FeedPosition.objects.get().after == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_tokens_of_a_restored_epoch_are_good_until_the_next(
+    client: Client, auth_service: AuthStandIn, authorization: Authorization
+) -> None:
+    """After a restore users work on with their new log-in, and are logged out as before."""
+    user_id = auth_service.add_user("alice", auth_epoch=1)
+    backup = dict(auth_service.users[str(user_id)])
+    auth_service.change_user(user_id, auth_epoch=7)
+    apply_user_changes()
+    auth_service.users[str(user_id)] = backup
+    auth_service.changes = auth_service.changes[:1]
+    apply_user_changes()
+    look()
+    restored = _status(client, authorization(user_id, auth_epoch=1))
+    auth_service.change_user(user_id, auth_epoch=2)
+    apply_user_changes()
+    look()
+
+    assert restored == 404
+    assert _status(client, authorization(user_id, auth_epoch=1)) == 401
+
+
 def test_the_epoch_never_goes_back(auth_service: AuthStandIn) -> None:
     """A slow log-in answer that overtakes nothing must not revive revoked tokens."""
     user_id = auth_service.add_user("alice", auth_epoch=7, version=3)
