@@ -42,6 +42,7 @@ class AuthStandIn:
     audit: list[Body] = field(default_factory=list)
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     away: bool = False
+    loses_answers: bool = False
     refuse_next: Refusal | None = None
     jwks_document: bytes | None = None
     jwks_gate: threading.Event = field(default_factory=threading.Event)
@@ -131,6 +132,9 @@ class _Handler(BaseHTTPRequestHandler):
             status, body = self._routed(path)
         except Refusal as refusal:
             status, body = refusal.status, refusal.body
+        if self.stand_in.loses_answers:
+            self.close_connection = True
+            return
         self._answer(status, json.dumps(body).encode())
 
     do_GET = do_POST = do_PATCH = do_DELETE = _handle  # noqa: N815 - http.server names them

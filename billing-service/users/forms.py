@@ -17,7 +17,7 @@ from users.auth_client import Actor, AuthRefused, AuthUnavailable, UserDocument,
 from users.models import User
 
 SHARED_FIELDS = ("username", "email", "is_active", "is_staff", "is_superuser")
-NOTHING_SAVED = "auth-service does not answer right now: nothing was saved. Please try again."
+NOTHING_SAVED = "auth-service does not answer right now: nothing was saved here. Please try again."
 
 
 class StaffLoginForm(AdminAuthenticationForm):
@@ -177,7 +177,7 @@ def _show(refusal: AuthRefused, form: forms.BaseForm) -> None:
     if refusal.reason == "username_taken":
         form.add_error("username", "A user with that username already exists.")
     elif refusal.reason == "version_conflict":
-        form.add_error(None, "Somebody else changed this user meanwhile. Reload the page.")
+        form.add_error(None, "This user was changed meanwhile. Reload the page.")
     elif refusal.errors:
         for name, sentences in refusal.errors.items():
             _show_beside(name, sentences, form)

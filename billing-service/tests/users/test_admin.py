@@ -100,7 +100,7 @@ def test_nothing_is_saved_while_auth_service_is_away(
         },
     )
 
-    assert "nothing was saved" in page
+    assert "nothing was saved here" in page
     assert not User.objects.filter(username="alice").exists()
 
 
@@ -152,7 +152,7 @@ def test_a_form_overtaken_by_somebody_elses_change_is_refused(
         staff_client, alice, username="alice", email="second@example.com", known_version=known
     )
 
-    assert "Somebody else changed this user meanwhile" in page
+    assert "This user was changed meanwhile" in page
     assert auth_service.users[str(alice)]["email"] == "first@example.com"
 
 
@@ -166,8 +166,40 @@ def test_a_change_while_auth_service_is_away_changes_nothing_here(
 
     page = submit(staff_client, change_page(alice), form)
 
-    assert "nothing was saved" in page
+    assert "nothing was saved here" in page
     assert User.objects.get(id=alice).email == ""
+
+
+@pytest.mark.parametrize("lost", ["add", "change", "password"])
+def test_a_lost_answer_saves_nothing_here_and_the_feed_brings_what_was_done(
+    staff_client: Client, auth_service: AuthStandIn, alice: uuid.UUID, lost: str
+) -> None:
+    """Whether auth-service did it before it went away is its to say; the page makes no claim."""
+    twice = {"password1": PASSWORD + "2", "password2": PASSWORD + "2"}
+    submission = hidden(staff_client, ADD, "submission")
+    known = hidden(staff_client, change_page(alice), "known_version")
+    page, form = {
+        "add": (ADD, {"username": "bob", "is_active": "on", "submission": submission, **twice}),
+        "change": (
+            change_page(alice),
+            {"username": "alicia", "is_active": "on", "known_version": known},
+        ),
+        "password": (f"/admin/users/user/{alice}/password/", twice),
+    }[lost]
+    before = list(User.objects.values())
+    auth_service.loses_answers = True
+    shown = submit(staff_client, page, form)
+    after = list(User.objects.values())
+    auth_service.loses_answers = False
+    apply_user_changes()
+
+    assert "nothing was saved here" in shown
+    assert after == before
+    assert not LogEntry.objects.exists()
+    assert {(user.username, user.version) for user in User.objects.all()} == {
+        (user["username"], user["version"]) for user in auth_service.users.values()
+    }
+    assert list(User.objects.values()) != before
 
 
 def test_groups_are_ours_and_need_no_auth_service(
@@ -245,6 +277,22 @@ def test_selected_users_are_deactivated_at_auth_service(
     assert "was deactivated" in page
     assert auth_service.users[str(alice)]["is_active"] is False
     assert User.objects.get(id=alice).is_active is False
+
+
+def test_deactivating_stops_when_auth_service_is_away(
+    staff_client: Client, auth_service: AuthStandIn, alice: uuid.UUID
+) -> None:
+    """One user is waited for, not each of fifty, and one sentence says so."""
+    bob = auth_service.add_user("bob")
+    apply_user_changes()
+    auth_service.away = True
+    form = {"action": "deactivate_selected", "_selected_action": [str(alice), str(bob)]}
+
+    page = submit(staff_client, LIST, form)
+
+    sent = sum(path.endswith("/deactivate") for _, path, _ in auth_service.requests)
+    assert (sent, page.count("service does not answer right now.")) == (1, 1)
+    assert User.objects.filter(is_active=True).count() == 3
 
 
 def test_a_stale_mirror_can_be_read_only(

@@ -218,6 +218,23 @@ def test_the_bulk_action_goes_the_same_way(
     assert User.objects.filter(anonymised_at=None).values_list("username", flat=True)[0] == "boss"
 
 
+def test_the_bulk_action_stops_when_auth_service_is_away(
+    staff_client: Client, auth_service: AuthStandIn, stripe: Stripe, alice: uuid.UUID
+) -> None:
+    """One user is waited for, not each of fifty; the others are as they were."""
+    bob = auth_service.add_user("bob")
+    apply_user_changes()
+    auth_service.away = True
+    form = {"action": "delete_selected", "_selected_action": [str(alice), str(bob)]}
+
+    page = submit(staff_client, LIST, form | {"post": "yes"})
+
+    assert "goes on by itself" in page
+    assert "All others were left alone." in page
+    states = sorted(User.objects.get(id=user_id).state for user_id in (alice, bob))
+    assert states == [UserState.ACTIVE, UserState.DELETION_PENDING]
+
+
 def test_the_admin_log_of_a_deleted_actor_stays(
     sign_in: SignIn, staff_client: Client, stripe: Stripe
 ) -> None:

@@ -15,7 +15,7 @@ from errors import BillingError
 from users.admin import audit, password
 from users.admin.filters import StateFilter
 from users.admin.rules import actor, is_read_only, may_touch, staff
-from users.auth_client import AuthRefused, auth_client
+from users.auth_client import AuthRefused, AuthUnavailable, auth_client
 from users.deletion import request_deletion
 from users.forms import UserAddForm, UserChangeForm
 from users.mirror import apply_user
@@ -30,7 +30,10 @@ _GRANTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 @admin.register(User)
 class UserAdmin(admin.ModelAdmin[User]):
-    """Shows the mirror; every write goes to auth-service first."""
+    """Shows the mirror; every write goes to auth-service first.
+
+    What is done to several users stops when auth-service is away: each would be waited for in vain.
+    """
 
     form = UserChangeForm
     list_display = ("username", "email", "state", "is_staff", "is_superuser", "created_at")
@@ -131,23 +134,30 @@ class UserAdmin(admin.ModelAdmin[User]):
         allowed = all(self.has_delete_permission(request, user) for user in users)
         if not (request.POST.get("post") and allowed):
             return confirm_deletion(self, request, queryset)
-        for user in users:
-            self._delete(request, user)
+        while users and self._delete(request, users.pop(0)):
+            pass
+        if users:
+            self.message_user(request, "All others were left alone.", messages.WARNING)
         return None
 
     @admin.action(permissions=["change"], description="Deactivate selected users")
     def deactivate_selected(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Switch users off: sessions and tokens end, subscriptions go on."""
-        for user in queryset:
-            if self.has_change_permission(request, user):
-                self._deactivate(request, user)
-            else:
-                self.message_user(request, f"The user “{user}” was left alone.", messages.WARNING)
+        try:
+            for user in queryset:
+                if self.has_change_permission(request, user):
+                    self._deactivate(request, user)
+                else:
+                    sentence = f"The user “{user}” was left alone."
+                    self.message_user(request, sentence, messages.WARNING)
+        except AuthUnavailable as refusal:
+            sentence = f"{refusal.detail} Select those who are still active and try again."
+            self.message_user(request, sentence, messages.ERROR)
 
     def _deactivate(self, request: HttpRequest, user: User) -> None:
         try:
             apply_user(auth_client().deactivate_user(user.id, actor=actor(request)))
-        except BillingError as refusal:
+        except AuthRefused as refusal:
             self.message_user(
                 request, f"The user “{user}” was kept: {refusal.detail}", messages.ERROR
             )
@@ -155,7 +165,8 @@ class UserAdmin(admin.ModelAdmin[User]):
             self.log_change(request, user, "Deactivated.")
             self.message_user(request, f"The user “{user}” was deactivated.", messages.SUCCESS)
 
-    def _delete(self, request: HttpRequest, user: User) -> None:
+    def _delete(self, request: HttpRequest, user: User) -> bool:
+        """Say how far the deletion came; return whether auth-service was there."""
         try:
             request_deletion(user.id, actor=actor(request))
         except AuthRefused as refusal:
@@ -166,9 +177,11 @@ class UserAdmin(admin.ModelAdmin[User]):
             self._log_deletion(request, user)
             sentence = f"Deleting “{user}” is pending and goes on by itself: {refusal.detail}"
             self.message_user(request, sentence, messages.WARNING)
+            return not isinstance(refusal, AuthUnavailable)
         else:
             self._log_deletion(request, user)
             self.message_user(request, f"The user “{user}” was deleted.", messages.SUCCESS)
+        return True
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> list[LogEntry]:
         """Log nothing yet: Django asks before the deletion, which auth-service may refuse."""
