@@ -257,6 +257,8 @@ class ReconcileRun(models.Model):
     started_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     fix = models.BooleanField(default=False)
+    # Begun by the nightly job, not by a person.
+    nightly = models.BooleanField(default=False)
     # Where a broken-off run goes on: the last customer row it has compared, then the last of
     # Stripe's customers it has looked for here.
     position = models.BigIntegerField(default=0)
@@ -266,3 +268,8 @@ class ReconcileRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.started_at:%Y-%m-%d %H:%M}: {len(self.drift)} differences"
+
+    @property
+    def left(self) -> int:
+        """How many differences are still there."""
+        return sum(not each.get("repaired") for each in self.drift)

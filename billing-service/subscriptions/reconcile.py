@@ -3,8 +3,8 @@
 Webhooks keep the two alike; this finds out whether they did.
 """
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
 from django.conf import settings
@@ -15,6 +15,7 @@ from subscriptions.errors import MissingAtStripe
 from subscriptions.models import Customer, ReconcileRun
 from subscriptions.statuses import ENDED, LIVE
 from subscriptions.stripe_gateway.customers import pages_of_customers
+from subscriptions.stripe_gateway.objects import StripeCustomer
 from subscriptions.subscription_rows import differences
 from subscriptions.sync import Truth
 
@@ -31,6 +32,8 @@ class Difference:
     what: str
     ours: str = ""
     stripes: str = ""
+    # Whether it was gone after Stripe's truth had been written.
+    repaired: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,23 +44,30 @@ class Progress:
     differences: int
 
 
-def unfinished_run() -> ReconcileRun | None:
-    """Return the last run if it was broken off."""
-    last = ReconcileRun.objects.order_by("-id").first()
+def unfinished_run(*, nightly: bool) -> ReconcileRun | None:
+    """Return the last run if it was broken off.
+
+    Args:
+        nightly: Look at the nightly job's runs, or at those people began: neither carries on what
+            the other may be busy with.
+    """
+    last = ReconcileRun.objects.filter(nightly=nightly).order_by("-id").first()
     return last if last is not None and last.finished_at is None else None
 
 
-def run(record: ReconcileRun) -> Iterator[Progress]:
+def run(record: ReconcileRun, *, is_awaited: Callable[[str], bool]) -> Iterator[Progress]:
     """Carry a run on from where it is, yielding after every batch.
 
     Args:
         record: A new run, or one that was broken off; with `fix`, Stripe's truth is written.
+        is_awaited: Tells by a customer's id whether news of it is still to be handled. What
+            differs until then is no difference, but a fix does not wait for it.
 
     Raises:
         PaymentGatewayUnavailable: Stripe is away; the run can be carried on later.
     """
-    yield from _our_customers(record)
-    yield from _stripes_customers(record)
+    yield from _our_customers(record, is_awaited=is_awaited)
+    yield from _stripes_customers(record, is_awaited=is_awaited)
     record.finished_at = timezone.now()
     record.save()
 
@@ -76,7 +86,9 @@ def compare(customer: Customer, *, truth: Truth) -> list[Difference]:
     ]
 
 
-def _our_customers(record: ReconcileRun) -> Iterator[Progress]:
+def _our_customers(
+    record: ReconcileRun, *, is_awaited: Callable[[str], bool]
+) -> Iterator[Progress]:
     while True:
         rows = list(
             Customer.objects.filter(pk__gt=record.position, deleted_at=None)
@@ -84,7 +96,12 @@ def _our_customers(record: ReconcileRun) -> Iterator[Progress]:
             .order_by("pk")[:_BATCH]
         )
         for row in rows:
-            _note(record, _check(row, fix=record.fix))
+            found = _look(row.pk)
+            if found and record.fix:
+                found = _repair(row, found=found)
+            elif found and is_awaited(row.stripe_customer_id or ""):
+                found = []
+            _note(record, found)
             record.position = row.pk
             record.customers_compared += 1
         record.save()
@@ -93,9 +110,11 @@ def _our_customers(record: ReconcileRun) -> Iterator[Progress]:
             return
 
 
-def _stripes_customers(record: ReconcileRun) -> Iterator[Progress]:
+def _stripes_customers(
+    record: ReconcileRun, *, is_awaited: Callable[[str], bool]
+) -> Iterator[Progress]:
     """Look for customers that were made for a user of ours and that we know nothing of."""
-    for page in pages_of_customers(after=record.stripe_position or None):
+    for page in _pages(record):
         ours = [each for each in page if each.user_id]
         known = set(
             Customer.objects.filter(stripe_customer_id__in=[each.id for each in ours]).values_list(
@@ -103,32 +122,55 @@ def _stripes_customers(record: ReconcileRun) -> Iterator[Progress]:
             )
         )
         for found in ours:
-            if found.id not in known:
-                _note(record, [_unknown(found.id, user_id=found.user_id)])
-                if record.fix:
-                    sync.refresh_customer(found.id, cause="reconcile")
+            if found.id in known:
+                continue
+            if record.fix:
+                _note(record, _adopt(found))
+            elif not is_awaited(found.id):
+                _note(record, [_unknown(found)])
         record.stripe_position = page[-1].id if page else record.stripe_position
         record.save()
         yield _progress(record)
 
 
-def _check(customer: Customer, *, fix: bool) -> list[Difference]:
+def _pages(record: ReconcileRun) -> Iterator[list[StripeCustomer]]:
+    try:
+        yield from pages_of_customers(after=record.stripe_position or None)
+    except MissingAtStripe:
+        # The customer behind which to go on was deleted, so nobody knows how far we were.
+        yield from pages_of_customers(after=None)
+
+
+def _look(customer_pk: int) -> list[Difference]:
     """Compare one customer; a change that happens meanwhile is no difference."""
     found: list[Difference] = []
     for _ in range(_RECHECKS):
-        customer.refresh_from_db()
+        customer = Customer.objects.filter(pk=customer_pk, deleted_at=None).first()
+        if customer is None:
+            return []
         try:
             truth = sync.fetch_truth(customer.stripe_customer_id or "")
         except MissingAtStripe:
-            return _gone(customer, fix=fix)
+            return [_missing(customer)]
         found = compare(customer, truth=truth)
-        seen = customer.sync_version
-        customer.refresh_from_db(fields=["sync_version"])
-        if customer.sync_version == seen:
+        if Customer.objects.filter(pk=customer_pk, sync_version=customer.sync_version).exists():
             break
-    if found and fix:
-        sync.refresh_customer(customer.stripe_customer_id or "", cause="reconcile")
     return found
+
+
+def _repair(customer: Customer, *, found: list[Difference]) -> list[Difference]:
+    """Write what Stripe says, and say of each difference whether that was enough."""
+    sync.refresh_customer(customer.stripe_customer_id or "", cause="reconcile")
+    left = {(each.object_id, each.what) for each in _look(customer.pk)}
+    return [replace(each, repaired=(each.object_id, each.what) not in left) for each in found]
+
+
+def _adopt(found: StripeCustomer) -> list[Difference]:
+    """Take on a customer of a user who has no other; what still differs then is told as well."""
+    customer = sync.refresh_customer(found.id, cause="reconcile")
+    if customer is None:
+        return [_unknown(found)]
+    return [replace(_unknown(found), repaired=True), *_look(customer.pk)]
 
 
 def _compare_customer(customer: Customer, *, truth: Truth) -> Iterator[Difference]:
@@ -195,24 +237,24 @@ def _compare_payment_methods(customer: Customer, *, truth: Truth) -> Iterator[Di
         )
 
 
-def _gone(customer: Customer, *, fix: bool) -> list[Difference]:
+def _missing(customer: Customer) -> Difference:
     name = customer.stripe_customer_id or ""
-    if fix:
-        sync.bury_customer(customer, cause="reconcile")
-    return [Difference(stripe_customer_id=name, object_id=name, what="unknown at Stripe")]
+    return Difference(stripe_customer_id=name, object_id=name, what="unknown at Stripe")
 
 
-def _unknown(stripe_customer_id: str, *, user_id: str) -> Difference:
+def _unknown(found: StripeCustomer) -> Difference:
     return Difference(
-        stripe_customer_id=stripe_customer_id,
-        object_id=stripe_customer_id,
+        stripe_customer_id=found.id,
+        object_id=found.id,
         what="customer unknown here",
-        stripes=f"made for user {user_id}",
+        stripes=f"made for user {found.user_id}",
     )
 
 
 def _note(record: ReconcileRun, found: list[Difference]) -> None:
-    record.drift = [*record.drift, *(asdict(each) for each in found)]
+    told = [asdict(each) for each in found]
+    # A run that had to begin a list again meets some of them twice.
+    record.drift = [*record.drift, *(each for each in told if each not in record.drift)]
 
 
 def _progress(record: ReconcileRun) -> Progress:

@@ -32,9 +32,11 @@ _GAUGES = {
         FROM subscriptions_subscribeattempt WHERE state = 'open'""",
     ),
     "billing_reconcile_differences": (
-        "What the last finished comparison with Stripe found.",
-        """SELECT coalesce((SELECT jsonb_array_length(drift) FROM subscriptions_reconcilerun
-        WHERE finished_at IS NOT NULL ORDER BY id DESC LIMIT 1), 0)""",
+        "What the last finished comparison with Stripe found and did not repair.",
+        """SELECT count(*) FROM (SELECT drift FROM subscriptions_reconcilerun
+        WHERE finished_at IS NOT NULL ORDER BY id DESC LIMIT 1) AS last,
+        jsonb_array_elements(last.drift) AS each
+        WHERE NOT coalesce((each->>'repaired')::boolean, false)""",
     ),
     "billing_reconcile_finished_timestamp_seconds": (
         "When that was.",

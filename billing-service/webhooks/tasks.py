@@ -7,6 +7,7 @@ from subscriptions import reconcile, subscribe
 from subscriptions.models import ReconcileRun
 from users.deletion import finish_deletions
 from webhooks import settle as settling
+from webhooks.awaited import is_awaited
 from webhooks.inbox import QUEUE, SETTLE_TASK, enqueue
 
 EACH_MINUTE = "* * * * *"
@@ -72,5 +73,6 @@ def sweep_deletions(timestamp: int) -> None:
 @app.task(queue=_SWEEPERS, queueing_lock="reconcile", lock="reconcile", name="reconcile.nightly")
 def reconcile_nightly(timestamp: int) -> None:
     """Compare everything with Stripe and leave the result for the admin to show."""
-    for _ in reconcile.run(reconcile.unfinished_run() or ReconcileRun()):
+    record = reconcile.unfinished_run(nightly=True) or ReconcileRun(nightly=True)
+    for _ in reconcile.run(record, is_awaited=is_awaited):
         pass

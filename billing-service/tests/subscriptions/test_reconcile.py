@@ -1,15 +1,20 @@
 """Comparing with Stripe, and making at Stripe what the service needs."""
 
 import json
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
 
 from subscriptions.models import Customer, PaymentMethod, ReconcileRun, Subscription
+from tests.delivery import deliver
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import Person
+from webhooks.models import WebhookEvent
 from webhooks.tasks import reconcile_nightly
 
 
@@ -97,6 +102,73 @@ def test_a_run_broken_off_is_carried_on(subscriber: Person, stripe: Sandbox) -> 
     assert code == 2
     assert report["customers_compared"] == 1
     assert ReconcileRun.objects.get().pk == broken.pk
+
+
+def test_what_a_fix_cannot_repair_is_left_and_told(subscriber: Person, stripe: Sandbox) -> None:
+    """Two live subscriptions, or a second customer, need a person; the exit code says so."""
+    (customer,) = stripe.customers_of(subscriber.id)
+    price = {"items[0][price]": "price_sandbox_pro"}
+    stripe.post("/v1/subscriptions", customer=customer["id"], **price)
+    second = stripe.post("/v1/customers", **{"metadata[user_id]": str(subscriber.id)})
+
+    code, report = reconcile("--fix")
+
+    repaired = {(each["object_id"], each["what"]): each["repaired"] for each in report["drift"]}
+    assert code == 2
+    assert repaired.pop((customer["id"], "more than one live subscription")) is False
+    assert repaired.pop((second["id"], "customer unknown here")) is False
+    assert set(repaired.values()) == {True}
+    metrics = Client().get("/metrics").content.decode()
+    assert "billing_reconcile_differences 2.0" in metrics
+
+
+def test_news_that_is_about_to_be_handled_is_no_drift(subscriber: Person, stripe: Sandbox) -> None:
+    """A worker is a moment behind; one that has stopped is a difference."""
+    (subscription,) = stripe.subscriptions_of(subscriber.id)
+    stripe.delete(f"/v1/subscriptions/{subscription['id']}")
+    for event in stripe.new_events():
+        deliver(event)
+
+    assert reconcile()[0] == 0
+    WebhookEvent.objects.update(received_at=timezone.now() - timedelta(hours=1))
+    assert reconcile()[0] == 2
+
+
+def test_a_run_is_carried_on_in_the_mode_it_was_begun_with(subscriber: Person) -> None:
+    """What a comparison has passed by already would never be fixed."""
+    ReconcileRun.objects.create(position=Customer.objects.get().pk)
+    with pytest.raises(CommandError, match="begun with --dry-run"):
+        reconcile("--resume", "--fix")
+
+    ReconcileRun.objects.create(fix=True)
+    with pytest.raises(CommandError, match="begun with --fix"):
+        reconcile("--resume")
+
+
+def test_a_customer_deleted_where_a_run_broke_off_does_not_stop_it(subscriber: Person) -> None:
+    """Stripe refuses to go on behind a customer it no longer has."""
+    run = ReconcileRun.objects.create(
+        position=Customer.objects.get().pk, stripe_position="cus_deleted"
+    )
+
+    assert reconcile("--resume")[0] == 0
+    run.refresh_from_db()
+    assert run.finished_at is not None
+
+
+def test_the_nightly_run_carries_on_its_own_runs_alone(subscriber: Person) -> None:
+    """A repair somebody broke off stays theirs, and one still going is left in peace."""
+    Subscription.objects.update(price_reference="price_wrong")
+    theirs = ReconcileRun.objects.create(fix=True)
+
+    reconcile_nightly(timestamp=0)
+    ReconcileRun.objects.filter(nightly=True).update(finished_at=None)
+    reconcile_nightly(timestamp=0)
+
+    theirs.refresh_from_db()
+    assert theirs.finished_at is None
+    assert ReconcileRun.objects.get(nightly=True).finished_at is not None
+    assert Subscription.objects.get().price_reference == "price_wrong"
 
 
 def test_the_nightly_run_leaves_its_result_for_the_admin(subscriber: Person) -> None:
