@@ -40,8 +40,9 @@ def settle(subject: str) -> None:
     settling.settle(subject)
 
 
+# Without a lock: it would be held by a sweeper that died, and nobody else would drop that job.
 @app.periodic(cron=EACH_MINUTE)
-@app.task(queue=_SWEEPERS, queueing_lock="sweep-inbox", lock="sweep-inbox", name="webhooks.sweep")
+@app.task(queue=_SWEEPERS, queueing_lock="sweep-inbox", name="webhooks.sweep")
 def sweep_inbox(timestamp: int) -> None:
     """Give events whose job was lost with its worker a new one."""
     with connection.cursor() as cursor:
