@@ -1,5 +1,6 @@
 """Handles the pending events of one subject: fetch what is true now, write it, tick them off."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,16 +15,30 @@ from webhooks.inbox import enqueue_later
 from webhooks.models import WebhookEvent
 
 MAX_TRIES = 20
+# Newer events of the same subject use up an older one's tries as well. So age decides too: this is
+# what the pauses between the tries of a lonely event add up to.
+PATIENCE = timedelta(hours=10)
 _FIRST_DELAY_SECONDS = 5
 _LONGEST_DELAY_SECONDS = 3600
+NO_END = "The worker ended during the try."
 
-# Tries are counted before they are made, so that an event which kills its worker dies as well.
+# Tries are counted before they are made, so that an event which kills its worker dies as well. That
+# one has no patience to expect, since it takes the jobs of others with it.
 _BEGIN = """
-UPDATE webhooks_webhookevent
-SET failures = failures + 1, state = CASE WHEN failures >= %s THEN 'dead' ELSE state END
-WHERE subject = %s AND state = 'pending'
-RETURNING id, type, object_id, failures, state
+WITH waiting AS (
+    SELECT id, failures >= %(max_tries)s
+        AND (received_at < %(long_ago)s OR last_error = %(no_end)s) AS is_given_up
+    FROM webhooks_webhookevent WHERE subject = %(subject)s AND state = 'pending' FOR UPDATE
+)
+UPDATE webhooks_webhookevent AS event SET
+    failures = failures + 1,
+    state = CASE WHEN is_given_up THEN 'dead' ELSE state END,
+    last_error = CASE WHEN is_given_up THEN last_error ELSE %(no_end)s END
+FROM waiting WHERE event.id = waiting.id
+RETURNING event.id, type, object_id, failures, state
 """
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,13 +64,24 @@ def settle(subject: str) -> None:
         _fetch(subject, events=events)
     except BillingError as refusal:
         _retry_later(subject, events=events, reason=f"{refusal.code}: {refusal.detail}")
+    except Exception as error:  # noqa: BLE001 - a bug of ours must not use up the tries at once
+        _log.exception("Webhook events could not be handled", extra={"subject": subject})
+        _retry_later(subject, events=events, reason=type(error).__name__)
     else:
         _tick_off(events)
 
 
 def _begin(subject: str) -> list[_Pending]:
     with connection.cursor() as cursor:
-        cursor.execute(_BEGIN, (MAX_TRIES, subject))
+        cursor.execute(
+            _BEGIN,
+            {
+                "no_end": NO_END,
+                "max_tries": MAX_TRIES,
+                "long_ago": timezone.now() - PATIENCE,
+                "subject": subject,
+            },
+        )
         rows = cursor.fetchall()
     return [
         _Pending(id=event_id, type=event_type, object_id=object_id, tries=tries)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -11,9 +12,15 @@ from subscriptions.models import Customer, PaymentMethod, Subscription, Subscrip
 from tests.delivery import deliver, run_jobs
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import Person
+from webhooks.inbox import SETTLE_TASK
 from webhooks.models import WebhookEvent
-from webhooks.settle import MAX_TRIES
+from webhooks.settle import MAX_TRIES, NO_END, PATIENCE
 from webhooks.tasks import sweep_inbox
+
+
+def settle_jobs() -> QuerySet[ProcrastinateJob]:
+    """Return the jobs for subjects; the sweepers' come with every full minute."""
+    return ProcrastinateJob.objects.filter(task_name=SETTLE_TASK)
 
 
 @pytest.fixture
@@ -35,7 +42,7 @@ def test_a_cancellation_in_the_dashboard_reaches_us(person: Person, stripe: Sand
     assert not WebhookEvent.objects.filter(state="pending").exists()
     handled = WebhookEvent.objects.get(type="customer.subscription.deleted")
     assert (handled.state, handled.handled_at is None) == ("handled", False)
-    assert not ProcrastinateJob.objects.exists()
+    assert not settle_jobs().exists()
 
 
 def test_events_in_any_order_and_number_end_in_the_truth(person: Person, stripe: Sandbox) -> None:
@@ -144,7 +151,7 @@ def test_with_stripe_away_the_event_waits_and_is_tried_again(
     waiting = WebhookEvent.objects.filter(state="pending")
     assert waiting.exists()
     assert all("payment_gateway_unavailable" in event.last_error for event in waiting)
-    (job,) = ProcrastinateJob.objects.all()
+    (job,) = settle_jobs()
     assert job.scheduled_at is not None
     assert job.scheduled_at > timezone.now()
 
@@ -169,15 +176,61 @@ def stripe_events(person: Person) -> list[dict[str, object]]:
     ]
 
 
-def test_after_too_many_tries_an_event_is_a_dead_letter(person: Person) -> None:
-    """It stops costing calls, and staff can see it."""
+@pytest.mark.parametrize(
+    ("age", "last_error", "state"),
+    [
+        (PATIENCE, "payment_gateway_unavailable", "dead"),
+        (timedelta(minutes=5), "payment_gateway_unavailable", "handled"),
+        (timedelta(minutes=5), NO_END, "dead"),
+    ],
+    ids=["tried for long", "tried often, with others", "ended its worker each time"],
+)
+def test_after_too_many_tries_an_event_is_a_dead_letter(
+    person: Person, age: timedelta, last_error: str, state: str
+) -> None:
+    """It stops costing calls and staff see why; a burst in a short outage costs no event."""
     (event,) = stripe_events(person)
     deliver(event)
-    WebhookEvent.objects.update(failures=MAX_TRIES)
+    received_at = timezone.now() - age
+    WebhookEvent.objects.update(failures=MAX_TRIES, received_at=received_at, last_error=last_error)
 
     run_jobs()
 
-    assert WebhookEvent.objects.get().state == "dead"
+    tried = WebhookEvent.objects.get()
+    assert (tried.state, tried.last_error) == (state, last_error if state == "dead" else "")
+
+
+def test_a_bug_is_noted_at_the_event_and_tried_again_later(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Staff read what it was, and nothing of it stays in the queue."""
+
+    def stumble(*args: object, **kwargs: object) -> None:
+        raise ZeroDivisionError
+
+    (event,) = stripe_events(person)
+    deliver(event)
+    with monkeypatch.context() as patch:
+        patch.setattr("webhooks.settle.sync.refresh_customer", stumble)
+        run_jobs()
+
+    waiting = WebhookEvent.objects.get()
+    assert (waiting.state, waiting.last_error) == ("pending", "ZeroDivisionError")
+    (job,) = settle_jobs()
+    assert (job.status, job.scheduled_at is None) == ("todo", False)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sweeper_whose_worker_died_keeps_no_other_from_sweeping() -> None:
+    """It alone drops the jobs of dead workers, its own among them."""
+    sweep_inbox.configure().defer(timestamp=0)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing'")
+    sweep_inbox.configure().defer(timestamp=60)
+
+    run_jobs()
+
+    assert not ProcrastinateJob.objects.filter(status="doing").exists()
 
 
 def test_the_sweeper_picks_up_what_a_dead_worker_left(person: Person, stripe: Sandbox) -> None:
