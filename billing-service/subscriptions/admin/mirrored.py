@@ -90,6 +90,9 @@ class Mirrored(LookOnly[M]):
         """Delete once the page's transaction is over: Stripe is called without one."""
         transaction.on_commit(partial(self._delete, request, obj))
 
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Write nothing into the history yet: Stripe may refuse."""
+
     def response_delete(
         self, request: HttpRequest, obj_display: str, obj_id: int
     ) -> HttpResponseRedirect:
@@ -101,7 +104,6 @@ class Mirrored(LookOnly[M]):
         """Delete several rows, after the same confirmation."""
         if not request.POST.get("post"):
             return confirm_deletion(self, request, queryset)
-        self.log_deletions(request, queryset)
         for row in queryset:
             self._delete(request, row)
         return None
@@ -133,7 +135,9 @@ class Mirrored(LookOnly[M]):
             self.message_user(request, f"{row} was kept: {refusal.detail}", messages.ERROR)
         else:
             name = str(row)
-            row.delete()
+            with transaction.atomic():
+                super().log_deletions(request, self.get_queryset(request).filter(pk=row.pk))
+                row.delete()
             self.message_user(request, f"{name} was deleted; {self.effect}", messages.SUCCESS)
 
     def _list_name(self) -> str:

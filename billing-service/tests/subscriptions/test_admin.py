@@ -2,6 +2,7 @@
 
 import pytest
 from django.apps import apps
+from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.admin.utils import quote
 from django.test import Client
 
@@ -112,6 +113,7 @@ def test_deleting_a_row_says_what_it_does_at_stripe_and_does_it(
     after = staff_client.post(page, {"post": "yes"}, follow=True).content.decode()
 
     assert "was deleted" in after
+    assert LogEntry.objects.get(action_flag=DELETION).object_repr == str(row)
     assert not model.objects.filter(pk=row.pk).exists()  # type: ignore[attr-defined]  # as above
     if model is PaymentMethod:
         (customer,) = subscriber.stripe.customers_of(subscriber.id)
@@ -137,6 +139,7 @@ def test_several_rows_are_deleted_after_one_confirmation(
     act(staff_client, "delete_selected", row, post="yes")
 
     assert (Customer.objects.count(), Subscription.objects.count()) == (0, 0)
+    assert LogEntry.objects.get(action_flag=DELETION).object_repr == str(row)
     assert subscriber.stripe.customers_of(subscriber.id) == []
 
 
@@ -150,8 +153,12 @@ def test_with_stripe_away_nothing_is_deleted(
             f"{listing(Customer)}{row.pk}/delete/", {"post": "yes"}, follow=True
         )
 
+        bulk = act(staff_client, "delete_selected", row, post="yes")
+
     assert "was kept" in page.content.decode()
+    assert "was kept" in bulk
     assert Customer.objects.count() == 1
+    assert not LogEntry.objects.filter(action_flag=DELETION).exists()
     assert subscriber.words() == ("successful", "active")
 
 
