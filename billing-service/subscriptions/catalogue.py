@@ -36,17 +36,21 @@ def seed() -> list[SubscriptionProduct]:
     return [_put_on_sale(name, price=price) for name, price in configured.items() if price]
 
 
-def mirror_price(product: SubscriptionProduct) -> None:
-    """Copy a product's amount and title from Stripe.
+def mirror_price(product: SubscriptionProduct) -> bool:
+    """Copy a product's amount and title from Stripe; return whether Stripe sells at its price.
 
     Args:
-        product: Its price may be gone at Stripe; then it is taken off sale.
+        product: Its price may be gone or switched off at Stripe; then it is taken off sale. Putting
+            it on sale is for people, who may have taken it off themselves.
     """
     try:
-        _write(product, price=fetch_price(product.price_reference))
+        price = fetch_price(product.price_reference)
     except MissingAtStripe:
         product.on_sale, product.synced_at = False, timezone.now()
         product.save(update_fields=["on_sale", "synced_at"])
+        return False
+    _write(product, price=price)
+    return price.active
 
 
 def refresh(stripe_id: str) -> None:
@@ -67,8 +71,8 @@ def _put_on_sale(name: str, *, price: str) -> SubscriptionProduct:
         name=name, defaults={"price_reference": price}
     )
     if not made and product.price_reference != price:
-        product.price_reference = price
-        product.save(update_fields=["price_reference"])
+        product.price_reference, product.on_sale = price, True
+        product.save(update_fields=["price_reference", "on_sale"])
     return product
 
 
@@ -79,6 +83,6 @@ def _write(product: SubscriptionProduct, *, price: StripePrice) -> None:
     product.currency = price.currency
     product.interval = price.interval
     product.interval_count = price.interval_count
-    product.on_sale = price.active
+    product.on_sale = product.on_sale and price.active
     product.synced_at = timezone.now()
     product.save()

@@ -53,13 +53,13 @@ class SubscriptionProductAdmin(admin.ModelAdmin[SubscriptionProduct]):
 
     def _mirror(self, request: HttpRequest, row: SubscriptionProduct) -> None:
         try:
-            catalogue.mirror_price(row)
+            is_sold_at_stripe = catalogue.mirror_price(row)
         except BillingError as refusal:
             self.message_user(
                 request, f"{row}: the amount is not known yet. {refusal.detail}", messages.WARNING
             )
             return
-        if not row.on_sale:
+        if not is_sold_at_stripe:
             self.message_user(
                 request, f"{row} is not on sale: Stripe has no such active price.", messages.WARNING
             )

@@ -220,6 +220,25 @@ def test_a_new_price_can_be_put_on_sale(staff_client: Client, person: Person) ->
     assert len(person.get("products").json()) == 2
 
 
+def test_staff_take_a_product_off_sale(
+    staff_client: Client, person: Person, stripe: Sandbox
+) -> None:
+    """It stays off, whatever Stripe tells of its price, until they put it on sale again."""
+    product = SubscriptionProduct.objects.get(name="basic_subscription")
+    page = f"{listing(SubscriptionProduct)}{product.pk}/change/"
+    form = {"name": product.name, "price_reference": product.price_reference}
+
+    saved = staff_client.post(page, form, follow=True).content.decode()
+    act(staff_client, "resync", product)
+    stripe.post("/v1/products/prod_sandbox_basic", description="news of it")
+    person.hear_from_stripe()
+
+    assert "no such active price" not in saved
+    assert person.subscribe().json()["code"] == "unknown_product"
+    staff_client.post(page, form | {"on_sale": "on"})
+    assert person.subscribe().status_code == 200
+
+
 def test_staff_without_the_permission_see_nothing(sign_in: object, subscriber: Person) -> None:
     """Being staff opens the door, not every drawer."""
     client, _ = sign_in(is_superuser=False)  # type: ignore[operator]  # a fixture's function

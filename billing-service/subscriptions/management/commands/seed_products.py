@@ -21,9 +21,11 @@ class Command(BaseCommand):
 
     def _mirror(self, product: SubscriptionProduct) -> str:
         try:
-            catalogue.mirror_price(product)
+            is_sold_at_stripe = catalogue.mirror_price(product)
         except BillingError as refusal:
             return f"amount not known yet ({refusal.code})"
-        if not product.on_sale:
+        if not is_sold_at_stripe:
             return "not on sale: Stripe does not know the price or has it switched off"
+        if not product.on_sale:
+            return "taken off sale; the admin puts it on sale again"
         return f"{product.unit_amount} {product.currency} per {product.interval}"
