@@ -30,12 +30,15 @@ def ensure_prices(
 def ensure_webhook_endpoint(url: str, *, enabled_events: Sequence[str]) -> tuple[str, str]:
     """Return the endpoint's id and, if it had to be made, its secret.
 
+    One that exists is enabled and gets the types this version handles.
+
     Args:
         url: Where Stripe shall deliver.
         enabled_events: Which types.
     """
     found = stripe_catalogue.find_webhook_endpoint(url)
     if found:
+        stripe_catalogue.enable_webhook_endpoint(found, enabled_events=list(enabled_events))
         return found, ""
     return stripe_catalogue.create_webhook_endpoint(
         url=url, enabled_events=list(enabled_events), key=f"bootstrap:webhook:{url}"

@@ -60,13 +60,28 @@ def create_price(
 
 
 def find_webhook_endpoint(url: str) -> str | None:
-    """Return the id of the enabled endpoint that delivers to an address, if there is one.
+    """Return the id of the endpoint that delivers to an address, if there is one.
 
     Args:
         url: Where it delivers to.
     """
     page = call("get", "/v1/webhook_endpoints", params={"limit": 100})
     return next((each["id"] for each in page["data"] if each["url"] == url), None)
+
+
+def enable_webhook_endpoint(endpoint: str, *, enabled_events: list[str]) -> None:
+    """Let an endpoint get these types from now on, also if Stripe or somebody disabled it.
+
+    Args:
+        endpoint: `we_…`.
+        enabled_events: Which types.
+    """
+    call(
+        "post",
+        "/v1/webhook_endpoints/{}",
+        endpoint,
+        params={"enabled_events": enabled_events, "disabled": False},
+    )
 
 
 def create_webhook_endpoint(*, url: str, enabled_events: list[str], key: str) -> tuple[str, str]:

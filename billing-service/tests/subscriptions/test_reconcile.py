@@ -14,6 +14,7 @@ from subscriptions.models import Customer, PaymentMethod, ReconcileRun, Subscrip
 from tests.delivery import deliver
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import Person
+from webhooks.event_table import HANDLED
 from webhooks.models import WebhookEvent
 from webhooks.tasks import reconcile_nightly
 
@@ -191,9 +192,12 @@ def bootstrap(*options: str) -> tuple[str, str]:
 
 
 def test_bootstrap_makes_what_is_missing_and_finds_what_is_there(stripe: Sandbox) -> None:
-    """Repeating it changes nothing; the webhook's secret is told once."""
+    """Repeating it makes nothing twice, but enables the webhook for what is handled today."""
     url = "https://billing.example/api/stripe-webhook/"
     first, _ = bootstrap("--webhook-url", url)
+    (made,) = [each for each in stripe.all("/v1/webhook_endpoints") if each["url"] == url]
+    outdated = {"disabled": "true", "enabled_events[0]": "customer.updated"}
+    stripe.post(f"/v1/webhook_endpoints/{made['id']}", **outdated)
     second, remark = bootstrap("--webhook-url", url)
 
     assert "STRIPE_BASIC_PRODUCT_PRICE_ID=price_sandbox_basic" in first
@@ -201,5 +205,6 @@ def test_bootstrap_makes_what_is_missing_and_finds_what_is_there(stripe: Sandbox
     assert second.splitlines() == first.splitlines()[:2]
     assert "exists already" in remark
     (endpoint,) = [each for each in stripe.all("/v1/webhook_endpoints") if each["url"] == url]
-    assert "customer.subscription.updated" in endpoint["enabled_events"]
+    assert (endpoint["id"], endpoint["status"]) == (made["id"], "enabled")
+    assert endpoint["enabled_events"] == sorted(HANDLED)
     stripe.delete(f"/v1/webhook_endpoints/{endpoint['id']}")

@@ -53,5 +53,6 @@ class Command(BaseCommand):
             self.stdout.write(f"STRIPE_WEBHOOK_SECRET={secret}")
         else:
             self.stderr.write(
-                f"The endpoint {endpoint} exists already; Stripe tells its secret in the dashboard."
+                f"The endpoint {endpoint} exists already and is enabled for the events we handle; "
+                "Stripe tells its secret in the dashboard."
             )
