@@ -47,6 +47,8 @@ class Environment:
     card_failures_per_user: int
     card_failures_per_card: int
     card_failures_per_source: int
+    keep_events_days: int
+    keep_attempts_days: int
     workers: int
     threads: int
 
@@ -107,6 +109,8 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
         card_failures_per_source=reader.whole_number(
             "CARD_FAILURES_PER_SOURCE", default=100, at_least=1
         ),
+        keep_events_days=reader.whole_number("KEEP_EVENTS_DAYS", default=90, at_least=1),
+        keep_attempts_days=reader.whole_number("KEEP_ATTEMPTS_DAYS", default=400, at_least=1),
         workers=reader.whole_number("BILLING_WORKERS", default=2, at_least=1),
         threads=reader.whole_number("BILLING_THREADS", default=64, at_least=1),
     )

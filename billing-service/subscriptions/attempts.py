@@ -25,6 +25,9 @@ LEASE = timedelta(seconds=BUDGET_SECONDS + 5)
 # Stripe forgets idempotency keys after 24 hours; past this a key must not be sent again.
 KEYS_ARE_GOOD_FOR = timedelta(hours=23)
 
+# An absent Stripe is called again each minute.
+_CALLS_KEPT = 50
+
 State = SubscribeAttempt.State
 _OUTCOME = (
     *("state", "calls", "closed_at"),
@@ -102,7 +105,7 @@ def give_back(attempt: SubscribeAttempt, *, calls: list[dict[str, str]]) -> None
         calls: What was sent to Stripe meanwhile.
     """
     SubscribeAttempt.objects.filter(pk=attempt.pk, state=State.OPEN).update(
-        leased_until=timezone.now(), calls=attempt.calls + calls
+        leased_until=timezone.now(), calls=(attempt.calls + calls)[-_CALLS_KEPT:]
     )
 
 

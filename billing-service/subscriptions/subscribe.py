@@ -8,6 +8,7 @@ its end by the same code under the same keys: at the user's next call, a webhook
 
 import contextlib
 import logging
+import time
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from subscriptions.errors import (
 )
 from subscriptions.models import Customer, SubscribeAttempt, Subscription
 from subscriptions.statuses import LIVE
-from subscriptions.stripe_gateway.client import recorded_calls, time_budget
+from subscriptions.stripe_gateway.client import BUDGET_SECONDS, recorded_calls, time_budget
 from subscriptions.stripe_steps import CustomerGone, Result, find_outcome, run_steps
 from subscriptions.sync import bury_customer, save_answer
 
@@ -102,22 +103,22 @@ def finish(attempt: SubscribeAttempt) -> Outcome:
     return Outcome(state=attempt.state, client_secret=result.client_secret)
 
 
-def finish_stale(*, user_id: UUID | None = None, limit: int = 100) -> int:
+def finish_stale(*, user_id: UUID | None = None, seconds: float = BUDGET_SECONDS) -> int:
     """Finish open tries whose process is gone; return how many were looked at.
 
     Args:
         user_id: This user's alone; None for everybody's.
-        limit: Stop after so many.
+        seconds: Begin no further one after that time; a slow Stripe takes long for each.
     """
-    now = timezone.now()
-    for count in range(limit):
-        attempt = attempts.take_over_stale(now, user_id=user_id)
-        if attempt is None:
-            return count
+    now, ends_at, count = timezone.now(), time.monotonic() + seconds, 0
+    while attempt := attempts.take_over_stale(now, user_id=user_id):
+        count += 1
         # It stays open, and the next sweep comes back to it.
         with contextlib.suppress(PaymentGatewayUnavailable):
             _settle(attempt)
-    return limit
+        if time.monotonic() > ends_at:
+            break
+    return count
 
 
 def _result(attempt: SubscribeAttempt) -> Result:

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.db import connection
-
 from subscriptions.stripe_gateway.events import events_since
 from webhooks.event_table import read_event
 from webhooks.inbox import store
@@ -27,28 +25,3 @@ def backfill(since: datetime) -> Iterator[str]:
             if event["id"] not in known:
                 store(read_event(event))
                 yield event["id"]
-
-
-def prune(before: datetime, *, batch: int = 5000) -> Iterator[int]:
-    """Delete handled and ignored events, a batch at a time; yield the size of each batch.
-
-    Args:
-        before: Only events received before.
-        batch: How many rows one statement may lock.
-    """
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(_PRUNE, (before, batch))
-            count = cursor.rowcount
-        if not count:
-            return
-        yield count
-
-
-_PRUNE = """
-DELETE FROM webhooks_webhookevent WHERE id IN (
-    SELECT id FROM webhooks_webhookevent
-    WHERE received_at < %s AND state IN ('handled', 'ignored')
-    ORDER BY received_at LIMIT %s
-)
-"""

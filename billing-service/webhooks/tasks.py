@@ -1,6 +1,10 @@
 """Jobs of the worker: one per subject with news, and the sweepers that pick up what was left."""
 
+from datetime import timedelta
+
+from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from subscriptions import reconcile, subscribe
@@ -9,10 +13,14 @@ from users.deletion import finish_deletions
 from webhooks import settle as settling
 from webhooks.awaited import is_awaited
 from webhooks.inbox import QUEUE, SETTLE_TASK, enqueue
+from webhooks.prune import prune_attempts, prune_events, prune_jobs
 
 EACH_MINUTE = "* * * * *"
 EACH_NIGHT = "17 3 * * *"
+EACH_LATER_NIGHT = "47 3 * * *"
 _SWEEPERS = "sweepers"
+# The next sweep is never far.
+_SWEEP_SECONDS = 50.0
 
 # A live worker writes its heartbeat every ten seconds.
 _DROP_JOBS_OF_DEAD_WORKERS = """
@@ -58,7 +66,7 @@ def sweep_inbox(timestamp: int) -> None:
 )
 def sweep_attempts(timestamp: int) -> None:
     """Finish tries to subscribe that a dead process or an absent Stripe left open."""
-    subscribe.finish_stale()
+    subscribe.finish_stale(seconds=_SWEEP_SECONDS)
 
 
 @app.periodic(cron=EACH_MINUTE)
@@ -77,3 +85,15 @@ def reconcile_nightly(timestamp: int) -> None:
     record = reconcile.unfinished_run(nightly=True) or ReconcileRun(nightly=True)
     for _ in reconcile.run(record, is_awaited=is_awaited):
         pass
+
+
+@app.periodic(cron=EACH_LATER_NIGHT)
+@app.task(queue=_SWEEPERS, queueing_lock="prune", lock="prune", name="webhooks.prune")
+def prune_nightly(timestamp: int) -> None:
+    """Delete what has been kept for as long as the settings say."""
+    now, keep = timezone.now(), settings.BILLING
+    for _ in prune_events(now - timedelta(days=keep.keep_events_days)):
+        pass
+    for _ in prune_attempts(now - timedelta(days=keep.keep_attempts_days)):
+        pass
+    prune_jobs()

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from subscriptions.models import CardFailure, SubscribeAttempt
 from subscriptions.stripe_gateway import client as stripe_client
+from subscriptions.subscribe import finish_stale
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import DECLINED, FAILS_WHEN_CHARGED, VISA, Person, card
 from webhooks.tasks import sweep_attempts
@@ -77,6 +78,28 @@ def test_the_sweeper_finishes_what_an_outage_left(person: Person, stripe: Sandbo
 
     assert person.words() == ("successful", "active")
     assert len(stripe.charges_of(person.id)) == 1
+
+
+def test_a_sweep_ends_in_time(person: Person, stripe: Sandbox) -> None:
+    """A slow Stripe does not keep a sweep busy for an hour; the next one goes on."""
+    with stripe.fault(effect="error", status=500, when="after", **WORK):
+        for someone in (person, Person(stripe)):
+            assert someone.subscribe().status_code == 503
+
+    assert finish_stale(seconds=0) == 1
+    assert SubscribeAttempt.objects.filter(state="open").count() == 1
+
+
+def test_a_long_outage_does_not_make_a_try_grow(person: Person, stripe: Sandbox) -> None:
+    """It is called for every minute; the last calls are enough to explain what happened."""
+    with stripe.fault(effect="error", status=500, **WORK):
+        person.subscribe()
+        call = {"key": "", "request_id": "", "outcome": "APIConnectionError"}
+        SubscribeAttempt.objects.update(calls=[call] * 500)
+        sweep_attempts(timestamp=0)
+
+    attempt = SubscribeAttempt.objects.get()
+    assert (attempt.state, len(attempt.calls)) == ("open", 50)
 
 
 def test_another_wish_waits_for_the_first_to_be_settled(person: Person, stripe: Sandbox) -> None:

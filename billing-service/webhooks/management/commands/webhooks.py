@@ -9,8 +9,9 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from errors import BillingError
-from webhooks.backfill import backfill, prune
+from webhooks.backfill import backfill
 from webhooks.models import WebhookEvent
+from webhooks.prune import prune_events
 from webhooks.replay import replay
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -71,7 +72,7 @@ class Command(BaseCommand):
 
     def _prune(self, options: dict[str, Any]) -> None:
         count = 0
-        for size in prune(timezone.now() - timedelta(days=options["days"])):
+        for size in prune_events(timezone.now() - timedelta(days=options["days"])):
             count += size
             self.stdout.write(f"{count} deleted …")
         self.stdout.write(f"{count} events were deleted.")

@@ -1,0 +1,52 @@
+"""Deletes what nobody will look at again, a batch at a time."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from subscriptions.models import CardFailure, ReconcileRun, SubscribeAttempt
+from webhooks.models import WebhookEvent
+
+_BATCH = 5000
+
+# Jobs that succeed are deleted by the worker itself. A job that failed is over as well: the
+# sweepers come back on their own, and an event keeps what went wrong.
+_JOBS = """
+DELETE FROM procrastinate_jobs WHERE status NOT IN ('todo', 'doing')
+"""
+
+
+def prune_events(before: datetime) -> Iterator[int]:
+    """Delete handled and ignored events; yield the size of each batch.
+
+    Args:
+        before: Only events received before.
+    """
+    over = (WebhookEvent.State.HANDLED, WebhookEvent.State.IGNORED)
+    yield from _delete(WebhookEvent.objects.filter(received_at__lt=before, state__in=over))
+
+
+def prune_attempts(before: datetime) -> Iterator[int]:
+    """Delete closed tries to subscribe, refused cards and comparisons with Stripe.
+
+    Args:
+        before: Only what was over before.
+    """
+    yield from _delete(SubscribeAttempt.objects.filter(closed_at__lt=before))
+    yield from _delete(CardFailure.objects.filter(at__lt=before))
+    yield from _delete(ReconcileRun.objects.filter(started_at__lt=before))
+
+
+def prune_jobs() -> None:
+    """Delete the jobs that will not run again."""
+    with connection.cursor() as cursor:
+        cursor.execute(_JOBS)
+
+
+def _delete(rows: QuerySet[Any]) -> Iterator[int]:
+    while batch := list(rows.values_list("pk", flat=True)[:_BATCH]):
+        rows.filter(pk__in=batch).delete()
+        yield len(batch)
