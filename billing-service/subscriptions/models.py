@@ -154,7 +154,7 @@ class SubscriptionChange(models.Model):
     after = models.JSONField(default=dict)
 
     def __str__(self) -> str:
-        return f"{self.subscription_id}: {self.before} → {self.after}"
+        return f"{self.at:%Y-%m-%d %H:%M}, {self.cause}"
 
 
 class SubscribeAttempt(models.Model):

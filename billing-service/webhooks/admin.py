@@ -14,16 +14,7 @@ from webhooks.replay import replay
 class WebhookEventAdmin(LookOnly[WebhookEvent]):
     """The inbox; `dead` are the events that wait for somebody to look."""
 
-    list_display = (
-        "id",
-        "type",
-        "subject",
-        "state",
-        "failures",
-        "received_at",
-        "handled_at",
-        "at_stripe",
-    )
+    list_display = ("id", "state", "type", "received_at", "failures", "subject", "handled_at")
     list_filter = ("state", "type", "received_at")
     search_fields = ("=id", "=subject", "=object_id", "=request_id", "=idempotency_key")
     search_help_text = "An exact id: event, customer, object, request or idempotency key"
@@ -39,4 +30,5 @@ class WebhookEventAdmin(LookOnly[WebhookEvent]):
     @admin.action(permissions=["change"], description="Replay")
     def replay_selected(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> None:
         """Handle events once more."""
-        self.message_user(request, f"{replay(queryset)} events are in the queue again.")
+        selected = queryset.count()
+        self.message_user(request, f"{replay(queryset)} of {selected} in the queue again.")

@@ -12,7 +12,8 @@ from django.template.response import TemplateResponse
 from subscriptions.models import ReconcileRun
 from webhooks.models import WebhookEvent
 
-_WIDTH = 420
+# Pixels: where bars begin, how long the longest is, and the whole chart with the number behind it.
+_BARS_FROM, _LONGEST_BAR, _WIDTH = 135, 205, 440
 
 _BY_STATE = """
 SELECT stripe_status, count(*) FROM subscriptions_subscription
@@ -52,10 +53,14 @@ class Bar:
     """One bar of a chart; `width` is in pixels of a fixed scale."""
 
     label: str
-    value: int
     text: str
     width: int
     y: int
+
+    @property
+    def text_x(self) -> int:
+        """Where the number begins, in the same pixels."""
+        return _BARS_FROM + self.width + 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +68,6 @@ class Chart:
     """A bar chart, drawn as inline SVG by the template."""
 
     title: str
-    unit: str
     bars: list[Bar]
 
     @property
@@ -75,10 +79,10 @@ class Chart:
 def charts() -> list[Chart]:
     """Ask the database and return the charts."""
     return [
-        _chart("Subscriptions by state", unit="", query=_BY_STATE),
-        _chart("Monthly recurring revenue", unit="", query=_REVENUE, is_money=True),
-        _chart("Failed payments by day", unit="", query=_FAILURES),
-        _chart("Webhook lag by hour, 95th percentile", unit="ms", query=_LAG),
+        _chart("Subscriptions by state", query=_BY_STATE),
+        _chart("Monthly recurring revenue", query=_REVENUE, text="{:,.2f}", of=100),
+        _chart("Failed payments by day", query=_FAILURES),
+        _chart("Webhook lag by hour, 95th percentile", query=_LAG, text="{:,.0f} ms"),
     ]
 
 
@@ -91,6 +95,8 @@ def show(request: HttpRequest) -> HttpResponse:
         **admin.site.each_context(request),
         "title": "Dashboard",
         "charts": charts(),
+        "width": _WIDTH,
+        "bars_from": _BARS_FROM,
         "pending": waiting.count(),
         "oldest": waiting.order_by("received_at").values_list("received_at", flat=True).first(),
         "dead": WebhookEvent.objects.filter(state=WebhookEvent.State.DEAD).count(),
@@ -99,7 +105,7 @@ def show(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "admin/webhooks/dashboard.html", context)
 
 
-def _chart(title: str, *, unit: str, query: str, is_money: bool = False) -> Chart:
+def _chart(title: str, *, query: str, text: str = "{:,.0f}", of: int = 1) -> Chart:
     with connection.cursor() as cursor:
         cursor.execute(query)
         rows: list[tuple[str, Any]] = cursor.fetchall()
@@ -107,11 +113,11 @@ def _chart(title: str, *, unit: str, query: str, is_money: bool = False) -> Char
     bars = [
         Bar(
             label=label,
-            value=int(value or 0),
-            text=f"{int(value or 0) / 100:,.2f}" if is_money else f"{int(value or 0):,}",
-            width=round(int(value or 0) / most * _WIDTH),
+            # Without a single event an hour has no lag, which is not a lag of nothing.
+            text="—" if value is None else text.format(int(value) / of),
+            width=round(int(value or 0) / most * _LONGEST_BAR),
             y=24 * row,
         )
         for row, (label, value) in enumerate(rows)
     ]
-    return Chart(title=title, unit=unit, bars=bars)
+    return Chart(title=title, bars=bars)

@@ -13,15 +13,15 @@ class SubscribeAttemptAdmin(LookOnly[SubscribeAttempt]):
     """Each try, how it ended, and what it sent to Stripe under which key."""
 
     list_display = (
-        "id",
+        "created_at",
         "user",
         "product_name",
         "state",
-        "resumed",
-        "created_at",
         "closed_at",
+        "resumed",
         "at_stripe",
         "timeline",
+        "id",
     )
     list_filter = ("state", "resumed", "product_name", "created_at")
     search_fields = (

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from errors import BillingError
 
@@ -56,6 +57,27 @@ class LookOnly(admin.ModelAdmin[M]):
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Only `sync` makes rows."""
         return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Head the list with what it lists: nothing here is selected "to change"."""
+        title = {"title": capfirst(str(self.opts.verbose_name_plural))}
+        return super().changelist_view(request, title | (extra_context or {}))
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        """Offer no buttons that would save nothing."""
+        looking = {
+            "title": capfirst(str(self.opts.verbose_name)),
+            "show_save": False,
+            "show_save_and_continue": False,
+        }
+        context = looking | (extra_context or {})
+        return super().changeform_view(request, object_id, form_url, context)
 
     def get_readonly_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
         """Show every column, and let none be changed."""

@@ -37,9 +37,9 @@ class SubscriptionAdmin(Mirrored[Subscription]):
     list_display = (
         "__str__",
         "user",
-        "product",
         "stripe_status",
         "our_word",
+        "product",
         "is_current",
         "current_period_end",
         "cancel_at_period_end",

@@ -18,6 +18,7 @@ from tests.delivery import deliver, run_jobs
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import DECLINED, Person
 from webhooks.models import WebhookEvent
+from webhooks.tasks import reconcile_nightly
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def act(staff: Client, action: str, *rows: object, **more: str) -> str:
 def test_every_page_opens(subscriber: Person, staff_client: Client) -> None:
     """Lists, searches and single rows of all billing models, and the pages beside them."""
     subscriber.subscribe(DECLINED)
-    ReconcileRun.objects.create()
+    reconcile_nightly(timestamp=0)
     for label in ("subscriptions", "webhooks"):
         for model in apps.get_app_config(label).get_models():
             page = listing(model)
@@ -66,6 +67,7 @@ def test_stripes_fields_cannot_be_typed(subscriber: Person, staff_client: Client
     staff_client.post(page, {"stripe_status": "canceled"})
 
     assert 'name="stripe_status"' not in shown
+    assert 'name="_save"' not in shown
     assert f"http://localhost:12111/subscriptions/{row.stripe_subscription_id}" in shown
     row.refresh_from_db()
     assert row.stripe_status == "active"
@@ -201,10 +203,26 @@ def test_the_dashboard_draws_what_is_going_on(subscriber: Person, staff_client: 
 
     assert page.count("<svg role=") == 4
     assert ">active<" in page
-    assert ">10.00 " in page
+    assert ">10.00<" in page
+    assert ">—<" in page
     assert "0 waiting" in page
     assert "Not compared with Stripe yet" in page
     assert "//" not in page.replace("http://www.w3.org/2000/svg", "").split("<main")[1]
+
+
+def test_a_comparison_is_shown_as_a_table(subscriber: Person, staff_client: Client) -> None:
+    """Staff see what differs and follow the link to the customer; the dashboard counts it."""
+    Subscription.objects.update(price_reference="price_wrong")
+    reconcile_nightly(timestamp=0)
+    (run,) = ReconcileRun.objects.all()
+    (found,) = [each for each in run.drift if each["what"] == "price_reference"]
+
+    shown = staff_client.get(f"{listing(ReconcileRun)}{run.pk}/change/").content.decode()
+    dashboard = staff_client.get("/admin/dashboard/").content.decode()
+
+    assert "<td>price_wrong</td><td>price_sandbox_basic</td>" in shown
+    assert f"/customers/{found['stripe_customer_id']}" in shown
+    assert f">{run.left} difference" in dashboard
 
 
 def test_a_new_price_can_be_put_on_sale(staff_client: Client, person: Person) -> None:
