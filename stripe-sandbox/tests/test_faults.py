@@ -181,6 +181,7 @@ def test_stripe_python_retries_what_it_should(faulty: Server, http: httpx.Client
     ("fault", "param"),
     [
         ({"effect": "explode"}, "effect"),
+        ({"effect": "error", "status": 429, "stored": True}, "stored"),
         ({}, "effect"),
         ({"effect": "error", "status": 200}, "status"),
         ({"effect": "latency", "milliseconds": "soon"}, "milliseconds"),

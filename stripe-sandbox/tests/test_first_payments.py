@@ -3,7 +3,7 @@
 import pytest
 import stripe
 
-from tests.scenes import DAY, HOUR, Scene, intent_of
+from tests.scenes import DAY, HOUR, NEW_YEAR, Scene, intent_of
 
 MONTH = 31 * DAY
 
@@ -112,3 +112,20 @@ def test_a_new_card_confirmed_by_a_client_is_kept_for_renewals(scene: Scene) -> 
         "subscription_cycle",
     )
     assert renewed.latest_invoice.status == "paid"
+
+
+def test_a_period_that_ended_before_the_first_payment_is_followed_by_the_next(
+    scene: Scene,
+) -> None:
+    """A subscription paid after its short first period is billed for the one that has begun."""
+    customer = scene.on_a_clock().customer("pm_card_authenticationRequiredOnSetup")
+    subscription = scene.subscription(customer, billing_cycle_anchor=NEW_YEAR + HOUR)
+    scene.after(2 * HOUR)
+
+    scene.authenticates(intent_of(subscription).id)
+    scene.after(4 * HOUR)
+
+    running = scene.seen(subscription)
+    assert (subscription.status, running.status) == ("incomplete", "active")
+    assert running["items"].data[0].current_period_start == NEW_YEAR + HOUR
+    assert running.latest_invoice.amount_paid == 1000

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+import stripe
+
 from tests.scenes import DAY, HOUR, NEW_YEAR, Scene, intent_of
 
 MONTH = 31 * DAY
@@ -155,3 +158,19 @@ def test_a_pause_can_end_in_debt(scene: Scene) -> None:
     assert resumed.status == "past_due"
     told = [event.type for event in scene.events(subscription.id)]
     assert "customer.subscription.resumed" in told
+
+
+def test_resuming_an_old_cycle_with_prorations_is_not_covered(scene: Scene) -> None:
+    """The rest of a period would otherwise be free; without prorations it is meant to be."""
+    subscription = scene.subscription(scene.customer())
+    scene.v1.subscriptions.pause(subscription.id)
+    anchor = {"billing_cycle_anchor": {"type": "unchanged"}}
+
+    with pytest.raises(stripe.APIError) as refused:
+        scene.v1.subscriptions.resume(subscription.id, anchor)
+    resumed = scene.v1.subscriptions.resume(
+        subscription.id, anchor | {"proration_behavior": "none"}
+    )
+
+    assert refused.value.http_status == 501
+    assert resumed.status == "active"

@@ -20,10 +20,9 @@ _cause: ContextVar[Cause | None] = ContextVar("cause", default=None)
 
 
 class RateLimited(StripeError):
-    """Too many requests, as Stripe words it; the endpoint never ran."""
+    """Too many requests, as Stripe words it."""
 
     status = 429
-    saved = False
 
 
 class InjectedError(StripeError):

@@ -28,7 +28,10 @@ def fault_from(values: dict[str, Any]) -> Fault:
         raise InvalidParameter(
             "Missing required param: effect.", code="parameter_missing", param="effect"
         )
-    return Fault(**{name: _CHECKS[name](name, value) for name, value in values.items()})
+    fault = Fault(**{name: _CHECKS[name](name, value) for name, value in values.items()})
+    if fault.stored and fault.status < 500:
+        raise InvalidParameter("Invalid stored: status must be 500 or more", param="stored")
+    return fault
 
 
 def faults_from_header(header: str) -> tuple[Fault, ...]:

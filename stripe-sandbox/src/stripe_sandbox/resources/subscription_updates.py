@@ -3,7 +3,7 @@
 from typing import Any
 
 from stripe_sandbox import changes
-from stripe_sandbox.errors import InvalidRequest, ResourceMissing
+from stripe_sandbox.errors import InvalidRequest, NotCovered, ResourceMissing
 from stripe_sandbox.events import emit
 from stripe_sandbox.paging import slice_page
 from stripe_sandbox.registry import Call, handles
@@ -252,10 +252,12 @@ def resume(call: Call) -> Json:
     subscription = work.get("subscription", call.id)
     if subscription["status"] != "paused":
         raise InvalidRequest("Only a paused subscription can be resumed.")
-    params.get("proration_behavior")
+    proration = params.get("proration_behavior", "create_prorations")
     waits = params.get("payment_behavior") == "resume_on_payment_success"
     anchor = (params.get("billing_cycle_anchor") or {}).get("type", "now")
     moment = _moment(work, subscription, params)
+    if anchor != "now" and proration != "none":
+        raise NotCovered("prorations of a resumed cycle", param="proration_behavior")
     if anchor == "now":
         _restart(work, subscription, moment, waits=waits)
     else:

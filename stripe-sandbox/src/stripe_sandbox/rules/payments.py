@@ -146,7 +146,7 @@ def settle(work: Work, intent: Json, *, authenticated: bool = False) -> Json:
 def _keep_method(work: Work, intent: Json, method: Json) -> None:
     """Attach a new card as `setup_future_usage` asks; one that is not kept pays once."""
     customer = work.find(intent["customer"] or "")
-    if customer and intent["setup_future_usage"]:
+    if customer and not customer.get("deleted") and intent["setup_future_usage"]:
         methods.attach(work, method, customer)
     elif not method["customer"]:
         method["_spent"] = True
