@@ -1,5 +1,5 @@
 # The only entry points: people and CI use the same ones. `make` lists them.
-# Needs GNU make and Python 3.11 or newer; everything else is put into this folder.
+# Needs GNU make and Python 3.11 to 3.13 with pip; everything else is put into this folder.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -133,8 +133,8 @@ help:
 # ---- what the targets above stand on
 
 $(UV): dev/requirements-uv.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-		{ echo "Python 3.11 or newer is needed as $(PYTHON); set PYTHON to another one." >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || \
+		{ echo "Python 3.11, 3.12 or 3.13 is needed as $(PYTHON); set PYTHON to another one." >&2; exit 2; }
 	@$(PYTHON) -m pip --version >/dev/null 2>&1 || \
 		{ echo "pip is missing: install it for $(PYTHON) (on Debian: python3-pip)." >&2; exit 2; }
 	@echo "Installing uv"

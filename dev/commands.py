@@ -176,7 +176,9 @@ def clean(system: System) -> None:
     take_down(system)
     system.cluster.remove()
     shutil.rmtree(system.settings.state_dir, ignore_errors=True)
-    console.print("[green]✓[/] Removed databases, logs and secrets. Signing keys are kept.")
+    settings = system.settings
+    keys = "" if settings.keys_dir.is_relative_to(settings.state_dir) else " Signing keys are kept."
+    console.print(f"[green]✓[/] Removed databases, logs and secrets.{keys}")
 
 
 def _require_free_ports(system: System) -> None:

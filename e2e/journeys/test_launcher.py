@@ -112,6 +112,7 @@ def test_up_twice_demo_and_down(terminal: Terminal) -> None:
     assert (down.returncode, clean.returncode) == (0, 0)
     assert left == []
     assert not terminal.state_dir.exists()
+    assert "are kept" not in clean.stdout
 
 
 def test_the_demo_of_a_running_system_starts_nothing(running: Running, terminal: Terminal) -> None:
