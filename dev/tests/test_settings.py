@@ -11,6 +11,7 @@ import pytest
 from dev.dotenv import read
 from dev.errors import BadSetting
 from dev.settings import ROOT, load, load_defaults
+from e2e.running import newcomers_environment
 
 
 def test_without_env_file_the_demo_runs_on_the_sandbox(root: Path) -> None:
@@ -81,6 +82,21 @@ def test_another_file_can_take_the_place_of_the_env_file(root: Path) -> None:
 
     assert settings.values["STRIPE_API_SECRET"] == "sk_test_sandbox"
     assert settings.sandbox_url is not None
+
+
+def test_the_tests_know_nothing_of_a_developers_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No test makes objects at real Stripe or rotates somebody's real signing keys."""
+    monkeypatch.setenv("STRIPE_API_SECRET", "sk_test_51Real")
+    monkeypatch.setenv("STRIPE_API_BASE", "")
+    monkeypatch.setenv("KEYS_DIR", "/home/somebody/keys")
+
+    settings = load(newcomers_environment(DEV_STATE_DIR=str(tmp_path)))
+
+    assert settings.values["STRIPE_API_SECRET"] == "sk_test_sandbox"
+    assert settings.sandbox_url is not None
+    assert settings.keys_dir == tmp_path / "keys"
 
 
 def test_a_secrets_file_that_was_cut_off_stops_nobody(root: Path) -> None:
