@@ -74,7 +74,7 @@ def free_port() -> int:
     raise AssertionError("counting has no end")
 
 
-def until(condition: Callable[[], Any], *, seconds: float = 20.0) -> Any:
+def until(condition: Callable[[], Any], *, seconds: float = 60.0) -> Any:
     """Wait for something to become true and return it.
 
     Args:

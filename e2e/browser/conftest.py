@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from dev.chromium import executable
 from e2e.running import Running
 
+# In milliseconds: other levels of `make test` share the machine.
+PATIENCE = 60_000
 # Chromium would look for updates and its own hosts, which no test of ours is about.
 FLAGS = [
     "--no-sandbox",
@@ -47,6 +49,7 @@ class Visit:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One Chromium for the session."""
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
         yield started
@@ -57,7 +60,7 @@ def browser() -> Iterator[Browser]:
 def visit(browser: Browser, running: Running) -> Iterator[Visit]:
     """A fresh browser profile; nothing it does may leave this machine."""
     context = browser.new_context(base_url=running.url, viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE)
     visit = Visit(context.new_page())
     context.on("request", visit.note_request)
     visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))

@@ -16,6 +16,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from e2e.browser.conftest import PATIENCE
+
 ROOT = Path(__file__).parent.parent.parent
 SANDBOX = ROOT / "stripe-sandbox"
 PRICE = "price_sandbox_basic"
@@ -67,11 +69,11 @@ def sandbox() -> Iterator[Sandbox]:
             yield Sandbox(url, api)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def _wait_until_it_answers(url: str) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         try:
             httpx.get(f"{url}/healthz").raise_for_status()
@@ -98,7 +100,7 @@ def opened(browser: Browser, sandbox: Sandbox) -> Iterator[Open]:
             color_scheme=scheme,  # type: ignore[arg-type]  # a plain string
         )
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE)
         context.on("request", lambda request: requested.append(request.url))
         page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text))
@@ -170,7 +172,7 @@ def test_a_developer_advances_a_clock(opened: Open, sandbox: Sandbox) -> None:
 
 def _reload_until(page: Page, words: str) -> None:
     """A clock arrives a moment after the answer, and the page has no script that would notice."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while page.locator(".facts", has_text=words).count() == 0:
         assert time.monotonic() < deadline, page.locator(".facts").inner_text()
         page.goto(urlsplit(page.url).path)

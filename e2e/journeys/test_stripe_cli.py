@@ -32,7 +32,7 @@ class Cli:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
         )
 
 
@@ -56,7 +56,7 @@ def cli(running: Running) -> Iterator[Cli]:
         finally:
             # npm's start script and the program proper end together.
             os.killpg(listener.pid, signal.SIGTERM)
-            listener.wait(10)
+            listener.wait(60)
 
 
 def test_a_triggered_event_reaches_the_inbox(cli: Cli, running: Running) -> None:

@@ -68,11 +68,11 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ga
     for running in started:
         running.process.terminate()
     for running in started:
-        running.process.wait(20)
+        running.process.wait(60)
 
 
 def _wait_for_routes(running: Gateway) -> None:
-    for _ in range(200):
+    for _ in range(1200):
         try:
             if running.get("/.well-known/jwks.json").status_code != 404:
                 return

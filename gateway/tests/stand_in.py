@@ -69,5 +69,5 @@ class Gateway:
     def request(self, method: str, path: str, **request: Any) -> httpx.Response:
         """Send a request for a path exactly as it is spelled."""
         extensions = {"target": path.encode()}
-        with httpx.Client(trust_env=False, timeout=10) as client:
+        with httpx.Client(trust_env=False, timeout=40) as client:
             return client.request(method, self.url, extensions=extensions, **request)

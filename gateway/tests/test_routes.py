@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from e2e.running import free_port
+from e2e.running import free_port, until
 from gateway.tests.stand_in import Gateway, echo
 
 PUBLIC = [
@@ -225,7 +225,7 @@ def test_log_ins_from_one_address_are_limited(
         limited.request(
             "POST", "/api/token/obtain", headers={"X-Forwarded-For": f"10.0.0.{number}"}
         ).status_code
-        for number in range(6)
+        for number in range(20)
     ]
 
     assert statuses[:3] == [200, 200, 200]
@@ -241,15 +241,16 @@ def test_the_access_log_keeps_no_secret(public: Gateway) -> None:
     )
     public.get("/nowhere?token=planted-query")
 
-    assert "planted" not in public.log.read_text()
+    assert until(lambda: any(r.get("RequestPath") == "/nowhere" for r in public.records()))
     assert any(record.get("RequestPath") == "/api/token/me" for record in public.records())
+    assert "planted" not in public.log.read_text()
 
 
 def test_a_request_id_can_be_followed(public: Gateway) -> None:
     """The one header that the access log keeps is the one that ties the logs together."""
     public.get("/api/token/me", headers={"X-Request-Id": "follow-me"})
 
-    assert "follow-me" in public.log.read_text()
+    assert until(lambda: "follow-me" in public.log.read_text())
 
 
 def test_a_dead_replica_is_left_out(
@@ -327,7 +328,7 @@ def test_pages_are_compressed(public: Gateway) -> None:
 
 def _until_200(gateway: Gateway) -> int:
     status = 0
-    for _ in range(100):
+    for _ in range(600):
         status = gateway.get("/api/docs/").status_code
         if status == 200:
             break
