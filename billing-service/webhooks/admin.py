@@ -31,4 +31,5 @@ class WebhookEventAdmin(LookOnly[WebhookEvent]):
     def replay_selected(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> None:
         """Handle events once more."""
         selected = queryset.count()
-        self.message_user(request, f"{replay(queryset)} of {selected} in the queue again.")
+        count = replay(queryset)
+        self.message_user(request, f"{count} of {selected} selected events put in the queue again.")

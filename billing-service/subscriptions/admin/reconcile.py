@@ -48,7 +48,7 @@ class ReconcileRunAdmin(LookOnly[ReconcileRun]):
                     each["what"],
                     "yes" if each.get("repaired") else "no",
                     stripe_link("customers", each["stripe_customer_id"]),
-                    each["object_id"],
+                    "—" if each["object_id"] == each["stripe_customer_id"] else each["object_id"],
                     each["ours"] or "—",
                     each["stripes"] or "—",
                 )
