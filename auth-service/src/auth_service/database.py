@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from psycopg2.errors import UndefinedColumn, UndefinedTable
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
 _TRANSACTION_POOL_SIZE = 4
@@ -71,6 +71,24 @@ def one_row(statements: Engine, sql: str, parameters: Mapping[str, Any]) -> Any 
             return cursor.fetchone()
     finally:
         connection.close()
+
+
+def bare_rows(
+    connection: Connection, sql: str, parameters: Mapping[str, Any]
+) -> list[tuple[Any, ...]]:
+    """Run one statement of an open connection on the bare driver, for the path of every log-in.
+
+    Args:
+        connection: Its transaction, if it has one, holds for the statement too.
+        sql: With psycopg2's `%(name)s` places.
+        parameters: By name.
+
+    Returns:
+        All rows; none where the statement returns no rows at all.
+    """
+    with connection.connection.cursor() as cursor:  # type: ignore[attr-defined] # psycopg2's own
+        cursor.execute(sql, parameters)
+        return list(cursor.fetchall()) if cursor.description else []
 
 
 def lacks_schema(error: Exception) -> bool:

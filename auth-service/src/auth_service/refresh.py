@@ -11,10 +11,10 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Engine, Row, delete, select, text, update
+from sqlalchemy import Connection, Engine, Row, delete, select, update
 
 from auth_service.audit import Origin, record
-from auth_service.database import one_row
+from auth_service.database import bare_rows, one_row
 from auth_service.errors import InvalidCredentials, InvalidToken
 from auth_service.tables import refresh_family, users
 from auth_service.tokens import RefreshGrant, Subject, VerifiedClaims
@@ -44,11 +44,11 @@ RETURNING f.head_exp, f.epoch, u.is_staff, u.is_superuser
 _START = """
 WITH begun AS (
     INSERT INTO refresh_family (id, user_id, epoch, head_jti, head_iat, head_exp, absolute_exp)
-    SELECT :family, id, auth_epoch, :jti, :now, :head_exp, :absolute_exp FROM users
-    WHERE id = :user AND is_active AND auth_epoch = :epoch
+    SELECT %(family)s, id, auth_epoch, %(jti)s, %(now)s, %(head_exp)s, %(absolute_exp)s FROM users
+    WHERE id = %(user)s AND is_active AND auth_epoch = %(epoch)s
     RETURNING user_id
 )
-UPDATE users SET last_login_at = :at FROM begun WHERE users.id = begun.user_id
+UPDATE users SET last_login_at = %(at)s FROM begun WHERE users.id = begun.user_id
 RETURNING users.id
 """
 
@@ -108,8 +108,9 @@ class RefreshFamilies:
             issued_at=issued_at,
             expires_at=min(issued_at + self.token_lifetime_seconds, absolute),
         )
-        begun = connection.execute(
-            text(_START),
+        begun = bare_rows(
+            connection,
+            _START,
             {
                 "family": grant.family_id,
                 "jti": grant.jti,
@@ -121,7 +122,7 @@ class RefreshFamilies:
                 "epoch": subject.auth_epoch,
             },
         )
-        if begun.first() is None:
+        if not begun:
             raise InvalidCredentials
         return grant
 

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Exists, bindparam, delete, exists, select, text
+from sqlalchemy import Connection, Exists, delete, exists, select, text
 
+from auth_service.database import bare_rows
 from auth_service.errors import TooManyAttempts
 from auth_service.tables import known_source, throttle_bucket
 
@@ -36,13 +37,20 @@ ON CONFLICT (key) DO UPDATE SET
 """)
 
 # Most log-ins find nothing to forgive and a source noted today: then nothing is written.
-_FORGIVE_AND_REMEMBER = text("""
-WITH forgiven AS (DELETE FROM throttle_bucket WHERE key = :key)
+_FORGIVE_AND_REMEMBER = """
+WITH forgiven AS (DELETE FROM throttle_bucket WHERE key = %(key)s)
 INSERT INTO known_source (key, last_success_at)
-SELECT :key, :now
-WHERE NOT EXISTS (SELECT FROM known_source WHERE key = :key AND last_success_at >= :stale)
-ON CONFLICT (key) DO UPDATE SET last_success_at = :now
-""")
+SELECT %(key)s, %(now)s
+WHERE NOT EXISTS (SELECT FROM known_source WHERE key = %(key)s AND last_success_at >= %(stale)s)
+ON CONFLICT (key) DO UPDATE SET last_success_at = %(now)s
+"""
+
+_OPEN_BUCKETS = """
+SELECT key, failures, last_failed_at, expires_at, EXISTS (
+    SELECT FROM known_source WHERE key = %(pair)s AND last_success_at > %(remembered)s
+)
+FROM throttle_bucket WHERE key = ANY(%(keys)s) AND expires_at > %(now)s
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +69,14 @@ class Attempt:
     account_key: bytes
     source_key: bytes
     pair_key: bytes
+
+
+class _Bucket(NamedTuple):
+    key: bytes
+    failures: int
+    last_failed_at: datetime
+    expires_at: datetime
+    is_known: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,18 +111,20 @@ class LoginThrottle:
         Raises:
             TooManyAttempts: Says after how many seconds the last of the buckets opens again.
         """
-        keys = [attempt.pair_key, attempt.source_key, attempt.account_key]
-        rows = connection.execute(
-            select(throttle_bucket, _is_known(attempt, now=now).label("is_known")).where(
-                throttle_bucket.c.key.in_(bindparam("keys", keys, expanding=True)),
-                throttle_bucket.c.expires_at > now,
-            )
-        ).all()
-        watched = self._limits_for(attempt, is_known=any(row.is_known for row in rows))
+        parameters = {
+            "keys": [attempt.pair_key, attempt.source_key, attempt.account_key],
+            "pair": attempt.pair_key,
+            "remembered": now - KNOWN_SOURCE_MEMORY,
+            "now": now,
+        }
+        rows = bare_rows(connection, _OPEN_BUCKETS, parameters)
+        # The driver hands a key out as a view that equals no bytes.
+        buckets = [_Bucket(bytes(key), *others) for key, *others in rows]
+        watched = self._limits_for(attempt, is_known=any(bucket.is_known for bucket in buckets))
         opens = [
-            self._opens_at(row, attempt, limit=watched[bytes(row.key)])
-            for row in rows
-            if bytes(row.key) in watched
+            self._opens_at(bucket, attempt, limit=watched[bucket.key])
+            for bucket in buckets
+            if bucket.key in watched
         ]
         latest = max((moment for moment in opens if moment), default=now)
         if latest > now:
@@ -130,7 +148,8 @@ class LoginThrottle:
 
     def record_success(self, connection: Connection, attempt: Attempt, *, now: datetime) -> None:
         """Forgive the account's failures from this source and remember the source."""
-        connection.execute(
+        bare_rows(
+            connection,
             _FORGIVE_AND_REMEMBER,
             {"key": attempt.pair_key, "now": now, "stale": now - timedelta(days=1)},
         )
@@ -146,14 +165,12 @@ class LoginThrottle:
             limits[attempt.account_key] = self.limits.account_failures
         return limits
 
-    def _opens_at(self, row: Any, attempt: Attempt, *, limit: int) -> datetime | None:
-        if row.failures < limit:
+    def _opens_at(self, bucket: _Bucket, attempt: Attempt, *, limit: int) -> datetime | None:
+        if bucket.failures < limit:
             return None
-        if row.key == attempt.pair_key:
-            opens: datetime = row.last_failed_at + backoff(row.failures - limit)
-        else:
-            opens = row.expires_at
-        return opens
+        if bucket.key == attempt.pair_key:
+            return bucket.last_failed_at + backoff(bucket.failures - limit)
+        return bucket.expires_at
 
     def _key(self, *parts: str) -> bytes:
         message = "\0".join(parts).encode()

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from auth_service.audit import Origin
 from auth_service.clock import utc_now
 from auth_service.commands.context import complain, settings_or_exit
-from auth_service.database import UNMIGRATED, lacks_schema, open_engine
+from auth_service.database import UNDEFINED, UNMIGRATED, lacks_schema, open_engine
 from auth_service.errors import AuthError
 from auth_service.password_rules import objections_to
 from auth_service.passwords import hash_password
@@ -94,7 +94,7 @@ def _engine() -> Iterator[Engine]:
         complain(error.detail)
     except OperationalError as error:
         complain(f"The database cannot be reached: {str(error.orig).strip()}")
-    except ProgrammingError as error:
+    except (ProgrammingError, *UNDEFINED) as error:
         if not lacks_schema(error):
             raise
         complain(UNMIGRATED)

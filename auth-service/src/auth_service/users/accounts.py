@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, or_, select
 
+from auth_service.database import bare_rows
 from auth_service.errors import UserNotFound
 from auth_service.tables import feed_position, users
 from auth_service.throttle import normalised
@@ -49,7 +50,15 @@ class User:
         )
 
 
-COLUMNS = tuple(users.c[field.name] for field in fields(User))
+_NAMES = tuple(field.name for field in fields(User))
+COLUMNS = tuple(users.c[name] for name in _NAMES)
+
+# Every log-in and every token that is shown to us ends in one of these two.
+_GET = f"SELECT {', '.join(_NAMES)} FROM users WHERE id = %(id)s AND deleted_at IS NULL"  # noqa: S608 # our own names
+_FIND = f"""
+SELECT {", ".join(_NAMES)}, password_hash FROM users
+WHERE username_key = %(key)s AND deleted_at IS NULL
+"""  # noqa: S608 # the same
 
 
 def user_of(row: Row[*tuple[Any, ...]]) -> User:
@@ -64,20 +73,20 @@ def get(connection: Connection, user_id: UUID) -> User:
     Raises:
         UserNotFound: Never there, or deleted.
     """
-    query = select(*COLUMNS).where(users.c.id == user_id, users.c.deleted_at.is_(None))
-    row = connection.execute(query).first()
-    if row is None:
+    found = bare_rows(connection, _GET, {"id": user_id})
+    if not found:
         raise UserNotFound
-    return user_of(row)
+    return _user_of_bare(found[0])
 
 
 def find_with_hash(connection: Connection, username: str) -> tuple[User, str] | None:
     """Look an account up by name for a log-in, with its password hash."""
-    query = select(*COLUMNS, users.c.password_hash).where(
-        users.c.username_key == normalised(username), users.c.deleted_at.is_(None)
-    )
-    row = connection.execute(query).first()
-    return (user_of(row), row.password_hash) if row else None
+    found = bare_rows(connection, _FIND, {"key": normalised(username)})
+    return (_user_of_bare(found[0]), found[0][-1]) if found else None
+
+
+def _user_of_bare(row: tuple[Any, ...]) -> User:
+    return User(**dict(zip(_NAMES, row, strict=False)))
 
 
 def page(connection: Connection, *, search: str, after: UUID | None, limit: int) -> Sequence[User]:
