@@ -151,6 +151,27 @@ def test_an_unpaid_update_is_forgotten(scene: Scene) -> None:
     assert forgotten.latest_invoice.status == "void"
 
 
+def test_voiding_the_invoice_gives_an_update_up(scene: Scene) -> None:
+    """The subscription stays what it was, and its event tells so."""
+    customer = scene.customer()
+    subscription = scene.subscription(customer)
+    scene.pays_with(customer, "pm_card_authenticationRequired")
+    updated = scene.v1.subscriptions.update(
+        subscription.id,
+        {
+            "items": [{"id": subscription["items"].data[0].id, "price": PRO}],
+            "payment_behavior": "pending_if_incomplete",
+            "proration_behavior": "always_invoice",
+        },
+    )
+
+    scene.v1.invoices.void_invoice(updated.latest_invoice)
+
+    given_up = scene.seen(subscription)
+    assert (given_up.status, given_up.pending_update) == ("active", None)
+    assert given_up["items"].data[0].price.id == BASIC
+
+
 def test_an_update_that_must_be_paid_changes_nothing_when_it_is_not(scene: Scene) -> None:
     """`error_if_incomplete` answers 402 and leaves no trace."""
     customer = scene.customer()

@@ -242,7 +242,8 @@ def void(call: Call) -> Json:
             f"this one is {invoice['status']}.",
             code="status_transition_invalid",
         )
-    return invoices.void(call.work, invoice)
+    cycle.forget_update_of(call.work, invoices.void(call.work, invoice))
+    return invoice
 
 
 @handles("invoices.mark_uncollectible")

@@ -128,6 +128,17 @@ def drop_pending_update(work: Work, subscription: Json) -> None:
     emit(work, "customer.subscription.pending_update_expired", kept)
 
 
+def forget_update_of(work: Work, invoice: Json) -> None:
+    """Forget the update that waited for a voided invoice; that is how one is given up.
+
+    Source: https://docs.stripe.com/billing/subscriptions/pending-updates.
+    """
+    billed = invoices.subscription_of(invoice)
+    subscription = work.find(billed) if billed else None
+    if subscription and subscription.get("_pending_invoice") == invoice["id"]:
+        drop_pending_update(work, subscription)
+
+
 @due("invoice.finalize")
 def finalize(work: Work, invoice: Json) -> None:
     """Finalise a draft after its hour, and collect it."""
