@@ -1,20 +1,27 @@
 """What a subscriber can do to a subscription: end it, keep it, change it."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from subscriptions import limits
 from subscriptions.catalogue import product_on_sale
-from subscriptions.errors import MissingAtStripe, PaymentGatewayRefused, WrongState
-from subscriptions.models import Subscription, SubscriptionProduct
+from subscriptions.errors import (
+    CardDeclined,
+    MissingAtStripe,
+    PaymentGatewayRefused,
+    WrongState,
+)
+from subscriptions.models import PaymentMethod, Subscription, SubscriptionProduct
 from subscriptions.reading import current_subscription
 from subscriptions.statuses import ENDED
 from subscriptions.stripe_gateway import subscriptions as stripe_subscriptions
 from subscriptions.stripe_gateway.client import time_budget
-from subscriptions.stripe_gateway.invoices import preview_change
-from subscriptions.stripe_gateway.objects import StripeSubscription
+from subscriptions.stripe_gateway.invoices import preview_change, void_invoice
+from subscriptions.stripe_gateway.objects import StripeSubscription, decline_of
 from subscriptions.sync import Truth, refresh_customer, save_answer
 
 _CHANGEABLE = ("active", "trialing")
@@ -66,11 +73,19 @@ def cancel_row(row: Subscription, *, at_period_end: bool) -> None:
             ),
         )
     else:
-        _apply(
-            row,
-            cause="cancel",
-            call=lambda: stripe_subscriptions.cancel_subscription(row.stripe_subscription_id),
-        )
+        _end(row, cause="cancel")
+
+
+def _end(row: Subscription, *, cause: str) -> None:
+    with time_budget():
+        try:
+            answer = stripe_subscriptions.cancel_subscription(row.stripe_subscription_id)
+        except (MissingAtStripe, PaymentGatewayRefused):
+            # Ended is what was wanted; an earlier call whose answer was lost may have done it.
+            if not _has_ended(row, cause=cause):
+                raise
+        else:
+            save_answer(row.customer, truth=Truth(subscriptions=(answer,)), cause=cause)
 
 
 def resume(user_id: UUID) -> None:
@@ -96,33 +111,95 @@ def resume(user_id: UUID) -> None:
     )
 
 
-def change(user_id: UUID, *, product_name: str) -> None:
+def change(user_id: UUID, *, product_name: str, source: str | None) -> str | None:
     """Move a user's subscription to another product, prorated.
 
     A dearer product is charged for at once, a cheaper one leaves a credit for the next invoice.
+    If the card's bank wants its owner, the change waits at Stripe; a webhook tells of its end.
 
     Args:
         user_id: Whose.
         product_name: What to move to.
+        source: The caller's address, for counting refused cards.
+
+    Returns:
+        The secret with which the owner completes the payment, if it waits for that.
 
     Raises:
         UnknownProduct: It is not on sale.
         WrongState: It is the one they have, or the subscription is not in good standing.
         CardDeclined: The difference could not be paid; nothing has changed.
+        TooManyCardFailures: Too many cards were refused lately.
     """
     row, product = _changeable(user_id, product_name=product_name)
-    key = f"change:{row.stripe_subscription_id}:{uuid4()}"
-    _apply(
-        row,
-        cause=f"change to {product.name}",
-        call=lambda: stripe_subscriptions.change_price(
-            row.stripe_subscription_id,
-            item_id=row.stripe_item_id,
-            price=product.price_reference,
-            charge_now=_is_dearer(product, than=row),
-            key=key,
-        ),
-    )
+    if not _is_dearer(product, than=row):
+        _move(row, product=product)
+        return None
+    card = _paying_card(row)
+    reference = card.stripe_payment_method_id if card else row.payment_method_reference
+    limits.refuse_if_too_many_failures(user_id=user_id, source=source, payment_method=reference)
+    limits.refuse_failing_card(card.fingerprint if card else "")
+    try:
+        return _move(row, product=product)
+    except CardDeclined as refusal:
+        limits.remember_failure(
+            user_id=user_id,
+            source=source,
+            payment_method=reference,
+            fingerprint=refusal.fingerprint or (card.fingerprint if card else ""),
+            code=refusal.members["decline_code"],
+        )
+        raise
+
+
+def _move(row: Subscription, *, product: SubscriptionProduct) -> str | None:
+    cause = f"change to {product.name}"
+    with time_budget():
+        if row.pending_price_reference:
+            row = _without_waiting_change(row, cause=cause)
+            if row.price_reference == product.price_reference:
+                return None
+        changed = _apply(
+            row,
+            cause=cause,
+            call=lambda: stripe_subscriptions.change_price(
+                row.stripe_subscription_id,
+                item_id=row.stripe_item_id,
+                price=product.price_reference,
+                charge_now=_is_dearer(product, than=row),
+                key=f"change:{row.stripe_subscription_id}:{uuid4()}",
+            ),
+        )
+        if not changed.pending_price_id:
+            return None
+        return _secret_or_decline(changed, cause=cause)
+
+
+def _secret_or_decline(changed: StripeSubscription, *, cause: str) -> str:
+    """Tell the owner how to pay for a change that waits, or give it up if the bank said no."""
+    invoice = changed.latest_invoice
+    if invoice is None or not invoice.payment_intent_id:
+        return ""
+    payment = stripe_subscriptions.fetch_payment_intent(invoice.payment_intent_id)
+    if payment.status != "requires_payment_method":
+        return payment.client_secret
+    void_invoice(invoice.id, key=f"give-up:{invoice.id}:{uuid4()}")
+    refresh_customer(changed.stripe_customer_id, cause=cause, with_payment_methods=False)
+    raise decline_of(payment)
+
+
+def _without_waiting_change(row: Subscription, *, cause: str) -> Subscription:
+    """Give up an earlier change that is not paid; it may have been paid a moment ago."""
+    with contextlib.suppress(MissingAtStripe, PaymentGatewayRefused):
+        void_invoice(row.latest_invoice_id, key=f"give-up:{row.latest_invoice_id}:{uuid4()}")
+    refresh_customer(row.customer.stripe_customer_id or "", cause=cause, with_payment_methods=False)
+    return current_subscription(row.user_id)
+
+
+def _paying_card(row: Subscription) -> PaymentMethod | None:
+    cards = row.customer.payment_methods.filter(detached_at=None)
+    named = cards.filter(stripe_payment_method_id=row.payment_method_reference)
+    return named.first() or cards.filter(is_default=True).first()
 
 
 def preview(user_id: UUID, *, product_name: str) -> Preview:
@@ -137,7 +214,7 @@ def preview(user_id: UUID, *, product_name: str) -> Preview:
     """
     row, product = _changeable(user_id, product_name=product_name)
     charge_now = _is_dearer(product, than=row)
-    with time_budget():
+    with time_budget(), _ended_is_told(row, cause="change previewed"):
         invoice = preview_change(
             stripe_customer_id=row.customer.stripe_customer_id or "",
             stripe_subscription_id=row.stripe_subscription_id,
@@ -155,18 +232,30 @@ def preview(user_id: UUID, *, product_name: str) -> Preview:
     )
 
 
-def _apply(row: Subscription, *, cause: str, call: Callable[[], StripeSubscription]) -> None:
-    with time_budget():
-        try:
-            answer = call()
-        except (MissingAtStripe, PaymentGatewayRefused):
-            # It may have ended behind our back: learn that, then say so.
-            refresh_customer(row.customer.stripe_customer_id or "", cause=cause)
-            row.refresh_from_db()
-            if row.stripe_status in ENDED:
-                raise WrongState("The subscription has ended.") from None
-            raise
+def _apply(
+    row: Subscription, *, cause: str, call: Callable[[], StripeSubscription]
+) -> StripeSubscription:
+    with time_budget(), _ended_is_told(row, cause=cause):
+        answer = call()
         save_answer(row.customer, truth=Truth(subscriptions=(answer,)), cause=cause)
+        return answer
+
+
+@contextlib.contextmanager
+def _ended_is_told(row: Subscription, *, cause: str) -> Iterator[None]:
+    """Where Stripe refuses because the subscription ended behind our back, learn and say that."""
+    try:
+        yield
+    except (MissingAtStripe, PaymentGatewayRefused):
+        if not _has_ended(row, cause=cause):
+            raise
+        raise WrongState("The subscription has ended.") from None
+
+
+def _has_ended(row: Subscription, *, cause: str) -> bool:
+    refresh_customer(row.customer.stripe_customer_id or "", cause=cause)
+    row.refresh_from_db()
+    return row.stripe_status in ENDED
 
 
 def _not_ended(user_id: UUID) -> Subscription:

@@ -28,6 +28,13 @@ class Customer(models.Model):
     sync_version = models.PositiveBigIntegerField(default=0)
     synced_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    # Whoever makes the customer at Stripe, other than a try to subscribe, holds the row until
+    # then; set without an id, it says that Stripe may have one already, under the row's key.
+    making_until = models.DateTimeField(null=True, blank=True)
+    # The page at Stripe on which the user may still subscribe; closed before we do it ourselves.
+    checkout_session = models.CharField(max_length=255, blank=True)
+    # The setup whose card a webhook made the default last; hearing of it again changes nothing.
+    adopted_setup = models.CharField(max_length=255, blank=True)
     # Set when the object no longer exists at Stripe; the row stays as a tombstone.
     deleted_at = models.DateTimeField(null=True, blank=True)
 
@@ -102,6 +109,8 @@ class Subscription(models.Model):
         SubscriptionProduct, on_delete=models.SET_NULL, null=True, blank=True
     )
     price_reference = models.CharField(max_length=255, blank=True)
+    # The price it changes to once the difference is paid; Stripe forgets it after a day.
+    pending_price_reference = models.CharField(max_length=255, blank=True)
     unit_amount = models.PositiveBigIntegerField(null=True, blank=True)
     currency = models.CharField(max_length=3, blank=True)
     interval = models.CharField(max_length=8, blank=True)

@@ -20,7 +20,7 @@ _SECRET_BUDGET_SECONDS = 5.0
 _CURRENT = """
 SELECT s.stripe_status, s.current_period_start, s.current_period_end, s.stripe_subscription_id,
        s.price_reference, s.purchased_at, s.access_until, s.cancel_at_period_end,
-       s.hosted_invoice_url, p.name
+       s.hosted_invoice_url, p.name, s.pending_price_reference
 FROM subscriptions_subscription AS s
 LEFT JOIN subscriptions_subscriptionproduct AS p ON p.id = s.product_id
 WHERE s.user_id = %s AND s.is_current
@@ -41,7 +41,9 @@ def status_body(user_id: UUID, *, client_secret: str | None = None) -> dict[str,
     row = _current(user_id)
     if row is None:
         raise NoSubscription
-    status, start, end, subscription_id, price, purchased, access, at_end, invoice, _ = row
+    status, start, end, subscription_id, price, purchased, access, at_end, invoice, *_, pending = (
+        row
+    )
     return {
         "status": our_status(status, access_until=access, now=datetime.now(UTC)),
         "payment_gateway_status": status,
@@ -53,7 +55,11 @@ def status_body(user_id: UUID, *, client_secret: str | None = None) -> dict[str,
         "access_until": _text(access),
         "cancel_at_period_end": at_end,
         "next_action": _next_action(
-            status, subscription_id=subscription_id, invoice=invoice, client_secret=client_secret
+            status,
+            change_waits=bool(pending),
+            subscription_id=subscription_id,
+            invoice=invoice,
+            client_secret=client_secret,
         ),
     }
 
@@ -95,12 +101,17 @@ def _current(user_id: UUID) -> tuple[Any, ...] | None:
 
 
 def _next_action(
-    status: str, *, subscription_id: str, invoice: str, client_secret: str | None
+    status: str,
+    *,
+    change_waits: bool,
+    subscription_id: str,
+    invoice: str,
+    client_secret: str | None,
 ) -> dict[str, Any] | None:
     """Say how the user can complete a payment that waits for them."""
     if status == "past_due":
         return {"type": "pay_invoice", "client_secret": None, "hosted_invoice_url": invoice}
-    if status != "incomplete":
+    if status != "incomplete" and not (change_waits and status in ("active", "trialing")):
         return None
     secret = _ask_for_secret(subscription_id) if client_secret is None else client_secret
     return {

@@ -12,6 +12,8 @@ from subscriptions.stripe_gateway.objects import StripePrice, StripeSubscription
 
 # What a person reading a timeline wants to see change.
 _TOLD = ("stripe_status", "price_reference", "cancel_at_period_end", "current_period_end")
+# An event's type or a product's name may be longer; a timeline is no reason to fail.
+_LONGEST_CAUSE = 64
 
 
 def write_subscription(
@@ -34,7 +36,7 @@ def write_subscription(
     before = _told(row) if row.pk else {}
     row.stripe_subscription_id = found.id
     row.customer, row.user_id = customer, customer.user_id
-    for name, value in _columns(found, grace=grace).items():
+    for name, value in _columns(found, row=row, grace=grace).items():
         setattr(row, name, value)
     row.save()
     _note_change(row, before=before, cause=cause)
@@ -62,7 +64,7 @@ def differences(
         found: What Stripe says.
         grace: How long `past_due` still gives access.
     """
-    columns = _columns(found, grace=grace)
+    columns = _columns(found, row=row, grace=grace)
     del columns["synced_at"]
     return {
         name: (getattr(row, name), value)
@@ -113,7 +115,7 @@ def _rank(row: Subscription) -> tuple[bool, bool, datetime, int]:
     return row.is_live, row.stripe_status not in ENDED, row.purchased_at, row.pk
 
 
-def _columns(found: StripeSubscription, *, grace: timedelta) -> dict[str, Any]:
+def _columns(found: StripeSubscription, *, row: Subscription, grace: timedelta) -> dict[str, Any]:
     price, invoice = found.price, found.latest_invoice
     price_id = price.id if price else ""
     return {
@@ -121,6 +123,7 @@ def _columns(found: StripeSubscription, *, grace: timedelta) -> dict[str, Any]:
         "stripe_item_id": found.item_id,
         "product": _product_of(price) if price else None,
         "price_reference": price_id,
+        "pending_price_reference": found.pending_price_id,
         "unit_amount": price.unit_amount if price else None,
         "currency": price.currency if price else "",
         "interval": price.interval if price else "",
@@ -130,13 +133,7 @@ def _columns(found: StripeSubscription, *, grace: timedelta) -> dict[str, Any]:
         "cancel_at_period_end": found.cancel_at_period_end,
         "cancel_at": found.cancel_at,
         "ended_at": found.ended_at,
-        "access_until": access_end(
-            found.status,
-            period_end=found.current_period_end,
-            unpaid_since=invoice.created if invoice else None,
-            ended_at=found.ended_at,
-            grace=grace,
-        ),
+        "access_until": _access_until(found, row=row, grace=grace),
         "latest_invoice_id": invoice.id if invoice else "",
         "latest_invoice_status": invoice.status if invoice else "",
         "hosted_invoice_url": invoice.hosted_invoice_url if invoice else "",
@@ -145,6 +142,24 @@ def _columns(found: StripeSubscription, *, grace: timedelta) -> dict[str, Any]:
         "synced_at": timezone.now(),
         "deleted_at": None,
     }
+
+
+def _access_until(
+    found: StripeSubscription, *, row: Subscription, grace: timedelta
+) -> datetime | None:
+    invoice = found.latest_invoice
+    until = access_end(
+        found.status,
+        period_end=found.current_period_end,
+        unpaid_since=invoice.created if invoice else None,
+        ended_at=found.ended_at,
+        grace=grace,
+    )
+    still_unpaid = found.status == row.stripe_status == "past_due"
+    if still_unpaid and until is not None and row.access_until is not None:
+        # A further invoice that is not paid either gives no further grace.
+        return min(until, row.access_until)
+    return until
 
 
 def _product_of(price: StripePrice) -> SubscriptionProduct | None:
@@ -174,7 +189,7 @@ def _note_change(row: Subscription, *, before: dict[str, Any], cause: str) -> No
     if changed:
         SubscriptionChange.objects.create(
             subscription=row,
-            cause=cause,
+            cause=cause[:_LONGEST_CAUSE],
             before={name: before[name] for name in changed if name in before},
             after={name: after[name] for name in changed},
         )

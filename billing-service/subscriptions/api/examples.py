@@ -11,7 +11,8 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     location=OpenApiParameter.HEADER,
     required=False,
     type=str,
-    description="Repeat a call safely: the same key and body get the first call's answer.",
+    description="Repeat a call safely: the same key and body subscribe, or try a card, once. "
+    "A refusal is repeated as it was; a success answers with the subscription as it is now.",
 )
 
 _REFUSALS: dict[int, tuple[str, dict[str, Any]]] = {
@@ -142,6 +143,7 @@ CHANGE = [
         "To the dearer one", value={"subscription_product": "pro_subscription"}, request_only=True
     ),
     _answer("Changed", {**_STATUS, "price_reference": "price_sandbox_pro"}),
+    _answer("3-D Secure is wanted first", {**_STATUS, "next_action": _AUTHENTICATE["next_action"]}),
 ]
 PREVIEW = [
     CHANGE[0],

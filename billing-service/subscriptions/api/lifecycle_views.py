@@ -9,7 +9,7 @@ from rest_framework.views import APIView
 
 from subscriptions import lifecycle
 from subscriptions.api import examples
-from subscriptions.api.caller import user_id_of
+from subscriptions.api.caller import source_of, user_id_of
 from subscriptions.api.serializers import CancelRequest, ChangeRequest, PreviewBody, StatusBody
 from subscriptions.reading import status_body
 
@@ -62,18 +62,22 @@ class ChangeView(APIView):
         operation_id="change",
         summary="Change the caller's product",
         request=ChangeRequest,
-        responses={200: StatusBody, **examples.refusals(400, 401, 404, 409, 503)},
+        responses={200: StatusBody, **examples.refusals(400, 401, 404, 409, 429, 503)},
         examples=examples.CHANGE,
     )
     def post(self, request: Request) -> Response:
         """Change now, prorated: a dearer product is charged at once, a cheaper one leaves a credit.
 
-        If the charge fails, nothing has changed.
+        If the charge fails, nothing has changed. If the card's bank wants its owner, the answer
+        shows the old product and a `next_action`; once that is completed, the status shows the
+        new product without a further call.
         """
         wanted = _validated(ChangeRequest(data=request.data))
         user_id = user_id_of(request)
-        lifecycle.change(user_id, product_name=wanted["subscription_product"])
-        return Response(status_body(user_id))
+        secret = lifecycle.change(
+            user_id, product_name=wanted["subscription_product"], source=source_of(request)
+        )
+        return Response(status_body(user_id, client_secret=secret))
 
 
 class ChangePreviewView(APIView):

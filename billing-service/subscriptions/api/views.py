@@ -98,9 +98,12 @@ class EntitlementsView(LeanView):
         body = entitlements_body(user_id)
         tag = entity_tag(body)
         known = request.META.get("HTTP_IF_NONE_MATCH", "")
-        if tag in [each.strip().removeprefix("W/") for each in known.split(",")]:
-            return HttpResponse(status=304, headers={"ETag": tag, "Cache-Control": "private"})
-        return private_json(body, ETag=tag)
+        response = private_json(body, ETag=tag)
+        if {tag, "*"} & {each.strip().removeprefix("W/") for each in known.split(",")}:
+            # What stays says how to keep the answer the caller has (RFC 9110 section 15.4.5).
+            response.status_code, response.content = 304, b""
+            del response["Content-Type"]
+        return response
 
 
 class ProductsView(APIView):

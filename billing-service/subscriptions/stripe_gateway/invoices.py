@@ -61,6 +61,19 @@ def preview_change(
     return read_invoice(data)
 
 
+def void_invoice(invoice: str, *, key: str) -> None:
+    """Let an open invoice count for nothing; a change that waits for it is forgotten.
+
+    Args:
+        invoice: `in_…`.
+        key: Idempotency key.
+
+    Raises:
+        PaymentGatewayRefused: The invoice is no longer open.
+    """
+    call("post", "/v1/invoices/{}/void", invoice, key=key)
+
+
 def pay_invoice(invoice: str, *, payment_method: str, key: str) -> StripeInvoice:
     """Try once more to collect an open invoice.
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from subscriptions.errors import CardDeclined
+
 
 @dataclass(frozen=True, kw_only=True)
 class StripePaymentMethod:
@@ -59,6 +61,8 @@ class StripeSubscription:
     status: str
     item_id: str
     price: StripePrice | None
+    # What it changes to once its latest invoice is paid.
+    pending_price_id: str
     current_period_start: datetime | None
     current_period_end: datetime | None
     cancel_at_period_end: bool
@@ -149,12 +153,14 @@ def read_subscription(data: dict[str, Any]) -> StripeSubscription:
     items = (data.get("items") or {}).get("data") or [{}]
     item, metadata = items[0], data.get("metadata") or {}
     invoice = data.get("latest_invoice")
+    changing = (data.get("pending_update") or {}).get("subscription_items") or [{}]
     return StripeSubscription(
         id=data["id"],
         stripe_customer_id=id_of(data.get("customer")),
         status=data["status"],
         item_id=item.get("id") or "",
         price=read_price(item["price"]) if item.get("price") else None,
+        pending_price_id=id_of(changing[0].get("price")),
         current_period_start=moment(item.get("current_period_start")),
         current_period_end=moment(item.get("current_period_end")),
         cancel_at_period_end=bool(data.get("cancel_at_period_end")),
@@ -195,6 +201,15 @@ def read_payment_intent(data: dict[str, Any]) -> StripePaymentIntent:
         decline_code=failure.get("decline_code") or failure.get("code") or "",
         decline_message=failure.get("message") or "",
         fingerprint=card.get("fingerprint") or "",
+    )
+
+
+def decline_of(payment: StripePaymentIntent) -> CardDeclined:
+    """Turn a payment whose last try failed into a refusal."""
+    return CardDeclined(
+        payment.decline_message or "Your card was declined.",
+        decline_code=payment.decline_code or "generic_decline",
+        fingerprint=payment.fingerprint,
     )
 
 

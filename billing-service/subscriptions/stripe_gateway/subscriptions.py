@@ -124,7 +124,8 @@ def change_price(
 ) -> StripeSubscription:
     """Move a subscription to another price, prorated to the second.
 
-    A payment that fails leaves the subscription as it was (`error_if_incomplete`).
+    Until the difference is paid the subscription stays as it was, and the answer tells the price
+    that waits (`pending_if_incomplete`); Stripe forgets it within a day.
 
     Args:
         stripe_subscription_id: `sub_…`.
@@ -132,9 +133,6 @@ def change_price(
         price: The new price.
         charge_now: Invoice the difference at once; otherwise it goes on the next invoice.
         key: Idempotency key.
-
-    Raises:
-        CardDeclined: The difference could not be paid, or its payment needs authentication.
     """
     data = call(
         "post",
@@ -143,7 +141,7 @@ def change_price(
         params={
             "items": [{"id": item_id, "price": price}],
             "proration_behavior": "always_invoice" if charge_now else "create_prorations",
-            "payment_behavior": "error_if_incomplete",
+            "payment_behavior": "pending_if_incomplete" if charge_now else "error_if_incomplete",
             "expand": _EXPAND,
         },
         key=key,

@@ -1,6 +1,9 @@
 """Ending, keeping and changing a subscription, and paying it with another card."""
 
+from typing import Any
+
 import pytest
+from django.conf import settings
 
 from subscriptions.catalogue import mirror_price
 from subscriptions.models import (
@@ -69,6 +72,83 @@ def test_the_dearer_product_is_charged_at_once(subscriber: Person) -> None:
     assert body["price_reference"] == "price_sandbox_pro"
     charges = subscriber.stripe.charges_of(subscriber.id)
     assert [charge["amount"] for charge in charges] == [preview["due_now"]["amount"], 1000]
+
+
+def _pays_with(person: Person, payment_method: str) -> None:
+    """Let the subscription be paid with another card, as if chosen in the dashboard."""
+    (customer,) = person.stripe.customers_of(person.id)
+    (subscription,) = person.stripe.subscriptions_of(person.id)
+    path = f"/v1/payment_methods/{payment_method}/attach"
+    attached = person.stripe.post(path, customer=customer["id"])
+    path = f"/v1/subscriptions/{subscription['id']}"
+    person.stripe.post(path, default_payment_method=attached["id"])
+    refresh_customer(customer["id"], cause="test")
+
+
+def test_a_change_waits_for_the_cards_owner(subscriber: Person) -> None:
+    """The old product goes on until the bank's page is completed, then no further call is needed.
+
+    Asking again meanwhile starts the payment anew and bills once.
+    """
+    _pays_with(subscriber, "pm_card_authenticationRequired")
+    first = subscriber.post("change", PRO)
+    body = subscriber.post("change", PRO).json()
+
+    assert first.status_code == 200
+    assert (body["status"], body["price_reference"]) == ("successful", "price_sandbox_basic")
+    assert body["next_action"]["type"] == "authenticate"
+    assert body["next_action"] == subscriber.status()["next_action"] != first.json()["next_action"]
+    secret = body["next_action"]["client_secret"]
+
+    subscriber.stripe.authenticate(secret.partition("_secret")[0])
+    subscriber.hear_from_stripe()
+
+    body = subscriber.status()
+    assert (body["price_reference"], body["next_action"]) == ("price_sandbox_pro", None)
+    assert len(subscriber.stripe.charges_of(subscriber.id)) == 2
+    assert _open_invoices(subscriber) == []
+
+
+def test_a_change_that_is_not_paid_changes_nothing(subscriber: Person) -> None:
+    """The bank says no: no product changes, no invoice stays open, and the card is counted."""
+    _pays_with(subscriber, "pm_card_chargeCustomerFail")
+    for _ in range(settings.BILLING.card_failures_per_user):
+        answer = subscriber.post("change", PRO)
+        assert (answer.status_code, answer.json()["code"]) == (400, "card_declined")
+
+    assert subscriber.post("change", PRO).json()["code"] == "too_many_card_failures"
+    body = subscriber.status()
+    assert (body["price_reference"], body["next_action"]) == ("price_sandbox_basic", None)
+    (subscription,) = subscriber.stripe.subscriptions_of(subscriber.id)
+    assert subscription["pending_update"] is None
+    assert _open_invoices(subscriber) == []
+
+
+def _open_invoices(person: Person) -> list[dict[str, Any]]:
+    (customer,) = person.stripe.customers_of(person.id)
+    return person.stripe.all("/v1/invoices", customer=customer["id"], status="open")
+
+
+def test_a_long_product_name_is_no_reason_to_fail(subscriber: Person) -> None:
+    """The change is paid for by then; the timeline shows as much of the name as it has room for."""
+    name = "p" * 64
+    SubscriptionProduct.objects.filter(name="pro_subscription").update(name=name)
+
+    answer = subscriber.post("change", {"subscription_product": name})
+
+    assert (answer.status_code, answer.json()["price_reference"]) == (200, "price_sandbox_pro")
+
+
+def test_a_cancellation_whose_answer_was_lost_is_a_success(
+    subscriber: Person, stripe: Sandbox
+) -> None:
+    """Stripe refuses the repeated call, since it has done what was asked for."""
+    with stripe.fault(
+        effect="reset", when="after", times=1, method="DELETE", path="/v1/subscriptions/*"
+    ):
+        answer = subscriber.post("cancel", {"at_period_end": False})
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "canceled")
 
 
 def test_the_cheaper_product_leaves_a_credit(person: Person) -> None:
@@ -191,6 +271,9 @@ def test_other_services_learn_what_a_user_may_use(subscriber: Person) -> None:
 
     assert first.json()["products"] == ["basic_subscription"]
     assert (again.status_code, again.content) == (304, b"")
+    for name in ("ETag", "Cache-Control", "Vary"):
+        assert again[name] == first[name]
+    assert subscriber.get("entitlements", **{"If-None-Match": "*"}).status_code == 304
     subscriber.post("cancel", {"at_period_end": False})
     after = subscriber.get("entitlements", **{"If-None-Match": first["ETag"]})
     assert (after.status_code, after.json()) == (200, {"products": [], "access_until": None})
@@ -216,6 +299,18 @@ def test_a_subscription_that_ended_at_stripe_is_noticed(subscriber: Person) -> N
     subscriber.stripe.delete(f"/v1/subscriptions/{subscription['id']}")
 
     answer = subscriber.post("cancel")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "wrong_state")
+    assert subscriber.words() == ("canceled", "canceled")
+
+
+@pytest.mark.parametrize("path", ["change", "change/preview"])
+def test_a_customer_that_is_gone_at_stripe_is_noticed(subscriber: Person, path: str) -> None:
+    """Though no webhook told of it, the answer is one of the documented ones."""
+    (customer,) = subscriber.stripe.customers_of(subscriber.id)
+    subscriber.stripe.delete(f"/v1/customers/{customer['id']}")
+
+    answer = subscriber.post(path, PRO)
 
     assert (answer.status_code, answer.json()["code"]) == (409, "wrong_state")
     assert subscriber.words() == ("canceled", "canceled")

@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from subscriptions.models import Subscription
+from subscriptions.models import Customer, Subscription
+from subscriptions.reconcile import compare
 from subscriptions.statuses import access_end, our_status
+from subscriptions.sync import fetch_truth
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import Person
 
@@ -105,10 +107,30 @@ def test_a_renewal_that_fails_is_past_due_until_another_card_pays(
     assert row.access_until is not None
     assert NOW + 35 * DAY < row.access_until < NOW + 40 * DAY
 
+    _advance(stripe, clock["id"], NOW + timedelta(days=33))
+    _bill_again(stripe, row)
+    person.hear_from_stripe()
+    later = Subscription.objects.get()
+    assert later.latest_invoice_id != row.latest_invoice_id
+    assert (later.stripe_status, later.access_until) == ("past_due", row.access_until)
+    assert compare(Customer.objects.get(), truth=fetch_truth(customer["id"])) == []
+
     answer = person.post("payment-method", {"payment_method": "pm_card_mastercard"})
 
     assert answer.status_code == 200, answer.content
     assert person.words() == ("successful", "active")
+
+
+def _bill_again(stripe: Sandbox, row: Subscription) -> None:
+    """Make a further invoice that is not paid either."""
+    stripe.post(
+        f"/v1/subscriptions/{row.stripe_subscription_id}",
+        **{
+            "items[0][id]": row.stripe_item_id,
+            "items[0][price]": "price_sandbox_pro",
+            "proration_behavior": "always_invoice",
+        },
+    )
 
 
 def _advance(stripe: Sandbox, clock: str, to: datetime) -> None:
