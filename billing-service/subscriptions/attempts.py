@@ -12,6 +12,7 @@ from errors import BillingError
 from subscriptions.errors import (
     AlreadySubscribed,
     AttemptInProgress,
+    CustomerUnfinished,
     IdempotencyKeyReused,
     refusal_as_json,
 )
@@ -64,7 +65,8 @@ def open_attempt(wish: Wish) -> SubscribeAttempt:
 
     Raises:
         AlreadySubscribed: There is a live subscription.
-        AttemptInProgress: Another process works on a try of this user.
+        AttemptInProgress: Another process works on a try of this user, or makes the customer.
+        CustomerUnfinished: Whoever made the customer is gone; finish that first.
         IdempotencyKeyReused: The key came with another wish.
         InvalidAccessToken: The user was switched off a moment ago.
     """
@@ -73,13 +75,64 @@ def open_attempt(wish: Wish) -> SubscribeAttempt:
         repeated = _repeated(wish)
         if repeated is not None and repeated.state != State.OPEN:
             return repeated
-        _refuse_second_subscription(wish.user_id)
+        refuse_second_subscription(wish.user_id)
+        refuse_while_made(customer)
+        if customer.making_until is not None and customer.stripe_customer_id is None:
+            raise CustomerUnfinished
         unfinished = (
             SubscribeAttempt.objects.select_for_update()
             .filter(user_id=wish.user_id, state=State.OPEN)
             .first()
         )
-        return _create(wish, customer=customer) if unfinished is None else _take_over(unfinished)
+        if unfinished is None:
+            return _create(wish, customer=customer)
+        return _take_over(unfinished, wish=wish)
+
+
+def closed_under_key(wish: Wish) -> SubscribeAttempt | None:
+    """Return the try that was made and ended under the wish's Idempotency-Key.
+
+    Args:
+        wish: What the user asks for.
+
+    Raises:
+        IdempotencyKeyReused: The key came with another wish.
+    """
+    attempt = _repeated(wish)
+    return None if attempt is None or attempt.state == State.OPEN else attempt
+
+
+def refuse_open_attempt(user_id: UUID) -> None:
+    """Let nothing begin beside a try to subscribe; call with the customer's row locked.
+
+    Raises:
+        AttemptInProgress: There is an open one.
+    """
+    if SubscribeAttempt.objects.filter(user_id=user_id, state=State.OPEN).exists():
+        raise AttemptInProgress(retry_after_seconds=5)
+
+
+def refuse_while_made(customer: Customer) -> None:
+    """Let nothing begin while the customer is being made; call with its row locked.
+
+    Raises:
+        AttemptInProgress: Somebody holds the row.
+    """
+    now = timezone.now()
+    if customer.stripe_customer_id is None and (customer.making_until or now) > now:
+        raise _in_progress(until=customer.making_until or now, now=now)
+
+
+def refuse_second_subscription(user_id: UUID) -> None:
+    """Let nobody subscribe twice; call with the customer's row locked.
+
+    Raises:
+        AlreadySubscribed: There is a live subscription.
+    """
+    if Subscription.objects.filter(
+        user_id=user_id, is_current=True, stripe_status__in=LIVE
+    ).exists():
+        raise AlreadySubscribed
 
 
 def take_over_stale(now: datetime, *, user_id: UUID | None = None) -> SubscribeAttempt | None:
@@ -148,13 +201,6 @@ def _repeated(wish: Wish) -> SubscribeAttempt | None:
     return attempt
 
 
-def _refuse_second_subscription(user_id: UUID) -> None:
-    if Subscription.objects.filter(
-        user_id=user_id, is_current=True, stripe_status__in=LIVE
-    ).exists():
-        raise AlreadySubscribed
-
-
 def _create(wish: Wish, *, customer: Customer) -> SubscribeAttempt:
     return SubscribeAttempt.objects.create(
         user_id=wish.user_id,
@@ -170,13 +216,18 @@ def _create(wish: Wish, *, customer: Customer) -> SubscribeAttempt:
     )
 
 
-def _take_over(attempt: SubscribeAttempt) -> SubscribeAttempt:
+def _take_over(attempt: SubscribeAttempt, *, wish: Wish | None = None) -> SubscribeAttempt:
     now = timezone.now()
     if attempt.leased_until > now:
-        raise AttemptInProgress(
-            retry_after_seconds=int((attempt.leased_until - now).total_seconds()) + 1
-        )
+        raise _in_progress(until=attempt.leased_until, now=now)
     attempt.leased_until = now + LEASE
     attempt.resumed = True
-    attempt.save(update_fields=["leased_until", "resumed"])
+    if wish is not None and wish.idempotency_key and attempt.request_hash == wish.request_hash:
+        # Whoever asks now is whom the answer may get lost to.
+        attempt.idempotency_key = wish.idempotency_key
+    attempt.save(update_fields=["leased_until", "resumed", "idempotency_key"])
     return attempt
+
+
+def _in_progress(*, until: datetime, now: datetime) -> AttemptInProgress:
+    return AttemptInProgress(retry_after_seconds=int((until - now).total_seconds()) + 1)

@@ -1,23 +1,22 @@
-"""A user's customer at Stripe, made when it is first needed; and the user's goodbye."""
+"""A user's customer at Stripe, made when it is first needed."""
 
-import contextlib
-from uuid import UUID
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+from uuid import UUID, uuid4
 
 from django.db import transaction
+from django.utils import timezone
 
-from subscriptions.attempts import State
-from subscriptions.errors import AttemptInProgress, MissingAtStripe, NoSubscription
-from subscriptions.models import Customer, SubscribeAttempt
+from errors import BillingError
+from subscriptions.attempts import LEASE, refuse_open_attempt, refuse_while_made
+from subscriptions.errors import MissingAtStripe, NoSubscription, StoredFailure
+from subscriptions.models import Customer
 from subscriptions.stripe_gateway import customers as stripe_customers
-from subscriptions.stripe_gateway.client import time_budget
-from subscriptions.subscribe import finish_stale
-from subscriptions.sync import (
-    Truth,
-    bury_customer,
-    lock_customer_of_caller,
-    refresh_customer,
-    save_answer,
-)
+from subscriptions.stripe_gateway.objects import StripeCustomer
+from subscriptions.sync import Truth, bury_customer, lock_customer_of_caller, save_answer
+
+Answer = TypeVar("Answer")
 
 
 def known_customer(user_id: UUID) -> Customer:
@@ -36,6 +35,29 @@ def known_customer(user_id: UUID) -> Customer:
     return customer
 
 
+def with_customer(user_id: UUID, ask: Callable[[Customer], Answer]) -> Answer:
+    """Ask Stripe something about a user's customer; make the customer if there is none.
+
+    One that somebody deleted at Stripe is buried and made anew, as subscribing does.
+
+    Args:
+        user_id: Whose.
+        ask: Calls Stripe; asked once more after a funeral.
+
+    Raises:
+        AttemptInProgress: Another request of the user is about to make it.
+        InvalidAccessToken: The user was switched off a moment ago.
+    """
+    customer = ensure_customer(user_id)
+    try:
+        return ask(customer)
+    except MissingAtStripe as missing:
+        if missing.param != "customer":
+            raise
+    bury_customer(customer, cause="unknown at Stripe")
+    return ask(ensure_customer(user_id))
+
+
 def ensure_customer(user_id: UUID) -> Customer:
     """Return the user's customer row, making the customer at Stripe if there is none.
 
@@ -43,54 +65,38 @@ def ensure_customer(user_id: UUID) -> Customer:
         user_id: Whose.
 
     Raises:
-        AttemptInProgress: A try to subscribe is about to make it.
+        AttemptInProgress: Another request of the user is about to make it.
         InvalidAccessToken: The user was switched off a moment ago.
     """
     with transaction.atomic():
         customer = lock_customer_of_caller(user_id)
-    if customer.stripe_customer_id:
-        return customer
-    if SubscribeAttempt.objects.filter(user_id=user_id, state=State.OPEN).exists():
-        raise AttemptInProgress(retry_after_seconds=5)
-    # One key for the row, so that two calls at once, or a crash in between, make one customer.
-    made = stripe_customers.create_bare_customer(
-        metadata={"user_id": str(user_id)}, key=f"customer:{customer.pk}"
-    )
+        if customer.stripe_customer_id:
+            return customer
+        refuse_while_made(customer)
+        refuse_open_attempt(user_id)
+        _hold(customer, LEASE)
+    try:
+        made = _make(customer)
+    except BillingError:
+        # It may have been made all the same: the next to come asks under the same key.
+        _hold(customer, timedelta(0))
+        raise
     save_answer(customer, truth=Truth(customer=made), cause="customer made")
     customer.refresh_from_db()
     return customer
 
 
-def cancel_everything_for(user_id: UUID) -> None:
-    """End whatever a user is billed for at Stripe, and forget their cards; safe to repeat.
-
-    Deleting the customer cancels its subscriptions at once and lets Stripe forget the person.
-
-    Args:
-        user_id: Who is about to be deleted.
-
-    Raises:
-        AttemptInProgress: A try to subscribe is under way; come back when it has ended.
-        PaymentGatewayUnavailable: Stripe is away; nothing may be assumed.
-    """
-    finish_stale(user_id=user_id)
-    if SubscribeAttempt.objects.filter(user_id=user_id, state=State.OPEN).exists():
-        raise AttemptInProgress(retry_after_seconds=30)
-    for customer in Customer.objects.filter(user_id=user_id, deleted_at=None):
-        delete_customer(customer, cause="user deleted")
+def _make(customer: Customer) -> StripeCustomer:
+    # One key for the row, so that two calls at once, or a crash in between, make one customer.
+    # The user's id tells it from a row that had the number before a backup was restored.
+    key = f"customer:{customer.user_id}:{customer.pk}"
+    metadata = {"user_id": str(customer.user_id)}
+    try:
+        return stripe_customers.create_bare_customer(metadata=metadata, key=key)
+    except StoredFailure:
+        # One that this call cannot reach may exist; nothing is ever billed to it.
+        return stripe_customers.create_bare_customer(metadata=metadata, key=f"{key}:{uuid4()}")
 
 
-def delete_customer(customer: Customer, *, cause: str) -> None:
-    """Delete a customer at Stripe, see that its subscriptions ended, and keep a tombstone.
-
-    Args:
-        customer: Our row.
-        cause: For the timeline.
-    """
-    with time_budget():
-        if customer.stripe_customer_id:
-            # Somebody may have deleted it before; that is what we want.
-            with contextlib.suppress(MissingAtStripe):
-                stripe_customers.delete_customer(customer.stripe_customer_id)
-            refresh_customer(customer.stripe_customer_id, cause=cause)
-        bury_customer(customer, cause=cause)
+def _hold(customer: Customer, how_long: timedelta) -> None:
+    Customer.objects.filter(pk=customer.pk).update(making_until=timezone.now() + how_long)

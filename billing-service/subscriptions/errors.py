@@ -11,6 +11,14 @@ class PaymentGatewayUnavailable(Unavailable):
     code = "payment_gateway_unavailable"
 
 
+class StoredFailure(PaymentGatewayUnavailable):
+    """Stripe repeats a failure it keeps under the key, so the call will never tell its outcome."""
+
+
+class CustomerUnfinished(Exception):
+    """Stripe may have made the user's customer; whoever comes next has to ask for it first."""
+
+
 class PaymentGatewayRefused(BillingError):
     """Stripe rejected a request as wrong: our configuration or our code is at fault."""
 

@@ -1,12 +1,14 @@
 """The calls at Stripe that one try to subscribe consists of, in their order.
 
 At most three in sequence: the customer (made with its card, or its card attached), the
-subscription, and, only where that is left incomplete, the payment that says why. Every step can be
-repeated: its parameters and its key come from the attempt alone.
+subscription, and, only where that is left incomplete, the payment that says why. A page at Stripe
+on which the user could subscribe too is closed first. Every step can be repeated: its parameters
+and its key come from the attempt alone.
 """
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from uuid import uuid4
 
 from errors import BillingError
 from subscriptions import limits
@@ -18,18 +20,21 @@ from subscriptions.errors import (
     MissingAtStripe,
     PaymentGatewayRefused,
     PaymentMethodRefused,
+    StoredFailure,
     TooManyCardFailures,
     WrongState,
 )
-from subscriptions.models import SubscribeAttempt
+from subscriptions.models import Customer, PaymentMethod, SubscribeAttempt
 from subscriptions.statuses import ENDED, LIVE
 from subscriptions.stripe_gateway import customers as stripe_customers
+from subscriptions.stripe_gateway import hosted_pages
 from subscriptions.stripe_gateway import subscriptions as stripe_subscriptions
 from subscriptions.stripe_gateway.objects import (
     StripeCustomer,
     StripePaymentIntent,
     StripePaymentMethod,
     StripeSubscription,
+    decline_of,
 )
 from subscriptions.sync import Truth
 
@@ -77,8 +82,11 @@ def run_steps(attempt: SubscribeAttempt) -> Result:
         CustomerGone: The customer was deleted at Stripe.
         PaymentGatewayUnavailable: The outcome is not known; run the same steps again later.
     """
+    _close_checkout(attempt.customer)
     try:
-        buyer = _new_buyer(attempt) if not attempt.stripe_customer_id else _known_buyer(attempt)
+        buyer = _buyer(attempt)
+    except StoredFailure:
+        return find_outcome(attempt)
     except CardDeclined as refusal:
         return Result(
             state=State.DECLINED,
@@ -98,14 +106,15 @@ def run_steps(attempt: SubscribeAttempt) -> Result:
     return _subscribe(attempt, buyer=buyer, replaced=replaced)
 
 
-def find_outcome(attempt: SubscribeAttempt) -> Result:
-    """Look up how a try ended whose keys Stripe may have forgotten; send none of them again.
+def find_outcome(attempt: SubscribeAttempt, *, stripe_customer_id: str = "") -> Result:
+    """Look up how a try ended whose keys no longer tell; send none of them again.
 
     Args:
-        attempt: An open try, older than Stripe keeps keys.
+        attempt: An open try, older than Stripe keeps keys, or with a failure stored under one.
+        stripe_customer_id: If the try has just learned it.
     """
-    refusal = IdempotencyMismatch("This try to subscribe is too old to be finished.")
-    stripe_customer_id = attempt.stripe_customer_id or _search(attempt)
+    refusal = IdempotencyMismatch("This try to subscribe came to nothing. Try again.")
+    stripe_customer_id = stripe_customer_id or attempt.stripe_customer_id or _search(attempt)
     if not stripe_customer_id:
         return Result(state=State.FAILED, refusal=refusal)
     try:
@@ -120,6 +129,31 @@ def find_outcome(attempt: SubscribeAttempt) -> Result:
         stripe_subscription_id=ours.id,
         truth=Truth(subscriptions=found),
     )
+
+
+def _close_checkout(customer: Customer) -> None:
+    """See that nobody subscribes on a page meanwhile; who already has is among the subscriptions.
+
+    No page opens beside an open try, so this one is the last.
+    """
+    session = customer.checkout_session
+    if session:
+        hosted_pages.close_checkout_session(session)
+        Customer.objects.filter(pk=customer.pk, checkout_session=session).update(
+            checkout_session=""
+        )
+
+
+def _buyer(attempt: SubscribeAttempt) -> _Buyer:
+    buyer = _known_buyer(attempt) if attempt.stripe_customer_id else _new_buyer(attempt)
+    if not attempt.resumed:
+        return buyer
+    # The key may have replayed a list from before the first process died.
+    try:
+        found = stripe_subscriptions.fetch_subscriptions_of(buyer.customer.id)
+    except MissingAtStripe:
+        raise CustomerGone from None
+    return replace(buyer, subscriptions=tuple(found))
 
 
 def _new_buyer(attempt: SubscribeAttempt) -> _Buyer:
@@ -165,6 +199,8 @@ def _subscribe(
             metadata=attempt.metadata,
             key=attempt.key("subscription"),
         )
+    except StoredFailure:
+        return find_outcome(attempt, stripe_customer_id=buyer.customer.id)
     except (CardDeclined, PaymentGatewayRefused, IdempotencyMismatch) as refusal:
         return _undone(attempt, buyer=buyer, refusal=refusal, subscriptions=replaced)
     except MissingAtStripe as missing:
@@ -196,7 +232,7 @@ def _judge(
         return _undone(attempt, buyer=buyer, refusal=refused, subscriptions=[*replaced, made])
     payment = _payment_of(made)
     if payment is not None and payment.status == "requires_payment_method":
-        declined = _declined(payment)
+        declined = decline_of(payment)
         ended = [*replaced, _cancel(made)]
         return _undone(attempt, buyer=buyer, refusal=declined, subscriptions=ended)
     return Result(
@@ -221,10 +257,13 @@ def _undone(
     refusal: BillingError,
     subscriptions: list[StripeSubscription],
 ) -> Result:
-    """Take the payment method of a refused try away again, so that it cannot be charged later."""
-    # A process that died before us may have detached it.
-    with contextlib.suppress(MissingAtStripe, PaymentGatewayRefused):
-        stripe_customers.detach_payment_method(buyer.payment_method.id, key=attempt.key("detach"))
+    """Take a payment method that a refused try attached away again, so that nothing charges it."""
+    if not isinstance(refusal, AlreadySubscribed) and not _was_attached_before(attempt, buyer):
+        # A process that died before us may have detached it. A key of its own each time: twice
+        # does no harm, and Stripe would repeat a failure it had stored.
+        with contextlib.suppress(MissingAtStripe, PaymentGatewayRefused):
+            key = f"{attempt.key('detach')}:{uuid4()}"
+            stripe_customers.detach_payment_method(buyer.payment_method.id, key=key)
     declined = isinstance(refusal, CardDeclined)
     return Result(
         state=State.DECLINED if declined else State.FAILED,
@@ -232,6 +271,15 @@ def _undone(
         fingerprint=buyer.payment_method.fingerprint,
         truth=Truth(customer=buyer.customer, subscriptions=tuple(subscriptions)),
     )
+
+
+def _was_attached_before(attempt: SubscribeAttempt, buyer: _Buyer) -> bool:
+    """Whether the card was the user's before the try; a webhook may have told of it since."""
+    return PaymentMethod.objects.filter(
+        stripe_payment_method_id=buyer.payment_method.id,
+        created_at__lt=attempt.created_at,
+        detached_at=None,
+    ).exists()
 
 
 def _cancel(subscription: StripeSubscription) -> StripeSubscription:
@@ -247,14 +295,6 @@ def _payment_of(subscription: StripeSubscription) -> StripePaymentIntent | None:
     if invoice is None or not invoice.payment_intent_id:
         return None
     return stripe_subscriptions.fetch_payment_intent(invoice.payment_intent_id)
-
-
-def _declined(payment: StripePaymentIntent) -> CardDeclined:
-    return CardDeclined(
-        payment.decline_message or "Your card was declined.",
-        decline_code=payment.decline_code or "generic_decline",
-        fingerprint=payment.fingerprint,
-    )
 
 
 def _refused_payment_method() -> PaymentMethodRefused:

@@ -18,8 +18,10 @@ from django.utils import timezone
 from errors import BillingError
 from subscriptions import attempts, limits
 from subscriptions.attempts import KEYS_ARE_GOOD_FOR, State, Wish
+from subscriptions.customers import ensure_customer
 from subscriptions.errors import (
     CardDeclined,
+    CustomerUnfinished,
     PaymentGatewayUnavailable,
     RepeatedRefusal,
 )
@@ -37,8 +39,8 @@ class Outcome:
     """How a try ended that was not refused."""
 
     state: str
-    # Lets the customer's browser complete the authentication; never stored.
-    client_secret: str = ""
+    # Lets the customer's browser complete the authentication; never stored. None: ask Stripe.
+    client_secret: str | None = None
 
 
 def subscribe(wish: Wish) -> Outcome:
@@ -60,10 +62,17 @@ def subscribe(wish: Wish) -> Outcome:
 
 
 def _subscribe(wish: Wish) -> Outcome:
+    repeated = attempts.closed_under_key(wish)
+    if repeated is not None:
+        return _repeat(repeated)
     limits.refuse_if_too_many_failures(
         user_id=wish.user_id, source=wish.source, payment_method=wish.payment_method
     )
-    attempt = attempts.open_attempt(wish)
+    try:
+        attempt = attempts.open_attempt(wish)
+    except CustomerUnfinished:
+        ensure_customer(wish.user_id)
+        attempt = attempts.open_attempt(wish)
     if attempt.state != State.OPEN:
         return _repeat(attempt)
     if attempt.request_hash != wish.request_hash:
@@ -100,7 +109,7 @@ def finish(attempt: SubscribeAttempt) -> Outcome:
             raise
     if result.refusal is not None:
         raise result.refusal
-    return Outcome(state=attempt.state, client_secret=result.client_secret)
+    return Outcome(state=attempt.state, client_secret=result.client_secret or None)
 
 
 def finish_stale(*, user_id: UUID | None = None, seconds: float = BUDGET_SECONDS) -> int:

@@ -149,6 +149,8 @@ def write(
         rows = _subscriptions_of(row.user_id)
         if row.sync_version != customer.sync_version and not _stored_already(truth, rows=rows):
             raise Overtaken
+        if _is_about_another(row, truth=truth):
+            truth = Truth()
         _write_customer(row, truth=truth)
         _write_payment_methods(row, truth=truth)
         _write_subscriptions(row, truth=truth, rows=rows, cause=cause)
@@ -177,6 +179,18 @@ def _stored_already(truth: Truth, *, rows: dict[str, Subscription]) -> bool:
         found.id in rows and says_the_same(rows[found.id], found=found, grace=_grace())
         for found in truth.subscriptions
     )
+
+
+def _is_about_another(row: Customer, *, truth: Truth) -> bool:
+    """Whether an answer is about another customer than the row's; nothing of it belongs here."""
+    found = _id_in(truth)
+    if not found or row.stripe_customer_id in (None, found):
+        return False
+    _log.error(
+        "An answer about another customer was not written",
+        extra={"stripe_customer_id": found, "customer": row.stripe_customer_id},
+    )
+    return True
 
 
 def _ask(stripe_customer_id: str, *, with_payment_methods: bool) -> Truth:

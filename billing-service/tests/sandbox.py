@@ -74,6 +74,11 @@ class Sandbox:
         answer = self._http.post(f"/hosted/authenticate/{intent}", data={"outcome": outcome})
         assert answer.status_code < 400, answer.text
 
+    def complete_checkout(self, url: str, number: str = "4242424242424242") -> bool:
+        """Fill in a checkout page; return whether it still took the card."""
+        answer = self._http.post(f"/hosted/checkout/{_last_part(url)}", data={"number": number})
+        return answer.status_code < 400
+
     def new_events(self) -> list[dict[str, Any]]:
         """Return the events since the last call, oldest first."""
         fresh: list[dict[str, Any]] = []
@@ -112,6 +117,10 @@ class Sandbox:
         assert answer.status_code < 400, answer.text
         body: dict[str, Any] = answer.json()
         return body
+
+
+def _last_part(url: str) -> str:
+    return url.rpartition("/")[2]
 
 
 @contextlib.contextmanager

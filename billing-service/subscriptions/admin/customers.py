@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 
 from subscriptions.admin.mirrored import Mirrored, stripe_link, timeline_link
-from subscriptions.customers import delete_customer
+from subscriptions.leaving import delete_customer
 from subscriptions.models import Customer
 from subscriptions.sync import refresh_customer
 

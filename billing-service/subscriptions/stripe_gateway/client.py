@@ -23,6 +23,7 @@ from subscriptions.errors import (
     MissingAtStripe,
     PaymentGatewayRefused,
     PaymentGatewayUnavailable,
+    StoredFailure,
 )
 
 CONNECT_TIMEOUT_SECONDS = 3.0
@@ -106,6 +107,7 @@ def call(
 
     Raises:
         PaymentGatewayUnavailable: No answer in time, a 5xx, a rate limit, or refused credentials.
+        StoredFailure: A 5xx that Stripe repeats under this key.
         CardDeclined: HTTP 402.
         MissingAtStripe: A named object does not exist.
         IdempotencyMismatch: The key was used with other parameters.
@@ -222,9 +224,17 @@ def _translate(error: stripe.StripeError) -> BillingError:
             return PaymentGatewayUnavailable(
                 "The payment gateway is busy. Try again shortly.", retry_after_seconds=2
             )
-    return PaymentGatewayUnavailable(
-        "The payment gateway cannot be reached. Try again shortly.", retry_after_seconds=5
-    )
+        case stripe.APIError() if _is_replayed(error):
+            # Stripe keeps whatever it first answered under a key, its own failures too.
+            kind: type[PaymentGatewayUnavailable] = StoredFailure
+        case _:
+            kind = PaymentGatewayUnavailable
+    return kind("The payment gateway cannot be reached. Try again shortly.", retry_after_seconds=5)
+
+
+def _is_replayed(error: stripe.StripeError) -> bool:
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    return headers.get("idempotent-replayed") == "true"
 
 
 def _decline(error: stripe.CardError) -> CardDeclined:

@@ -1,6 +1,13 @@
 """Stripe's own pages, so that no card data comes near this server."""
 
+import time
+from uuid import uuid4
+
+from subscriptions.errors import MissingAtStripe, PaymentGatewayRefused
 from subscriptions.stripe_gateway.client import call
+
+# Stripe's minimum is thirty minutes by its own clock.
+_OPEN_FOR_SECONDS = 31 * 60
 
 
 def create_checkout_session(
@@ -34,10 +41,33 @@ def create_checkout_session(
             "subscription_data": {"metadata": {"user_id": user_id}},
             "success_url": success_url,
             "cancel_url": cancel_url,
+            "expires_at": int(time.time()) + _OPEN_FOR_SECONDS,
         },
         key=key,
     )
     return data["id"], data["url"]
+
+
+def close_checkout_session(session: str) -> bool:
+    """See that nobody subscribes on a page any more; return whether somebody already has.
+
+    Args:
+        session: `cs_…`.
+    """
+    try:
+        call("post", "/v1/checkout/sessions/{}/expire", session, key=f"expire:{session}:{uuid4()}")
+    except (MissingAtStripe, PaymentGatewayRefused):
+        # No longer open: completed, or expired by itself.
+        return _is_completed(session)
+    return False
+
+
+def _is_completed(session: str) -> bool:
+    try:
+        data = call("get", "/v1/checkout/sessions/{}", session)
+    except MissingAtStripe:
+        return False
+    return bool(data["status"] == "complete")
 
 
 def create_portal_session(*, stripe_customer_id: str, return_url: str, key: str) -> str:

@@ -12,7 +12,14 @@ from subscriptions.models import CardFailure, SubscribeAttempt
 from subscriptions.stripe_gateway import client as stripe_client
 from subscriptions.subscribe import finish_stale
 from tests.sandbox import Sandbox
-from tests.subscriptions.person import DECLINED, FAILS_WHEN_CHARGED, VISA, Person, card
+from tests.subscriptions.person import (
+    DECLINED,
+    FAILS_WHEN_CHARGED,
+    NEEDS_AUTHENTICATION,
+    VISA,
+    Person,
+    card,
+)
 from webhooks.tasks import sweep_attempts
 
 WORK = {"method": "POST", "path": "/v1/subscriptions"}
@@ -164,6 +171,72 @@ def test_an_old_try_that_came_to_nothing_is_closed(person: Person, stripe: Sandb
 
     assert SubscribeAttempt.objects.get().state == "failed"
     assert person.subscribe().status_code == 200
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["new customer", "known customer"])
+@pytest.mark.parametrize(
+    ("path", "done", "status"),
+    [
+        ("/v1/customers", False, 409),
+        ("/v1/subscriptions", False, 409),
+        ("/v1/subscriptions", True, 200),
+    ],
+)
+def test_a_failure_that_stripe_stored_does_not_block_the_user(
+    person: Person,
+    stripe: Sandbox,
+    *,
+    known: bool,
+    path: str,
+    done: bool,
+    status: int,
+) -> None:
+    """Stripe would repeat it for a day; what came of the try is looked up, and it is closed."""
+    if known:
+        assert person.post("setup-intent").status_code == 200
+        path = path.replace("customers", "payment_methods/*/attach")
+    when = "after" if done else "before"
+    with stripe.fault(effect="error", status=500, stored=True, when=when, method="POST", path=path):
+        answer = person.subscribe()
+
+    assert answer.status_code == status, answer.content
+    assert not SubscribeAttempt.objects.filter(state="open").exists()
+    assert person.subscribe().status_code == (409 if done else 200)
+    assert len(stripe.charges_of(person.id)) == 1
+
+
+def test_a_repeated_key_tells_how_to_authenticate(person: Person) -> None:
+    """Whoever lost the first answer gets the secret as well."""
+    key = {"Idempotency-Key": "order-1"}
+    first = person.subscribe(NEEDS_AUTHENTICATION, **key)
+    again = person.subscribe(NEEDS_AUTHENTICATION, **key)
+
+    assert again.json()["next_action"]["client_secret"]
+    assert again.json() == first.json()
+
+
+def test_a_key_that_goes_on_with_an_open_try_can_be_repeated(
+    person: Person, stripe: Sandbox
+) -> None:
+    """The call that got no answer had no key; the one that finished it did."""
+    key = {"Idempotency-Key": "order-2"}
+    with stripe.fault(effect="error", status=500, when="after", **WORK):
+        assert person.subscribe().status_code == 503
+    first = person.subscribe(**key)
+    again = person.subscribe(**key)
+
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert first.json() == again.json()
+
+
+def test_a_repeated_key_gets_its_answer_beyond_the_limit(person: Person) -> None:
+    """It tries no card, so it is told what the card was told."""
+    for count in range(settings.BILLING.card_failures_per_user):
+        person.subscribe(DECLINED, **{"Idempotency-Key": f"order-{count}"})
+
+    again = person.subscribe(DECLINED, **{"Idempotency-Key": "order-0"})
+
+    assert (again.status_code, again.json()["code"]) == (400, "card_declined")
 
 
 def test_a_repeated_key_gets_the_first_answer(person: Person, stripe: Sandbox) -> None:

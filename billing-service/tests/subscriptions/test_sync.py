@@ -44,6 +44,23 @@ def test_an_overtaken_answer_is_asked_for_again(
     assert written == ["also"]
 
 
+def test_another_customers_subscription_is_not_written_here(
+    person: Person, stripe: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A user with two customers at Stripe is not told that the one's state is the other's."""
+    assert person.subscribe().status_code == 200
+    other = Person(stripe)
+    assert other.subscribe(product="pro_subscription").status_code == 200
+    (theirs,) = stripe.customers_of(other.id)
+    found = fetch_subscriptions_of(theirs["id"])
+
+    sync.write(Customer.objects.get(user_id=person.id), truth=Truth(subscriptions=found), cause="x")
+
+    assert person.status()["price_reference"] == "price_sandbox_basic"
+    assert other.status()["price_reference"] == "price_sandbox_pro"
+    assert "An answer about another customer was not written" in caplog.messages
+
+
 def test_an_answer_that_tells_nothing_new_is_no_conflict(person: Person) -> None:
     """The webhook was faster and wrote just the same: no further call is needed."""
     before = Customer(user_id=person.id, sync_version=0)

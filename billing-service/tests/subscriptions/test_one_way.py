@@ -1,0 +1,171 @@
+"""One customer and one way to subscribe at a time, whatever is opened beside each other."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from subscriptions import customers
+from subscriptions.models import Customer, SubscribeAttempt, Subscription
+from subscriptions.stripe_gateway import customers as stripe_customers
+from subscriptions.stripe_gateway import hosted_pages as stripe_pages
+from tests.sandbox import Sandbox
+from tests.subscriptions.person import NEEDS_AUTHENTICATION, Person, card
+from webhooks.tasks import sweep_attempts
+
+BASIC = {"subscription_product": "basic_subscription"}
+CREATE = {"method": "POST", "path": "/v1/subscriptions"}
+
+
+@pytest.mark.parametrize("path", ["setup-intent", "checkout-session"])
+def test_nobody_subscribes_while_the_customer_is_made(
+    person: Person, stripe: Sandbox, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Two first calls at once would make two customers; the second is told to wait."""
+    make = stripe_customers.create_bare_customer
+    refused: list[tuple[int, str]] = []
+
+    def make_slowly(**parameters: object) -> object:
+        others = (person.subscribe(), person.post("setup-intent"))
+        refused.extend((other.status_code, other.json()["code"]) for other in others)
+        return make(**parameters)  # type: ignore[arg-type]  # passed on as they came
+
+    monkeypatch.setattr(stripe_customers, "create_bare_customer", make_slowly)
+
+    assert person.post(path, BASIC).status_code == 200
+
+    assert refused == [(409, "attempt_in_progress")] * 2
+    assert len(stripe.customers_of(person.id)) == 1
+    assert person.subscribe().status_code == 200
+    assert len(stripe.customers_of(person.id)) == 1
+
+
+def test_a_customer_of_whom_the_answer_was_lost_is_the_one_to_subscribe(
+    person: Person, stripe: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stripe made it, we never heard: the subscribe that follows asks for the same one."""
+    monkeypatch.setattr(customers, "save_answer", _die)
+    with pytest.raises(KeyboardInterrupt):
+        person.post("setup-intent")
+    monkeypatch.undo()
+    assert person.subscribe().json()["code"] == "attempt_in_progress"
+    Customer.objects.update(making_until=timezone.now() - timedelta(seconds=1))
+
+    assert person.subscribe().status_code == 200
+
+    assert len(stripe.customers_of(person.id)) == 1
+
+
+def test_a_page_is_closed_when_its_user_subscribes_here(person: Person, stripe: Sandbox) -> None:
+    """Who finished an older page afterwards would pay twice."""
+    url = person.post("checkout-session", BASIC).json()["url"]
+
+    assert person.subscribe().status_code == 200
+
+    assert not stripe.complete_checkout(url)
+    assert len(stripe.charges_of(person.id)) == 1
+    assert Customer.objects.get().checkout_session == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("subscribe", BASIC | card()), ("checkout-session", BASIC)]
+)
+def test_what_was_subscribed_on_the_page_is_noticed(
+    person: Person, stripe: Sandbox, path: str, body: dict[str, Any]
+) -> None:
+    """The page was completed and no webhook told yet: neither way subscribes again."""
+    url = person.post("checkout-session", BASIC).json()["url"]
+    assert stripe.complete_checkout(url)
+
+    answer = person.post(path, body)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "already_subscribed")
+    assert person.words() == ("successful", "active")
+    assert len(stripe.charges_of(person.id)) == 1
+
+
+def test_one_page_is_open_at_a_time(person: Person, stripe: Sandbox) -> None:
+    """The older one is closed, and a subscriber who left can open another."""
+    first = person.post("checkout-session", BASIC).json()["url"]
+    second = person.post("checkout-session", BASIC).json()["url"]
+
+    assert not stripe.complete_checkout(first)
+    assert stripe.complete_checkout(second)
+    person.hear_from_stripe()
+    assert person.words() == ("successful", "active")
+    person.post("cancel", {"at_period_end": False})
+    assert person.post("checkout-session", BASIC).status_code == 200
+
+
+def test_a_page_stays_open_for_half_an_hour(person: Person, stripe: Sandbox) -> None:
+    """A page found in an old tab leads nowhere."""
+    url = person.post("checkout-session", BASIC).json()["url"]
+
+    session = stripe.get(f"/v1/checkout/sessions/{url.rpartition('/')[2]}")
+
+    assert 30 * 60 <= session["expires_at"] - session["created"] <= 32 * 60
+
+
+def test_a_page_gives_up_the_payment_that_waits(person: Person, stripe: Sandbox) -> None:
+    """Completing the bank's page as well would pay twice."""
+    waiting = person.subscribe(NEEDS_AUTHENTICATION).json()["id_reference"]
+
+    url = person.post("checkout-session", BASIC).json()["url"]
+
+    states = {each["id"]: each["status"] for each in stripe.subscriptions_of(person.id)}
+    assert states[waiting] in ("canceled", "incomplete_expired")
+    assert stripe.complete_checkout(url)
+
+
+def test_no_page_opens_beside_an_open_try(
+    person: Person, stripe: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows yet whether the try subscribes; one that began meanwhile counts too."""
+    assert person.post("setup-intent").status_code == 200
+    with stripe.fault(effect="error", status=500, when="after", **CREATE):
+        assert person.subscribe().status_code == 503
+    assert person.post("checkout-session", BASIC).json()["code"] == "attempt_in_progress"
+    SubscribeAttempt.objects.update(state="failed")
+    create = stripe_pages.create_checkout_session
+
+    def create_beside_a_try(**parameters: str) -> tuple[str, str]:
+        made = create(**parameters)
+        SubscribeAttempt.objects.update(state="open")
+        return made
+
+    monkeypatch.setattr(stripe_pages, "create_checkout_session", create_beside_a_try)
+
+    answer = person.post("checkout-session", BASIC)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "attempt_in_progress")
+    (customer,) = stripe.customers_of(person.id)
+    sessions = stripe.all("/v1/checkout/sessions", customer=customer["id"])
+    assert [each["status"] for each in sessions] == ["expired"]
+
+
+def test_a_try_taken_up_again_sees_what_happened_meanwhile(person: Person, stripe: Sandbox) -> None:
+    """Stripe replays the list of subscriptions from before; it is asked for anew."""
+    assert person.post("setup-intent").status_code == 200
+    with stripe.fault(effect="error", status=500, when="before", **CREATE):
+        assert person.subscribe().status_code == 503
+    (customer,) = stripe.customers_of(person.id)
+    method = stripe.post("/v1/payment_methods/pm_card_visa/attach", customer=customer["id"])
+    stripe.post(
+        "/v1/subscriptions",
+        **{
+            "customer": customer["id"],
+            "items[0][price]": "price_sandbox_pro",
+            "default_payment_method": method["id"],
+        },
+    )
+
+    sweep_attempts(timestamp=0)
+
+    assert len(stripe.charges_of(person.id)) == 1
+    assert Subscription.objects.get().price_reference == "price_sandbox_pro"
+    assert SubscribeAttempt.objects.filter(refusal__code="already_subscribed").exists()
+
+
+def _die(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
