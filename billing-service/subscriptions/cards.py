@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 
 from subscriptions import limits
-from subscriptions.customers import ensure_customer
+from subscriptions.customers import with_customer
 from subscriptions.errors import (
     CardDeclined,
     MissingAtStripe,
@@ -15,7 +15,7 @@ from subscriptions.errors import (
     PaymentMethodRefused,
     TooManyCardFailures,
 )
-from subscriptions.models import Customer, Subscription
+from subscriptions.models import Customer, PaymentMethod, Subscription
 from subscriptions.statuses import LIVE
 from subscriptions.stripe_gateway import customers as stripe_customers
 from subscriptions.stripe_gateway import setup_intents
@@ -23,6 +23,7 @@ from subscriptions.stripe_gateway import subscriptions as stripe_subscriptions
 from subscriptions.stripe_gateway.client import time_budget
 from subscriptions.stripe_gateway.invoices import pay_invoice
 from subscriptions.stripe_gateway.objects import StripePaymentMethod
+from subscriptions.stripe_gateway.setup_intents import StripeSetupIntent
 from subscriptions.sync import refresh_customer
 
 _UNPAID = ("past_due", "unpaid")
@@ -43,13 +44,16 @@ def prepare_setup(user_id: UUID) -> Setup:
     Args:
         user_id: Whose card.
     """
-    with time_budget():
-        customer = ensure_customer(user_id)
-        intent = setup_intents.create_setup_intent(
+
+    def ask(customer: Customer) -> StripeSetupIntent:
+        return setup_intents.create_setup_intent(
             stripe_customer_id=customer.stripe_customer_id or "",
             user_id=str(user_id),
             key=f"setup:{uuid4()}",
         )
+
+    with time_budget():
+        intent = with_customer(user_id, ask)
     return Setup(status=intent.status, setup_intent=intent.id, client_secret=intent.client_secret)
 
 
@@ -73,11 +77,13 @@ def change_card(user_id: UUID, *, payment_method: str, source: str | None) -> Se
     limits.refuse_if_too_many_failures(
         user_id=user_id, source=source, payment_method=payment_method
     )
-    operation = str(uuid4())
+
+    def ask(customer: Customer) -> Setup:
+        return _set_up(customer, payment_method=payment_method, operation=str(uuid4()))
+
     with time_budget():
-        customer = ensure_customer(user_id)
         try:
-            return _set_up(customer, payment_method=payment_method, operation=operation)
+            return with_customer(user_id, ask)
         except CardDeclined as refusal:
             limits.remember_failure(
                 user_id=user_id,
@@ -89,26 +95,50 @@ def change_card(user_id: UUID, *, payment_method: str, source: str | None) -> Se
             raise
 
 
-def adopt_setup(setup_intent: str) -> None:
-    """Make the card of a setup that has succeeded the default.
+def adopt_newest_setup(customer: Customer) -> None:
+    """Make the card of the user's newest setup that has succeeded the default.
+
+    The event that asks for it may be old, or be told again, so it does not say which: the setup
+    that was begun last does, as long as its card is still attached, and it does so once.
 
     Args:
-        setup_intent: `seti_…`; one that is not ours, or not done, changes nothing.
+        customer: Our row, its payment methods as Stripe has just told them.
     """
+    if customer.deleted_at is not None:
+        return
+    newest = _newest_setup(customer)
+    if newest is None or newest.id == customer.adopted_setup:
+        return
+    # Detached or refused meanwhile: the card that paid so far goes on paying.
+    with contextlib.suppress(CardDeclined, MissingAtStripe, PaymentGatewayRefused):
+        # Keys of the setup would repeat a failure that Stripe stored, at each try of the event.
+        _make_default(customer, payment_method=newest.payment_method_id, operation=str(uuid4()))
+    Customer.objects.filter(pk=customer.pk).update(adopted_setup=newest.id)
+
+
+def _newest_setup(customer: Customer) -> StripeSetupIntent | None:
+    cards = customer.payment_methods.filter(detached_at=None)
+    attached = set(cards.values_list("stripe_payment_method_id", flat=True))
     try:
-        intent = setup_intents.fetch_setup_intent(setup_intent)
+        setups = setup_intents.fetch_setup_intents(customer.stripe_customer_id or "")
     except MissingAtStripe:
-        return
-    customer = Customer.objects.filter(
-        stripe_customer_id=intent.stripe_customer_id, deleted_at=None
-    ).first()
-    if intent.status != "succeeded" or not intent.makes_default or customer is None:
-        return
-    with contextlib.suppress(CardDeclined):
-        _make_default(customer, payment_method=intent.payment_method_id, operation=intent.id)
+        return None
+    return next(
+        (
+            each
+            for each in setups
+            if each.status == "succeeded"
+            and each.makes_default
+            and each.payment_method_id in attached
+        ),
+        None,
+    )
 
 
 def _set_up(customer: Customer, *, payment_method: str, operation: str) -> Setup:
+    known = PaymentMethod.objects.filter(
+        customer=customer, stripe_payment_method_id=payment_method, detached_at=None
+    ).exists()
     card = _attach(customer, payment_method=payment_method, operation=operation)
     try:
         limits.refuse_failing_card(card.fingerprint)
@@ -120,7 +150,8 @@ def _set_up(customer: Customer, *, payment_method: str, operation: str) -> Setup
             key=f"confirm:{operation}",
         )
     except (CardDeclined, TooManyCardFailures):
-        stripe_customers.detach_payment_method(card.id, key=f"detach:{operation}")
+        if not known:
+            stripe_customers.detach_payment_method(card.id, key=f"detach:{operation}")
         raise
     if intent.status == "succeeded":
         _make_default(customer, payment_method=card.id, operation=operation)
@@ -134,7 +165,9 @@ def _attach(customer: Customer, *, payment_method: str, operation: str) -> Strip
             stripe_customer_id=customer.stripe_customer_id or "",
             key=f"attach:{operation}",
         )
-    except (MissingAtStripe, PaymentGatewayRefused):
+    except (MissingAtStripe, PaymentGatewayRefused) as refusal:
+        if isinstance(refusal, MissingAtStripe) and refusal.param == "customer":
+            raise
         raise PaymentMethodRefused(
             "That payment method does not exist or cannot be used by you."
         ) from None

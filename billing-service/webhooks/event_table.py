@@ -11,7 +11,7 @@ class Fetch(Enum):
 
     SUBSCRIPTIONS = "the customer's subscriptions"
     CUSTOMER = "the customer, its payment methods and its subscriptions"
-    SETUP = "the same, after the card of the setup became the default"
+    SETUP = "the same, and the newest setup, whose card becomes the default"
     CATALOGUE = "a product or a price"
 
 

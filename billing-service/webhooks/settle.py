@@ -35,7 +35,7 @@ UPDATE webhooks_webhookevent AS event SET
     state = CASE WHEN is_given_up THEN 'dead' ELSE state END,
     last_error = CASE WHEN is_given_up THEN last_error ELSE %(no_end)s END
 FROM waiting WHERE event.id = waiting.id
-RETURNING event.id, type, object_id, failures, state
+RETURNING event.id, type, failures, state
 """
 
 _log = logging.getLogger(__name__)
@@ -47,7 +47,6 @@ class _Pending:
 
     id: str
     type: str
-    object_id: str
     tries: int
 
 
@@ -84,8 +83,8 @@ def _begin(subject: str) -> list[_Pending]:
         )
         rows = cursor.fetchall()
     return [
-        _Pending(id=event_id, type=event_type, object_id=object_id, tries=tries)
-        for event_id, event_type, object_id, tries, state in rows
+        _Pending(id=event_id, type=event_type, tries=tries)
+        for event_id, event_type, tries, state in rows
         if state == WebhookEvent.State.PENDING
     ]
 
@@ -95,15 +94,14 @@ def _fetch(subject: str, *, events: Sequence[_Pending]) -> None:
     if Fetch.CATALOGUE in wanted:
         catalogue.refresh(subject)
         return
-    for event in events:
-        if HANDLED[event.type] is Fetch.SETUP:
-            cards.adopt_setup(event.object_id)
     customer = sync.refresh_customer(
         subject,
         cause=", ".join(sorted({event.type for event in events}))[:64],
         with_payment_methods=wanted != {Fetch.SUBSCRIPTIONS},
     )
     if customer is not None:
+        if Fetch.SETUP in wanted:
+            cards.adopt_newest_setup(customer)
         subscribe.finish_stale(user_id=customer.user_id)
 
 

@@ -16,7 +16,6 @@ class StripeSetupIntent:
 
     id: str
     status: str
-    stripe_customer_id: str
     payment_method_id: str
     client_secret: str
     makes_default: bool
@@ -72,16 +71,17 @@ def confirm_card(
     return _read(data)
 
 
-def fetch_setup_intent(setup_intent: str) -> StripeSetupIntent:
-    """Fetch how far a setup is.
+def fetch_setup_intents(stripe_customer_id: str) -> list[StripeSetupIntent]:
+    """Fetch a customer's latest hundred setups, newest first.
 
     Args:
-        setup_intent: `seti_…`.
+        stripe_customer_id: Whose.
 
     Raises:
-        MissingAtStripe: There is none.
+        MissingAtStripe: Stripe does not know the customer.
     """
-    return _read(call("get", "/v1/setup_intents/{}", setup_intent))
+    params = {"customer": stripe_customer_id, "limit": 100}
+    return [_read(each) for each in call("get", "/v1/setup_intents", params=params)["data"]]
 
 
 def _read(data: dict[str, Any]) -> StripeSetupIntent:
@@ -89,7 +89,6 @@ def _read(data: dict[str, Any]) -> StripeSetupIntent:
     return StripeSetupIntent(
         id=data["id"],
         status=data["status"],
-        stripe_customer_id=id_of(data.get("customer")),
         payment_method_id=id_of(data.get("payment_method")),
         client_secret=data.get("client_secret") or "",
         makes_default=metadata.get("purpose") == _MAKES_DEFAULT["purpose"],
