@@ -17,14 +17,12 @@ from subscriptions.errors import (
 )
 from subscriptions.models import PaymentMethod, Subscription, SubscriptionProduct
 from subscriptions.reading import current_subscription
-from subscriptions.statuses import ENDED
+from subscriptions.statuses import ENDED, IN_GOOD_STANDING
 from subscriptions.stripe_gateway import subscriptions as stripe_subscriptions
 from subscriptions.stripe_gateway.client import time_budget
 from subscriptions.stripe_gateway.invoices import preview_change, void_invoice
 from subscriptions.stripe_gateway.objects import StripeSubscription, decline_of
 from subscriptions.sync import Truth, refresh_customer, save_answer
-
-_CHANGEABLE = ("active", "trialing")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,7 +265,7 @@ def _not_ended(user_id: UUID) -> Subscription:
 
 def _changeable(user_id: UUID, *, product_name: str) -> tuple[Subscription, SubscriptionProduct]:
     product, row = product_on_sale(product_name), _not_ended(user_id)
-    if row.stripe_status not in _CHANGEABLE:
+    if row.stripe_status not in IN_GOOD_STANDING:
         raise WrongState("Only a subscription that is paid can be changed.")
     if row.price_reference == product.price_reference:
         raise WrongState("That is the product you have.")

@@ -11,7 +11,7 @@ from django.db import connection
 from errors import BillingError
 from subscriptions.errors import NoSubscription
 from subscriptions.models import Subscription
-from subscriptions.statuses import our_status
+from subscriptions.statuses import IN_GOOD_STANDING, our_status
 from subscriptions.stripe_gateway.client import time_budget
 from subscriptions.stripe_gateway.subscriptions import fetch_subscription
 
@@ -111,7 +111,7 @@ def _next_action(
     """Say how the user can complete a payment that waits for them."""
     if status == "past_due":
         return {"type": "pay_invoice", "client_secret": None, "hosted_invoice_url": invoice}
-    if status != "incomplete" and not (change_waits and status in ("active", "trialing")):
+    if status != "incomplete" and not (change_waits and status in IN_GOOD_STANDING):
         return None
     secret = _ask_for_secret(subscription_id) if client_secret is None else client_secret
     return {
