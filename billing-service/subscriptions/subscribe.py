@@ -24,6 +24,7 @@ from subscriptions.errors import (
     CustomerUnfinished,
     PaymentGatewayUnavailable,
     RepeatedRefusal,
+    TooManyCardFailures,
 )
 from subscriptions.models import Customer, SubscribeAttempt, Subscription
 from subscriptions.statuses import LIVE
@@ -62,12 +63,16 @@ def subscribe(wish: Wish) -> Outcome:
 
 
 def _subscribe(wish: Wish) -> Outcome:
-    repeated = attempts.closed_under_key(wish)
-    if repeated is not None:
+    try:
+        limits.refuse_if_too_many_failures(
+            user_id=wish.user_id, source=wish.source, payment_method=wish.payment_method
+        )
+    except TooManyCardFailures:
+        # Being told again how a try ended is no further try.
+        repeated = attempts.closed_under_key(wish)
+        if repeated is None:
+            raise
         return _repeat(repeated)
-    limits.refuse_if_too_many_failures(
-        user_id=wish.user_id, source=wish.source, payment_method=wish.payment_method
-    )
     try:
         attempt = attempts.open_attempt(wish)
     except CustomerUnfinished:
