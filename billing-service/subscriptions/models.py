@@ -32,9 +32,9 @@ class Customer(models.Model):
     # then; set without an id, it says that Stripe may have one already, under the row's key.
     making_until = models.DateTimeField(null=True, blank=True)
     # The page at Stripe on which the user may still subscribe; closed before we do it ourselves.
-    checkout_session = models.CharField(max_length=255, blank=True)
+    checkout_session = models.CharField(max_length=255, blank=True, default="", db_default="")
     # The setup whose card a webhook made the default last; hearing of it again changes nothing.
-    adopted_setup = models.CharField(max_length=255, blank=True)
+    adopted_setup = models.CharField(max_length=255, blank=True, default="", db_default="")
     # Set when the object no longer exists at Stripe; the row stays as a tombstone.
     deleted_at = models.DateTimeField(null=True, blank=True)
 
@@ -110,7 +110,9 @@ class Subscription(models.Model):
     )
     price_reference = models.CharField(max_length=255, blank=True)
     # The price it changes to once the difference is paid; Stripe forgets it after a day.
-    pending_price_reference = models.CharField(max_length=255, blank=True)
+    pending_price_reference = models.CharField(
+        max_length=255, blank=True, default="", db_default=""
+    )
     unit_amount = models.PositiveBigIntegerField(null=True, blank=True)
     currency = models.CharField(max_length=3, blank=True)
     interval = models.CharField(max_length=8, blank=True)

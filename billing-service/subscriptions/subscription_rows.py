@@ -121,7 +121,7 @@ def _columns(found: StripeSubscription, *, row: Subscription, grace: timedelta) 
     return {
         "stripe_status": found.status,
         "stripe_item_id": found.item_id,
-        "product": _product_of(price) if price else None,
+        "product_id": _product_id(price, row=row) if price else None,
         "price_reference": price_id,
         "pending_price_reference": found.pending_price_id,
         "unit_amount": price.unit_amount if price else None,
@@ -160,6 +160,14 @@ def _access_until(
         # A further invoice that is not paid either gives no further grace.
         return min(until, row.access_until)
     return until
+
+
+def _product_id(price: StripePrice, *, row: Subscription) -> int | None:
+    if row.product_id is not None and row.price_reference == price.id:
+        # What was sold does not change.
+        return row.product_id
+    product = _product_of(price)
+    return None if product is None else product.pk
 
 
 def _product_of(price: StripePrice) -> SubscriptionProduct | None:

@@ -13,11 +13,15 @@ from users.deletion import finish_deletions
 from webhooks import settle as settling
 from webhooks.awaited import is_awaited
 from webhooks.inbox import QUEUE, SETTLE_TASK, enqueue
+from webhooks.pace import Pace
 from webhooks.prune import prune_attempts, prune_events, prune_jobs
 
 EACH_MINUTE = "* * * * *"
 EACH_NIGHT = "17 3 * * *"
 EACH_LATER_NIGHT = "47 3 * * *"
+# Of one worker: what Stripe allows in test mode, a quarter of what it allows a live account.
+_pace = Pace(per_second=25, at_once=50)
+
 _SWEEPERS = "sweepers"
 # The next sweep is never far.
 _SWEEP_SECONDS = 50.0
@@ -45,6 +49,8 @@ LIMIT 1000
 @app.task(queue=QUEUE, name=SETTLE_TASK)
 def settle(subject: str) -> None:
     """Handle the pending events of one customer, product or price."""
+    # Events that arrive while it waits are handled with the others.
+    _pace.wait()
     settling.settle(subject)
 
 
