@@ -217,10 +217,13 @@ class Running:
         run_dir = self.settings.run_dir
         record = supervise.recorded(run_dir, name)
         assert record is not None, f"{name} was never started"
+        if kill:
+            # Its workers with it, as the end of a container does: orphans would hold the port.
+            os.killpg(record.pid, signal.SIGKILL)
         supervise.stop(
             record,
             run_dir=run_dir,
-            stop_signal=signal.SIGKILL if kill else process.stop_signal,
+            stop_signal=process.stop_signal,
             seconds=process.stop_seconds,
         )
 
