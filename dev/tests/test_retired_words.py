@@ -92,7 +92,7 @@ def test_a_planted_word_makes_the_command_fail(
     (tmp_path / "docs").mkdir()
     (tmp_path / WORDS).write_bytes((ROOT / WORDS).read_bytes())
     (tmp_path / "page.md").write_text("All is well.\n")
-    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)  # noqa: S607 - of the PATH
     assert retired_words.main([], root=tmp_path) == 0
 
     (tmp_path / "page.md").write_text("All is well.\nThe subscriber's wish is stored.\n")
