@@ -54,7 +54,7 @@ stripe-listen: setup ## Forward events to billing with the official Stripe CLI
 ##@ Test
 .PHONY: test
 test: setup $(BENCH_READY) ## Lint, types, and every test: what has to pass before a change lands
-	@exec $(DEV) -m dev.levels
+	@exec $(DEV) -m dev.test_suites
 
 .PHONY: test-auth
 test-auth: setup ## auth-service

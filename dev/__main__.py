@@ -4,11 +4,12 @@ import argparse
 import signal
 import sys
 
-from dev import commands, screen, stripe_cli
+from dev import commands, screen
+from dev.config.settings import load, load_defaults
 from dev.demo import run as demo
 from dev.errors import LauncherError
-from dev.interruptions import end_like_ctrl_c
-from dev.settings import load, load_defaults
+from dev.processes.interruptions import end_like_ctrl_c
+from dev.programs import stripe_cli
 from dev.system import system
 
 

@@ -16,13 +16,13 @@ import psutil
 from rich.table import Table
 from rich.text import Text
 
-from dev import supervise
-from dev.errors import AlreadyStarting, BadSetting, PartFailed
-from dev.interruptions import SIGNALS
-from dev.parts import Answers, Process
+from dev.config.settings import Settings
+from dev.errors import AlreadyStarting, BadSetting, ComponentFailed
+from dev.processes import supervise
+from dev.processes.components import Answers, Process
+from dev.processes.interruptions import SIGNALS
+from dev.processes.startup import READY_SECONDS, Startup, Watcher
 from dev.screen import Progress, console
-from dev.settings import Settings
-from dev.startup import READY_SECONDS, Startup, Watcher
 from dev.system import System
 
 
@@ -80,7 +80,7 @@ def bring_up(system: System, *, watcher: Watcher) -> None:
     with _alone(system.settings):
         try:
             _require_free_ports(system)
-            Startup(system.parts, state_dir=system.settings.state_dir, watcher=watcher).run()
+            Startup(system.components, state_dir=system.settings.state_dir, watcher=watcher).run()
             _wait_for_routes(system.settings)
         except BaseException:
             _stop_all(system)
@@ -106,7 +106,7 @@ def up(system: System) -> None:
     if is_up(system):
         console.print("[green]✓[/] Already running.")
     else:
-        with Progress([part.name for part in system.parts]) as progress:
+        with Progress([component.name for component in system.components]) as progress:
             bring_up(system, watcher=progress)
         console.print(f"[green]✓[/] Ready in {time.monotonic() - began:.1f} s.")
     console.print(addresses(system.settings))
@@ -199,7 +199,7 @@ def _wait_for_routes(settings: Settings) -> None:
         while not route():
             if time.monotonic() > deadline:
                 log = settings.log_dir / "gateway.log"
-                raise PartFailed(f"The gateway does not answer {route.url} with 200.", log=log)
+                raise ComponentFailed(f"The gateway does not answer {route.url} with 200.", log=log)
             threading.Event().wait(0.1)
 
 

@@ -37,15 +37,15 @@ class AlreadyStarting(LauncherError):
     code = "already_starting"
 
 
-class PartFailed(LauncherError):
+class ComponentFailed(LauncherError):
     """A process ended, or a step failed, before it was ready.
 
     Args:
         sentence: What happened, in one sentence.
-        log: The part's log, whose last lines say why.
+        log: The component's log, whose last lines say why.
     """
 
-    code = "part_failed"
+    code = "component_failed"
 
     def __init__(self, sentence: str, *, log: Path | None = None) -> None:
         super().__init__(sentence)

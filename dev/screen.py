@@ -1,4 +1,4 @@
-"""What the launcher shows: progress while parts come up, tables, and refusals."""
+"""What the launcher shows: progress while components come up, tables, and refusals."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dev.errors import LauncherError
-from dev.startup import State
+from dev.processes.startup import State
 
 LOG_TAIL_LINES = 15
 
@@ -30,7 +30,7 @@ _SIGNS = {
 
 
 class Progress:
-    """A line for each part, redrawn on a terminal and written once it is ready elsewhere."""
+    """A line for each component, redrawn on a terminal and written once it is ready elsewhere."""
 
     def __init__(self, names: list[str]) -> None:
         self._states = dict.fromkeys(names, State.WAITING)
@@ -57,7 +57,7 @@ class Progress:
             self._live.stop()
 
     def __call__(self, name: str, state: State, *, seconds: float) -> None:
-        """Take note of a part's new state."""
+        """Take note of a component's new state."""
         with self._lock:
             self._states[name] = state
             self._seconds[name] = seconds

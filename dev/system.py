@@ -9,10 +9,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import quote
 
-from dev import gateway, postgres
-from dev.errors import PartFailed, ToolMissing
-from dev.parts import Answers, Part, Process, Step, is_of_the_machine
-from dev.settings import Settings
+from dev.config.settings import Settings
+from dev.errors import ComponentFailed, ToolMissing
+from dev.processes.components import Answers, Component, Process, Task, is_of_the_machine
+from dev.programs import gateway, postgres
 
 # Who reads what: a secret reaches only the processes that need it.
 SHARED = ("ENVIRONMENT", "PUBLIC_URL", "TOKEN_ISSUER", "LOG_LEVEL")
@@ -35,16 +35,16 @@ GATEWAY = ("AUTH_UPSTREAMS", "BILLING_UPSTREAMS", "TOKEN_*", "PUBLIC_RPS", "PUBL
 
 @dataclass(frozen=True, kw_only=True)
 class System:
-    """The parts of one system."""
+    """The components of one system."""
 
     settings: Settings
-    parts: tuple[Part, ...]
+    components: tuple[Component, ...]
     cluster: postgres.Cluster
 
     @property
     def processes(self) -> tuple[Process, ...]:
-        """The parts that stay."""
-        return tuple(part for part in self.parts if isinstance(part, Process))
+        """The components that stay."""
+        return tuple(component for component in self.components if isinstance(component, Process))
 
 
 def system(settings: Settings) -> System:
@@ -83,8 +83,8 @@ def system(settings: Settings) -> System:
         stop_signal=signal.SIGTERM,
         stop_order=2,
     )
-    parts: tuple[Part, ...] = (
-        Step(
+    components: tuple[Component, ...] = (
+        Task(
             name="postgres-files",
             run=lambda: cluster.initialise(superuser_password=values["POSTGRES_PASSWORD"]),
         ),
@@ -101,7 +101,7 @@ def system(settings: Settings) -> System:
             stop_signal=signal.SIGINT,
             stop_order=3,
         ),
-        Step(
+        Task(
             name="databases",
             run=lambda: cluster.apply(
                 settings.root / "dev" / "databases.sql",
@@ -111,7 +111,7 @@ def system(settings: Settings) -> System:
             after=("postgres",),
         ),
         *([sandbox] if settings.sandbox_url else []),
-        Step(
+        Task(
             name="auth-migrations",
             run=command(
                 "auth-migrations",
@@ -122,12 +122,12 @@ def system(settings: Settings) -> System:
             ),
             after=("databases",),
         ),
-        Step(
+        Task(
             name="billing-migrations",
             run=command("billing-migrations", *manage, "migrate", cwd=billing_dir, env=billing_env),
             after=("databases",),
         ),
-        Step(
+        Task(
             name="billing-products",
             run=command(
                 "billing-products", *manage, "seed_products", cwd=billing_dir, env=billing_env
@@ -176,7 +176,7 @@ def system(settings: Settings) -> System:
             stop_signal=signal.SIGTERM,
             stop_order=1,
         ),
-        Step(
+        Task(
             name="gateway-files",
             run=lambda: gateway.write_files(
                 settings.root / "gateway",
@@ -198,11 +198,11 @@ def system(settings: Settings) -> System:
             stop_order=0,
         ),
     )
-    return System(settings=settings, parts=parts, cluster=cluster)
+    return System(settings=settings, components=components, cluster=cluster)
 
 
 def _addresses(settings: Settings) -> dict[str, str]:
-    """The variables whose value is where this system's parts really are."""
+    """The variables whose value is where this system's components really are."""
     ports, values, state = settings.ports, settings.values, settings.state_dir
 
     def database(name: str) -> str:
@@ -267,4 +267,4 @@ def _run(name: str, argv: tuple[str, ...], *, cwd: Path, env: Mapping[str, str],
         except FileNotFoundError as error:
             raise ToolMissing(f"{error.filename} is missing: run `make setup`.") from error
     if status:
-        raise PartFailed(f"{name} ended with status {status}.", log=log)
+        raise ComponentFailed(f"{name} ended with status {status}.", log=log)

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from dev.interruptions import end_like_ctrl_c
-from e2e.running import Person, Running, whole_system
+from dev.processes.interruptions import end_like_ctrl_c
+from e2e.people import Person
+from e2e.system import RunningSystem, whole_system
 
 
 def pytest_configure() -> None:
@@ -20,14 +21,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
     """The system: PostgreSQL, sandbox, both services, worker and gateway."""
     with whole_system(tmp_path_factory.mktemp("system")) as started:
         yield started
 
 
 @pytest.fixture
-def new_person(running: Running) -> Callable[..., Person]:
+def new_person(running: RunningSystem) -> Callable[..., Person]:
     """Creates a user and logs them in: `new_person(is_staff=True)`."""
     return running.new_person
 

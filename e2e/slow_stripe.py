@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
 
-from dev.interruptions import SIGNALS, end_like_ctrl_c
+from dev.processes.interruptions import SIGNALS, end_like_ctrl_c
 from dev.screen import console
-from e2e.running import Person, Running, whole_system
+from e2e.people import Person
+from e2e.system import RunningSystem, whole_system
 
 SUBSCRIBERS = 100
 LATENCY_MILLISECONDS = 1000
@@ -41,7 +42,7 @@ def p95(seconds: list[float]) -> float:
     return quantiles(seconds, n=20)[-1]
 
 
-def measure(running: Running, *, latency_milliseconds: int) -> Findings:
+def measure(running: RunningSystem, *, latency_milliseconds: int) -> Findings:
     """Let different people subscribe at once while Stripe is slow, and one look meanwhile.
 
     Args:
@@ -78,7 +79,7 @@ def main() -> int:
 
 
 @contextmanager
-def _slow_stripe(running: Running, milliseconds: int) -> Iterator[None]:
+def _slow_stripe(running: RunningSystem, milliseconds: int) -> Iterator[None]:
     faults = f"{running.sandbox_url}/sandbox/faults"
     latency = {"effect": "latency", "milliseconds": milliseconds}
     assert running.client.post(faults, json=latency).status_code == 201

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from e2e.running import PASSWORD, Running, log_files
+from e2e.people import PASSWORD
+from e2e.system import RunningSystem, log_files
 
 CARDS = ("4242424242424242", "4000000000000002", "4000002500003155", "4539578763621486")
 TOKEN = re.compile(r"eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{20,}")
@@ -14,7 +15,7 @@ CLIENT_SECRET = re.compile(r"(?:pi|seti)_\w+_secret_\w+")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def planted(running: Running) -> None:
+def seeded(running: RunningSystem) -> None:
     """Card numbers, passwords and tokens have been sent in every way that could leave a trace."""
     person = running.new_person()
     for number in CARDS:
@@ -30,7 +31,7 @@ def planted(running: Running) -> None:
 
 
 @pytest.fixture(scope="module")
-def searched(running: Running) -> dict[str, str]:
+def searched(running: RunningSystem) -> dict[str, str]:
     """Everything that can be searched: logs by process, and both databases."""
     texts = {path.name: path.read_text(errors="replace") for path in log_files(running.settings)}
     texts |= {f"database {name}": running.dump(name) for name in ("auth", "billing")}
@@ -58,7 +59,9 @@ def test_no_password_anywhere(searched: dict[str, str]) -> None:
     assert holders(searched, PASSWORD, "qweqweqwE1") == []
 
 
-def test_no_secret_of_the_system_in_any_log(running: Running, searched: dict[str, str]) -> None:
+def test_no_secret_of_the_system_in_any_log(
+    running: RunningSystem, searched: dict[str, str]
+) -> None:
     """A log can be shown to somebody without handing out the keys."""
     names = (
         "POSTGRES_PASSWORD",
@@ -84,7 +87,9 @@ def test_no_token_and_no_client_secret_in_any_log(searched: dict[str, str]) -> N
     assert found == []
 
 
-def test_no_private_key_outside_its_folder(running: Running, searched: dict[str, str]) -> None:
+def test_no_private_key_outside_its_folder(
+    running: RunningSystem, searched: dict[str, str]
+) -> None:
     """Signing keys are in the key folder, which nobody else may open, and nowhere else."""
     assert holders(searched, "PRIVATE KEY") == []
     keys = running.settings.keys_dir

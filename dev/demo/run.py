@@ -37,7 +37,7 @@ def on_this_machine(system: System) -> None:
     found_running = commands.runs_any(system)
     try:
         if not commands.is_up(system):
-            with Progress([part.name for part in system.parts]) as progress:
+            with Progress([component.name for component in system.components]) as progress:
                 commands.bring_up(system, watcher=progress)
         walk(url, show)
     finally:

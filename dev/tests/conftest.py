@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dev.interruptions import end_like_ctrl_c
-from dev.settings import DEFAULTS
+from dev.config.settings import DEFAULTS
+from dev.processes.interruptions import end_like_ctrl_c
 
 
 def pytest_configure() -> None:

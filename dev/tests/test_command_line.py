@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psutil
 
-from dev.settings import ROOT
-from e2e.running import free_ports, newcomers_environment
+from dev.config.settings import ROOT
+from e2e.system import clean_environment, free_ports
 
 
 def launch(*arguments: str, state_dir: Path, **env: str) -> subprocess.CompletedProcess[str]:
@@ -17,7 +17,7 @@ def launch(*arguments: str, state_dir: Path, **env: str) -> subprocess.Completed
     return subprocess.run(
         [sys.executable, "-m", "dev", *arguments],
         cwd=ROOT,
-        env=newcomers_environment(**own),
+        env=clean_environment(**own),
         capture_output=True,
         text=True,
         check=False,

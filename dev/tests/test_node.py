@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dev import node
+from dev.programs import node
 
 
 def a_program(folder: Path, name: str, *, says: str = "") -> None:

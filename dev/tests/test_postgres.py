@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from dev import postgres, supervise
-from dev.parts import Process
-from dev.settings import ROOT
-from dev.startup import READY_SECONDS
+from dev.config.settings import ROOT
+from dev.processes import supervise
+from dev.processes.components import Process
+from dev.processes.startup import READY_SECONDS
+from dev.programs import postgres
 
 PASSWORDS = {
     "PGPASSWORD": "superuser's",

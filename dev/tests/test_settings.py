@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from dev.dotenv import read
+from dev.config.dotenv import read
+from dev.config.settings import ROOT, load, load_defaults
 from dev.errors import BadSetting
-from dev.settings import ROOT, load, load_defaults
-from e2e.running import newcomers_environment
+from e2e.system import clean_environment
 
 
 def test_without_env_file_the_demo_runs_on_the_sandbox(root: Path) -> None:
@@ -92,7 +92,7 @@ def test_the_tests_know_nothing_of_a_developers_shell(
     monkeypatch.setenv("STRIPE_API_BASE", "")
     monkeypatch.setenv("KEYS_DIR", "/home/somebody/keys")
 
-    settings = load(newcomers_environment(DEV_STATE_DIR=str(tmp_path)))
+    settings = load(clean_environment(DEV_STATE_DIR=str(tmp_path)))
 
     assert settings.values["STRIPE_API_SECRET"] == "sk_test_sandbox"
     assert settings.sandbox_url is not None

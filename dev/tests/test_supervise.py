@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dev import supervise
-from dev.errors import PartFailed, PortTaken, ToolMissing
-from dev.parts import Process
-from dev.startup import Startup, State
+from dev.errors import ComponentFailed, PortTaken, ToolMissing
+from dev.processes import supervise
+from dev.processes.components import Process
+from dev.processes.startup import Startup, State
 
 STUBBORN = """
 import signal, subprocess, sys, time
@@ -31,7 +31,7 @@ def state_dir(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def a_process(state_dir: Path, code: str, *, name: str = "part", words: str = "up") -> Process:
+def a_process(state_dir: Path, code: str, *, name: str = "component", words: str = "up") -> Process:
     """A process that is ready when it has printed the words."""
     log = state_dir / "logs" / f"{name}.log"
     return Process(
@@ -47,15 +47,15 @@ def a_process(state_dir: Path, code: str, *, name: str = "part", words: str = "u
     )
 
 
-def bring_up(state_dir: Path, *parts: Process) -> list[tuple[str, State]]:
-    """Bring parts up and tell what was shown."""
+def bring_up(state_dir: Path, *components: Process) -> list[tuple[str, State]]:
+    """Bring components up and tell what was shown."""
     seen: list[tuple[str, State]] = []
 
     def watch(name: str, state: State, *, seconds: float) -> None:
         assert seconds >= 0
         seen.append((name, state))
 
-    Startup(parts, state_dir=state_dir, watcher=watch).run()
+    Startup(components, state_dir=state_dir, watcher=watch).run()
     return seen
 
 
@@ -78,7 +78,7 @@ def test_a_process_that_will_not_end_is_ended_with_its_children(state_dir: Path)
     """After `make down` nothing is left, however stubborn."""
     process = a_process(state_dir, STUBBORN, words="child")
     bring_up(state_dir, process)
-    record = supervise.recorded(state_dir / "run", "part")
+    record = supervise.recorded(state_dir / "run", "component")
     assert record is not None
     running = record.process()
     assert running is not None
@@ -96,9 +96,9 @@ def test_what_lost_its_parent_is_found_by_its_mark(state_dir: Path) -> None:
     code = "import time; print('up', flush=True); time.sleep(300)"
     orphan = a_process(state_dir, code)
     bring_up(state_dir, orphan)
-    record = supervise.recorded(state_dir / "run", "part")
+    record = supervise.recorded(state_dir / "run", "component")
     assert record is not None
-    (state_dir / "run" / "part.json").unlink()
+    (state_dir / "run" / "component.json").unlink()
 
     supervise.stop_leftovers(state_dir)
 
@@ -109,13 +109,13 @@ def test_a_second_start_changes_nothing(state_dir: Path) -> None:
     """`make up` twice keeps the processes it has."""
     process = a_process(state_dir, "import time; print('up'); time.sleep(300)")
     first = bring_up(state_dir, process)
-    record = supervise.recorded(state_dir / "run", "part")
+    record = supervise.recorded(state_dir / "run", "component")
 
     second = bring_up(state_dir, process)
 
-    assert first[-1] == ("part", State.READY)
-    assert second[-1] == ("part", State.RUNNING)
-    assert supervise.recorded(state_dir / "run", "part") == record
+    assert first[-1] == ("component", State.READY)
+    assert second[-1] == ("component", State.RUNNING)
+    assert supervise.recorded(state_dir / "run", "component") == record
     stop(state_dir, process)
 
 
@@ -124,11 +124,11 @@ def test_a_changed_setting_restarts_what_it_concerns(state_dir: Path) -> None:
     before = a_process(state_dir, "import time; print('up'); time.sleep(300)")
     after = a_process(state_dir, "import time; print('up and changed'); time.sleep(300)")
     bring_up(state_dir, before)
-    record = supervise.recorded(state_dir / "run", "part")
+    record = supervise.recorded(state_dir / "run", "component")
 
     bring_up(state_dir, after)
 
-    assert supervise.recorded(state_dir / "run", "part") != record
+    assert supervise.recorded(state_dir / "run", "component") != record
     assert record is not None
     assert record.process() is None
     stop(state_dir, after)
@@ -146,16 +146,16 @@ def test_another_terminal_restarts_nothing(state_dir: Path) -> None:
 
 def test_a_record_that_was_cut_off_counts_as_none(state_dir: Path) -> None:
     """`make down` goes on; what the record was about is found by its mark."""
-    (state_dir / "run" / "part.json").write_text('{"name": "part", "pi')
+    (state_dir / "run" / "component.json").write_text('{"name": "component", "pi')
 
-    assert supervise.recorded(state_dir / "run", "part") is None
+    assert supervise.recorded(state_dir / "run", "component") is None
 
 
 def test_a_process_that_ends_early_is_a_failure_with_its_log(state_dir: Path) -> None:
     """The reason why it ended is in the log that the refusal names."""
     process = a_process(state_dir, "raise SystemExit('no such table')")
 
-    with pytest.raises(PartFailed, match="part ended with status 1") as refusal:
+    with pytest.raises(ComponentFailed, match="component ended with status 1") as refusal:
         bring_up(state_dir, process)
 
     assert refusal.value.log is not None
@@ -171,7 +171,7 @@ def test_a_program_that_is_not_there_asks_for_the_set_up(state_dir: Path) -> Non
         bring_up(state_dir, missing)
 
 
-def test_parts_wait_for_what_they_need(state_dir: Path) -> None:
+def test_components_wait_for_what_they_need(state_dir: Path) -> None:
     """Migrations do not run before there is a database."""
     code = "import time; print('up'); time.sleep(300)"
     first = a_process(state_dir, code, name="first")
@@ -187,7 +187,7 @@ def test_parts_wait_for_what_they_need(state_dir: Path) -> None:
 def test_a_reused_pid_is_not_taken_for_ours(state_dir: Path) -> None:
     """After a reboot a record may name the pid of somebody else's process."""
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
-    record = supervise.Record("part", other.pid, created_at=1.0, fingerprint="")
+    record = supervise.Record("component", other.pid, created_at=1.0, fingerprint="")
 
     supervise.stop(record, run_dir=state_dir / "run", stop_signal=signal.SIGTERM, seconds=1)
 

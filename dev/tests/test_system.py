@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from dev import system as table
-from dev.settings import ROOT, load
+from dev.config.settings import ROOT, load
 
 SECRETS = {
     "STRIPE_API_SECRET": {"billing-service", "billing-worker"},
@@ -44,9 +44,9 @@ def test_unrelated_variables_of_the_shell_stay_outside(root: Path) -> None:
 def test_every_dependency_is_a_part_of_the_table(root: Path) -> None:
     """A name that nobody has would be waited for without end."""
     whole = table.system(load({}, root=root))
-    names = {part.name for part in whole.parts}
+    names = {component.name for component in whole.components}
 
-    assert all(set(part.after) <= names for part in whole.parts)
+    assert all(set(component.after) <= names for component in whole.components)
 
 
 def test_with_real_stripe_no_sandbox_is_waited_for(root: Path) -> None:
@@ -55,8 +55,8 @@ def test_with_real_stripe_no_sandbox_is_waited_for(root: Path) -> None:
         load({"STRIPE_API_SECRET": "sk_test_51Real", "STRIPE_API_BASE": ""}, root=root)
     )
 
-    assert "stripe-sandbox" not in {part.name for part in whole.parts}
-    assert all("stripe-sandbox" not in part.after for part in whole.parts)
+    assert "stripe-sandbox" not in {component.name for component in whole.components}
+    assert all("stripe-sandbox" not in component.after for component in whole.components)
 
 
 def test_a_database_of_ones_own_is_used(root: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from e2e.attacks.forge import Forge, SigningKey, header_of
 from e2e.attacks.tokens import GOOD, HOSTILE, OVERSIZE, Make
-from e2e.running import Person, Running, claims
+from e2e.people import Person, claims
+from e2e.system import RunningSystem
 
 Ask = Callable[[str], httpx.Response]
 ENDPOINTS = ("verify", "me", "billing")
@@ -47,7 +48,7 @@ class Target:
 
 
 @pytest.fixture(scope="module", params=["directly", "through the gateway"])
-def target(running: Running, request: pytest.FixtureRequest) -> Target:
+def target(running: RunningSystem, request: pytest.FixtureRequest) -> Target:
     """The services refuse by themselves, and the gateway does not spoil it."""
     if request.param == "directly":
         return Target(running.auth_url, running.billing_url, running.client)
@@ -55,7 +56,7 @@ def target(running: Running, request: pytest.FixtureRequest) -> Target:
 
 
 @pytest.fixture(scope="module")
-def owner(running: Running) -> Iterator[Person]:
+def owner(running: RunningSystem) -> Iterator[Person]:
     """Somebody without a subscription, whose tokens are imitated."""
     person = running.new_person()
     yield person
@@ -63,7 +64,7 @@ def owner(running: Running) -> Iterator[Person]:
 
 
 @pytest.fixture(scope="module")
-def service_token(running: Running) -> str:
+def service_token(running: RunningSystem) -> str:
     """What billing-service uses for the internal API."""
     answer = running.client.post(
         f"{running.auth_url}/internal/token",
@@ -75,7 +76,7 @@ def service_token(running: Running) -> str:
 
 
 @pytest.fixture(scope="module")
-def forge(running: Running, owner: Person) -> Forge:
+def forge(running: RunningSystem, owner: Person) -> Forge:
     """Signs with the system's own key, so that a claim is refused for itself alone."""
     kid = header_of(owner.access)["kid"]
     return Forge(
@@ -124,7 +125,7 @@ def test_a_service_token_is_no_access_token(target: Target, service_token: str) 
     assert target.statuses(service_token) == dict.fromkeys(ENDPOINTS, 401)
 
 
-def test_an_access_token_opens_no_internal_endpoint(running: Running, owner: Person) -> None:
+def test_an_access_token_opens_no_internal_endpoint(running: RunningSystem, owner: Person) -> None:
     """Whoever gets past the gateway still needs a service's own token."""
     answer = running.client.get(
         f"{running.auth_url}/internal/users", headers={"Authorization": f"Bearer {owner.access}"}
@@ -163,7 +164,7 @@ def test_a_forged_refresh_token_refreshes_nothing(
 
 
 def test_hostile_refresh_tokens_neither_refresh_nor_end_a_session(
-    running: Running, forge: Forge
+    running: RunningSystem, forge: Forge
 ) -> None:
     """The same attacks on the refresh endpoint, and the victim does not even notice."""
     victim = running.new_person()

@@ -9,21 +9,15 @@ from pathlib import Path
 import pytest
 
 from e2e.attacks.forge import header_of
-from e2e.running import (
-    ADMIN_NAME,
-    ADMIN_PASSWORD,
-    Person,
-    Running,
-    claims,
-    until,
-    whole_system,
-)
+from e2e.people import ADMIN_NAME, ADMIN_PASSWORD, Person, claims
+from e2e.system import RunningSystem, whole_system
+from e2e.waiting import until
 
 ACCESS_SECONDS = "20"
 
 
 @pytest.fixture(scope="module")
-def short_lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def short_lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
     """A system of its own, whose keys may be changed and whose access tokens live 20 seconds."""
     state_dir = tmp_path_factory.mktemp("keys-system")
     with whole_system(state_dir, ACCESS_TOKEN_LIFETIME_SECONDS=ACCESS_SECONDS) as started:
@@ -36,7 +30,7 @@ def is_refused_by_all_workers(person: Person) -> bool:
     return {person.get(path).status_code for path in paths} == {401}
 
 
-def auth_service(running: Running, *words: str) -> subprocess.CompletedProcess[str]:
+def auth_service(running: RunningSystem, *words: str) -> subprocess.CompletedProcess[str]:
     """Run a command of auth-service as its operator does, beside the running workers."""
     process = running.process("auth-service")
     program = Path(process.argv[0])
@@ -51,7 +45,7 @@ def auth_service(running: Running, *words: str) -> subprocess.CompletedProcess[s
     )
 
 
-def test_a_rotation_under_load_rejects_no_token(short_lived: Running) -> None:
+def test_a_rotation_under_load_rejects_no_token(short_lived: RunningSystem) -> None:
     """Log in, refresh and use tokens at billing, 50 times a second, through the gateway."""
     drill = auth_service(
         short_lived, "keys", "drill", "--rps", "50", "--lead-seconds", "8", "--skew-seconds", "2"
@@ -63,7 +57,7 @@ def test_a_rotation_under_load_rejects_no_token(short_lived: Running) -> None:
 
 
 def test_a_revoked_key_is_refused_within_seconds_and_nobody_waits_for_the_next(
-    short_lived: Running,
+    short_lived: RunningSystem,
 ) -> None:
     """The spare is known to billing already, so new tokens work in the same second."""
     spare = auth_service(short_lived, "keys", "spare")
@@ -86,7 +80,7 @@ def test_a_revoked_key_is_refused_within_seconds_and_nobody_waits_for_the_next(
     assert refreshed.status_code == 401
 
 
-def test_the_doctor_finds_a_running_system_healthy(short_lived: Running) -> None:
+def test_the_doctor_finds_a_running_system_healthy(short_lived: RunningSystem) -> None:
     """Keys, clock, database, JWKS through the gateway, and the gateway's own configuration."""
     traefik = Path(sys.executable).with_name("traefik")
 

@@ -9,7 +9,8 @@ import uuid
 import httpx
 import pytest
 
-from e2e.running import Person, Running
+from e2e.people import Person
+from e2e.system import RunningSystem
 
 OLD_SECONDS = 600
 
@@ -28,7 +29,9 @@ def event() -> bytes:
     ).encode()
 
 
-def deliver(running: Running, body: bytes, *, secret: str, age_seconds: int = 0) -> httpx.Response:
+def deliver(
+    running: RunningSystem, body: bytes, *, secret: str, age_seconds: int = 0
+) -> httpx.Response:
     """Sign a body as Stripe does and deliver it."""
     moment = int(time.time()) - age_seconds
     digest = hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
@@ -39,22 +42,24 @@ def deliver(running: Running, body: bytes, *, secret: str, age_seconds: int = 0)
 
 
 @pytest.fixture
-def stored(running: Running) -> int:
+def stored(running: RunningSystem) -> int:
     """How many events the inbox holds before the attack."""
     return inbox(running)
 
 
-def inbox(running: Running) -> int:
+def inbox(running: RunningSystem) -> int:
     """Count the events in the inbox."""
     return int(running.sql("billing", "SELECT count(*) FROM webhooks_webhookevent"))
 
 
-def secret_of(running: Running) -> str:
+def secret_of(running: RunningSystem) -> str:
     """The secret that Stripe signs with."""
     return running.settings.values["STRIPE_WEBHOOK_SECRET"].split(",")[0]
 
 
-def test_events_that_stripe_did_not_sign_are_not_stored(running: Running, stored: int) -> None:
+def test_events_that_stripe_did_not_sign_are_not_stored(
+    running: RunningSystem, stored: int
+) -> None:
     """Another secret, an old recording, no signature at all: 400, and nothing in the inbox."""
     answers = [
         deliver(running, event(), secret="whsec_of_somebody_else"),
@@ -66,7 +71,7 @@ def test_events_that_stripe_did_not_sign_are_not_stored(running: Running, stored
     assert inbox(running) == stored
 
 
-def test_a_recorded_delivery_can_be_replayed_without_effect(running: Running) -> None:
+def test_a_recorded_delivery_can_be_replayed_without_effect(running: RunningSystem) -> None:
     """Within the five minutes for which a signature is good, the event id settles it."""
     before, body = inbox(running), event()
 
@@ -76,7 +81,9 @@ def test_a_recorded_delivery_can_be_replayed_without_effect(running: Running) ->
     assert inbox(running) == before + 1
 
 
-def test_a_body_of_five_megabytes_is_refused_at_the_door(running: Running, stored: int) -> None:
+def test_a_body_of_five_megabytes_is_refused_at_the_door(
+    running: RunningSystem, stored: int
+) -> None:
     """Even signed: no event of Stripe's is that large."""
     answer = deliver(running, b" " * 5_000_000, secret=secret_of(running))
 
@@ -84,7 +91,7 @@ def test_a_body_of_five_megabytes_is_refused_at_the_door(running: Running, store
     assert inbox(running) == stored
 
 
-def test_guesses_are_counted_whatever_address_is_claimed(running: Running) -> None:
+def test_guesses_are_counted_whatever_address_is_claimed(running: RunningSystem) -> None:
     """A new X-Forwarded-For for each guess buys no further guess."""
     guess = {"username": f"nobody-{uuid.uuid4().hex[:8]}", "password": "a wrong password"}
 
@@ -105,7 +112,7 @@ def test_guesses_are_counted_whatever_address_is_claimed(running: Running) -> No
     assert int(answers[-1].headers["Retry-After"]) > 0
 
 
-def test_nobody_sees_or_touches_the_subscription_of_another(running: Running) -> None:
+def test_nobody_sees_or_touches_the_subscription_of_another(running: RunningSystem) -> None:
     """The user is the token's, whatever else the request names."""
     owner, stranger = running.new_person(), running.new_person()
     subscribed = owner.subscribe()
@@ -122,7 +129,7 @@ def test_nobody_sees_or_touches_the_subscription_of_another(running: Running) ->
     assert owner.status()["payment_gateway_status"] == "active"
 
 
-def test_staff_without_permission_reach_nothing_but_their_own(running: Running) -> None:
+def test_staff_without_permission_reach_nothing_but_their_own(running: RunningSystem) -> None:
     """`is_staff` opens the door of the admin; permissions open its rooms."""
     clerk: Person = running.new_person(is_staff=True)
 

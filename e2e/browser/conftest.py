@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
-from dev.chromium import executable
-from e2e.running import Running
+from dev.programs.chromium import executable
+from e2e.system import RunningSystem
 
 # In milliseconds: other levels of `make test` share the machine.
 PATIENCE = 60_000
@@ -57,7 +57,7 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(browser: Browser, running: Running) -> Iterator[Visit]:
+def visit(browser: Browser, running: RunningSystem) -> Iterator[Visit]:
     """A fresh browser profile; nothing it does may leave this machine."""
     context = browser.new_context(base_url=running.url, viewport={"width": 1280, "height": 900})
     context.set_default_timeout(PATIENCE)

@@ -4,10 +4,11 @@ from playwright.sync_api import Page, expect
 
 from dev.demo.journey import CARD_3D_SECURE
 from e2e.browser.conftest import Visit
-from e2e.running import ADMIN_NAME, ADMIN_PASSWORD, PASSWORD, Person, Running
+from e2e.people import ADMIN_NAME, ADMIN_PASSWORD, PASSWORD, Person
+from e2e.system import RunningSystem
 
 
-def test_staff_add_a_user_who_can_then_log_in(visit: Visit, running: Running) -> None:
+def test_staff_add_a_user_who_can_then_log_in(visit: Visit, running: RunningSystem) -> None:
     """The first step of the demo, by hand."""
     page = visit.page
     _log_in(page)
@@ -81,7 +82,7 @@ def test_the_bank_page_completes_a_subscription(visit: Visit, person: Person) ->
     assert person.status()["payment_gateway_status"] == "active"
 
 
-def test_the_sandbox_page_lists_what_happened(visit: Visit, running: Running) -> None:
+def test_the_sandbox_page_lists_what_happened(visit: Visit, running: RunningSystem) -> None:
     """The stand-in for Stripe's dashboard opens in a browser and leads on."""
     visit.page.goto(running.sandbox_url)
 

@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from dev.demo.journey import CARD_PAYS, card
 from e2e.browser.conftest import Visit
-from e2e.running import PASSWORD, Person
+from e2e.people import PASSWORD, Person
 
 TOKENS, BILLING = "/api/token/openapi.json", "/api/schema/"
 

@@ -15,20 +15,13 @@ import pytest
 
 from dev.demo.journey import CARD_3D_SECURE
 from dev.demo.visitor import Visitor
-from e2e.running import (
-    ADMIN_NAME,
-    ADMIN_PASSWORD,
-    COMPLETE,
-    PASSWORD,
-    Person,
-    Running,
-    at_the_bank,
-    until,
-)
+from e2e.people import ADMIN_NAME, ADMIN_PASSWORD, COMPLETE, PASSWORD, Person, complete_3ds
+from e2e.system import RunningSystem
+from e2e.waiting import until
 
 
 @contextmanager
-def stopped(running: Running, name: str) -> Iterator[None]:
+def stopped(running: RunningSystem, name: str) -> Iterator[None]:
     """One process is away for a while."""
     running.stop(name)
     try:
@@ -37,19 +30,19 @@ def stopped(running: Running, name: str) -> Iterator[None]:
         running.start(name)
 
 
-def answers(running: Running, *paths: str) -> bool:
+def answers(running: RunningSystem, *paths: str) -> bool:
     """Whether the gateway finds its services again."""
     return all(running.client.get(f"{running.url}{path}").status_code == 200 for path in paths)
 
 
 @pytest.fixture(autouse=True)
-def whole_again(running: Running) -> Iterator[None]:
+def whole_again(running: RunningSystem) -> Iterator[None]:
     """The next test finds everything running, whatever happened in this one."""
     yield
     assert until(lambda: answers(running, "/.well-known/jwks.json", "/api/docs/"))
 
 
-def test_billing_goes_on_without_auth_service(running: Running, person: Person) -> None:
+def test_billing_goes_on_without_auth_service(running: RunningSystem, person: Person) -> None:
     """Tokens that were issued stay good while nobody can issue new ones."""
     person.subscribe()
     other = running.new_person()
@@ -69,7 +62,7 @@ def test_billing_goes_on_without_auth_service(running: Running, person: Person) 
     assert running.log_in(person.username, PASSWORD).status()["status"] == "successful"
 
 
-def test_the_admin_says_that_auth_service_is_away(running: Running) -> None:
+def test_the_admin_says_that_auth_service_is_away(running: RunningSystem) -> None:
     """Staff read a sentence, not an error page."""
     with stopped(running, "auth-service"), Visitor(running.url) as visitor:
         form = visitor.page("/admin/login/?next=/admin/").form(field_name="password")
@@ -81,7 +74,7 @@ def test_the_admin_says_that_auth_service_is_away(running: Running) -> None:
 
 
 def test_a_restarted_billing_verifies_without_auth_service(
-    running: Running, person: Person
+    running: RunningSystem, person: Person
 ) -> None:
     """The last good key set is on disk, so a restart needs nobody else."""
     person.subscribe()
@@ -95,7 +88,9 @@ def test_a_restarted_billing_verifies_without_auth_service(
     assert status.json()["status"] == "successful"
 
 
-def test_after_a_restart_of_postgres_everything_answers(running: Running, person: Person) -> None:
+def test_after_a_restart_of_postgres_everything_answers(
+    running: RunningSystem, person: Person
+) -> None:
     """Connections that died with the server are replaced, not handed out."""
     person.subscribe()
 
@@ -120,19 +115,21 @@ def test_after_a_restart_of_postgres_everything_answers(running: Running, person
     assert set(obtained) == {200}
 
 
-def test_after_a_restart_of_postgres_the_worker_goes_on(running: Running, person: Person) -> None:
+def test_after_a_restart_of_postgres_the_worker_goes_on(
+    running: RunningSystem, person: Person
+) -> None:
     """Events that come after the restart are acted on without anybody's help."""
     worker = running.pid("billing-worker")
 
     running.restart("postgres")
     assert until(lambda: person.subscribe(CARD_3D_SECURE).status_code == 200)
-    at_the_bank(running, person, button=COMPLETE)
+    complete_3ds(person, button=COMPLETE)
 
     assert until(lambda: person.status()["status"] == "successful", seconds=60)
     assert running.pid("billing-worker") == worker
 
 
-def test_no_acknowledged_event_is_lost_when_postgres_restarts(running: Running) -> None:
+def test_no_acknowledged_event_is_lost_when_postgres_restarts(running: RunningSystem) -> None:
     """A 200 to Stripe means that the event is stored, whatever happens a moment later."""
     acknowledged: list[str] = []
     over = threading.Event()
@@ -160,12 +157,12 @@ def test_no_acknowledged_event_is_lost_when_postgres_restarts(running: Running) 
     assert set(acknowledged) - stored == set()
 
 
-def test_a_killed_worker_loses_no_event(running: Running, person: Person) -> None:
+def test_a_killed_worker_loses_no_event(running: RunningSystem, person: Person) -> None:
     """What Stripe said while the worker was dead is acted on when it is back."""
     person.subscribe(CARD_3D_SECURE)
 
     running.stop("billing-worker", kill=True)
-    at_the_bank(running, person, button=COMPLETE)
+    complete_3ds(person, button=COMPLETE)
     time.sleep(1)
     meanwhile = person.status()["status"]
     running.start("billing-worker")
@@ -175,7 +172,7 @@ def test_a_killed_worker_loses_no_event(running: Running, person: Person) -> Non
 
 
 def test_stripe_away_is_said_and_survived(
-    running: Running, new_person: Callable[..., Person]
+    running: RunningSystem, new_person: Callable[..., Person]
 ) -> None:
     """While Stripe is away: 503 with Retry-After, status as ever; afterwards one subscription."""
     subscribed, person = new_person(), new_person()
@@ -193,7 +190,7 @@ def test_stripe_away_is_said_and_survived(
     assert person.status()["status"] == "successful"
 
 
-def _deliver(client: httpx.Client, running: Running, event_id: str) -> httpx.Response:
+def _deliver(client: httpx.Client, running: RunningSystem, event_id: str) -> httpx.Response:
     """Deliver an event as Stripe signs it."""
     body = json.dumps(_event(event_id)).encode()
     timestamp = str(int(time.time()))

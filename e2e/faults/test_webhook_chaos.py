@@ -13,7 +13,9 @@ from typing import Any
 import httpx
 
 from dev.demo.journey import CARD_3D_SECURE, CARD_DECLINED, CARD_PAYS
-from e2e.running import COMPLETE, FAIL, Person, Running, at_the_bank, until
+from e2e.people import COMPLETE, FAIL, Person, complete_3ds
+from e2e.system import RunningSystem
+from e2e.waiting import until
 
 # `make chaos` takes a thousand.
 SUBSCRIBERS = int(os.environ.get("CHAOS_SUBSCRIBERS") or 30)
@@ -29,7 +31,7 @@ DISTURBANCES: tuple[dict[str, Any], ...] = (
 )
 
 
-def test_after_any_chaos_the_database_equals_stripe(running: Running) -> None:
+def test_after_any_chaos_the_database_equals_stripe(running: RunningSystem) -> None:
     """However deliveries go wrong, what we believe in the end is what Stripe says."""
     began, log_before = int(time.time()), len(running.log("gateway"))
     with disturbed_deliveries(running) as rules, ThreadPoolExecutor(4) as pool:
@@ -52,7 +54,7 @@ def test_after_any_chaos_the_database_equals_stripe(running: Running) -> None:
 
 
 @contextmanager
-def disturbed_deliveries(running: Running) -> Iterator[Any]:
+def disturbed_deliveries(running: RunningSystem) -> Iterator[Any]:
     """Deliveries go wrong within; yields a function that tells what struck how often."""
     faults = f"{running.sandbox_url}/sandbox/faults"
     for disturbance in DISTURBANCES:
@@ -63,56 +65,56 @@ def disturbed_deliveries(running: Running) -> Iterator[Any]:
         running.client.delete(faults)
 
 
-def live(running: Running, *, number: int) -> None:
+def live(running: RunningSystem, *, number: int) -> None:
     """One subscriber's life: a beginning, then a few turns, here and in Stripe's dashboard."""
     random = Random(SEED + number)  # noqa: S311 - repeatable on purpose, no secret
     person = running.new_person()
-    begin(running, person, random=random)
+    begin(person, random=random)
     for _ in range(random.randrange(4)):
         turn = random.choice((cancel_at_period_end, resume, upgrade, touch, end, end_at_stripe))
         turn(running, person)
 
 
-def begin(running: Running, person: Person, *, random: Random) -> None:
+def begin(person: Person, *, random: Random) -> None:
     """Subscribe in one of the ways people do."""
     way = random.randrange(4)
     if way == 0:
         assert person.subscribe(CARD_DECLINED).status_code == 400
     if way == 1:
         assert person.subscribe(CARD_3D_SECURE).status_code == 200
-        at_the_bank(running, person, button=random.choice((COMPLETE, FAIL)))
+        complete_3ds(person, button=random.choice((COMPLETE, FAIL)))
     if way != 1:
         assert person.subscribe(CARD_PAYS).status_code == 200
 
 
-def cancel_at_period_end(_running: Running, person: Person) -> None:
+def cancel_at_period_end(_running: RunningSystem, person: Person) -> None:
     """The subscriber leaves with the paid period."""
     person.post("/api/subscriptions/cancel", {"at_period_end": True})
 
 
-def resume(_running: Running, person: Person) -> None:
+def resume(_running: RunningSystem, person: Person) -> None:
     """They think again."""
     person.post("/api/subscriptions/resume")
 
 
-def upgrade(_running: Running, person: Person) -> None:
+def upgrade(_running: RunningSystem, person: Person) -> None:
     """They want more."""
     person.post("/api/subscriptions/change", {"subscription_product": "pro_subscription"})
 
 
-def end(_running: Running, person: Person) -> None:
+def end(_running: RunningSystem, person: Person) -> None:
     """They leave now, and come back."""
     person.post("/api/subscriptions/cancel", {"at_period_end": False})
     person.subscribe(CARD_PAYS)
 
 
-def touch(running: Running, person: Person) -> None:
+def touch(running: RunningSystem, person: Person) -> None:
     """Staff write a note in Stripe's dashboard: events within the same second."""
     for note in ("a", "b"):
         stripe(running, "POST", f"subscriptions/{reference(person)}", {"metadata[note]": note})
 
 
-def end_at_stripe(running: Running, person: Person) -> None:
+def end_at_stripe(running: RunningSystem, person: Person) -> None:
     """Staff end the subscription in Stripe's dashboard; only the webhook tells us."""
     stripe(running, "DELETE", f"subscriptions/{reference(person)}")
 
@@ -123,7 +125,7 @@ def reference(person: Person) -> str:
 
 
 def stripe(
-    running: Running, method: str, path: str, form: dict[str, str] | None = None
+    running: RunningSystem, method: str, path: str, form: dict[str, str] | None = None
 ) -> httpx.Response:
     """Call the sandbox as Stripe's dashboard would; what is over already may be refused."""
     answer = running.client.request(
@@ -136,7 +138,7 @@ def stripe(
     return answer
 
 
-def listed(running: Running, kind: str, **query: str) -> Iterator[dict[str, Any]]:
+def listed(running: RunningSystem, kind: str, **query: str) -> Iterator[dict[str, Any]]:
     """Everything of a kind that the sandbox has."""
     after: dict[str, str] = {}
     while True:
@@ -152,12 +154,12 @@ def listed(running: Running, kind: str, **query: str) -> Iterator[dict[str, Any]
         after = {"starting_after": page["data"][-1]["id"]}
 
 
-def stripes(running: Running) -> dict[str, str]:
+def stripes(running: RunningSystem) -> dict[str, str]:
     """Each subscription's status, as Stripe says."""
     return {one["id"]: one["status"] for one in listed(running, "subscriptions", status="all")}
 
 
-def ours(running: Running) -> dict[str, str]:
+def ours(running: RunningSystem) -> dict[str, str]:
     """Each subscription's status, as our database says."""
     rows = running.sql(
         "billing",
@@ -166,13 +168,13 @@ def ours(running: Running) -> dict[str, str]:
     return dict(row.split() for row in rows.splitlines())
 
 
-def under_way(running: Running, *, since: int) -> int:
+def under_way(running: RunningSystem, *, since: int) -> int:
     """How many events have not arrived: those to come, and for ever those that were dropped."""
     events = listed(running, "events", **{"created[gte]": str(since)})
     return sum(event["pending_webhooks"] for event in events)
 
 
-def settled(running: Running) -> bool:
+def settled(running: RunningSystem) -> bool:
     """Whether the inbox is empty."""
     return (
         running.sql("billing", "SELECT count(*) FROM webhooks_webhookevent WHERE state = 'pending'")
@@ -180,12 +182,12 @@ def settled(running: Running) -> bool:
     )
 
 
-def dead_letters(running: Running) -> str:
+def dead_letters(running: RunningSystem) -> str:
     """How many events were given up."""
     return running.sql("billing", "SELECT count(*) FROM webhooks_webhookevent WHERE state = 'dead'")
 
 
-def answered_with_5xx(running: Running, *, since: int) -> list[str]:
+def answered_with_5xx(running: RunningSystem, *, since: int) -> list[str]:
     """What the gateway has answered to Stripe with a server error, from a point of its log on."""
     log = running.log("gateway")[since:]
     lines = (json.loads(line) for line in log.splitlines() if line[:1] == "{")
@@ -196,7 +198,7 @@ def answered_with_5xx(running: Running, *, since: int) -> list[str]:
     ]
 
 
-def manage(running: Running, *arguments: str) -> str:
+def manage(running: RunningSystem, *arguments: str) -> str:
     """Run one of billing's commands as an operator would; it has to succeed."""
     worker = running.process("billing-worker")
     done = subprocess.run(

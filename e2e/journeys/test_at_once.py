@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 
 from dev.demo.journey import CARD_PAYS, card
-from e2e.running import Person, Running
+from e2e.people import Person
+from e2e.system import RunningSystem
 
 
-def test_of_a_hundred_subscribes_one_succeeds(running: Running, person: Person) -> None:
+def test_of_a_hundred_subscribes_one_succeeds(running: RunningSystem, person: Person) -> None:
     """A user who clicks a hundred times pays once."""
     url = f"{running.url}/api/subscriptions/subscribe"
     headers = {"Authorization": f"JWT {person.access}"}
@@ -28,7 +29,7 @@ def test_of_a_hundred_subscribes_one_succeeds(running: Running, person: Person) 
     assert _at_stripe(running, person) == (1, 1)
 
 
-def _at_stripe(running: Running, person: Person) -> tuple[int, int]:
+def _at_stripe(running: RunningSystem, person: Person) -> tuple[int, int]:
     """How many subscriptions and successful charges the sandbox has for the person."""
 
     def listed(kind: str, **query: str) -> list[dict[str, object]]:

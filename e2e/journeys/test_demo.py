@@ -15,21 +15,21 @@ from dev.demo.journey import (
 )
 from dev.demo.show import Show
 from dev.demo.visitor import Exchange, Visitor
-from e2e.running import (
+from e2e.people import (
     ADMIN_NAME,
     ADMIN_PASSWORD,
     COMPLETE,
     FAIL,
     PASSWORD,
     Person,
-    Running,
-    at_the_bank,
     claims,
-    until,
+    complete_3ds,
 )
+from e2e.system import RunningSystem
+from e2e.waiting import until
 
 
-def test_the_demo_walks_through(running: Running) -> None:
+def test_the_demo_walks_through(running: RunningSystem) -> None:
     """What `make demo` shows a newcomer, step by step, really happens."""
     show = Show(Console(quiet=True))
 
@@ -42,7 +42,7 @@ def test_the_demo_walks_through(running: Running) -> None:
     ]
 
 
-def test_a_user_added_in_the_admin_can_log_in(running: Running) -> None:
+def test_a_user_added_in_the_admin_can_log_in(running: RunningSystem) -> None:
     """Staff add users in billing's admin; auth-service is where they then exist."""
     with Visitor(running.url) as admin:
         _log_in(admin)
@@ -55,7 +55,7 @@ def test_a_user_added_in_the_admin_can_log_in(running: Running) -> None:
     assert person.get("/api/subscriptions/status").status_code == 404
 
 
-def test_a_name_that_is_taken_is_said_at_its_field(running: Running) -> None:
+def test_a_name_that_is_taken_is_said_at_its_field(running: RunningSystem) -> None:
     """The admin shows the refusal of auth-service where the name was typed."""
     with Visitor(running.url) as admin:
         _log_in(admin)
@@ -66,7 +66,7 @@ def test_a_name_that_is_taken_is_said_at_its_field(running: Running) -> None:
     assert "taken" in str(again.answer).lower() or "exists" in str(again.answer).lower()
 
 
-def test_only_staff_get_into_the_admin(running: Running, person: Person) -> None:
+def test_only_staff_get_into_the_admin(running: RunningSystem, person: Person) -> None:
     """A customer's password opens the API, not the admin."""
     with Visitor(running.url) as visitor:
         form = visitor.page("/admin/login/?next=/admin/").form(field_name="password")
@@ -78,7 +78,7 @@ def test_only_staff_get_into_the_admin(running: Running, person: Person) -> None
 
 
 @pytest.mark.parametrize("scheme", ["JWT", "Bearer", "jwt", "bearer"])
-def test_both_schemes_are_accepted(running: Running, person: Person, scheme: str) -> None:
+def test_both_schemes_are_accepted(running: RunningSystem, person: Person, scheme: str) -> None:
     """Old clients send JWT, newer ones Bearer."""
     answer = running.client.get(
         f"{running.url}/api/subscriptions/products",
@@ -90,7 +90,7 @@ def test_both_schemes_are_accepted(running: Running, person: Person, scheme: str
 
 
 def test_a_wrong_password_and_an_unknown_name_are_one_answer(
-    running: Running, person: Person
+    running: RunningSystem, person: Person
 ) -> None:
     """Nobody learns from the answer which names exist."""
     answers = [
@@ -104,7 +104,7 @@ def test_a_wrong_password_and_an_unknown_name_are_one_answer(
     assert answers[0].json() == answers[1].json()
 
 
-def test_without_a_token_every_subscription_call_is_401(running: Running) -> None:
+def test_without_a_token_every_subscription_call_is_401(running: RunningSystem) -> None:
     """The answer says which scheme to use, as RFC 9110 asks."""
     calls = [
         ("POST", "subscribe"),
@@ -160,12 +160,12 @@ def test_a_declined_card_can_be_followed_by_a_good_one(person: Person) -> None:
     assert person.status()["status"] == "successful"
 
 
-def test_three_d_secure_fails_until_it_is_completed(running: Running, person: Person) -> None:
+def test_three_d_secure_fails_until_it_is_completed(person: Person) -> None:
     """After the bank's page the subscription becomes active with no further call."""
     subscribed = person.subscribe(CARD_3D_SECURE)
     before = person.status()
 
-    at_the_bank(running, person, button=COMPLETE)
+    complete_3ds(person, button=COMPLETE)
     after = until(lambda: person.status()["status"] == "successful" and person.status())
 
     assert subscribed.status_code == 200
@@ -175,13 +175,11 @@ def test_three_d_secure_fails_until_it_is_completed(running: Running, person: Pe
     assert after["id_reference"] == before["id_reference"]
 
 
-def test_a_failed_verification_leaves_another_card_possible(
-    running: Running, person: Person
-) -> None:
+def test_a_failed_verification_leaves_another_card_possible(person: Person) -> None:
     """Whoever fails the bank's question may use another card at once."""
     person.subscribe(CARD_3D_SECURE)
 
-    at_the_bank(running, person, button=FAIL)
+    complete_3ds(person, button=FAIL)
     again = person.subscribe()
 
     assert again.status_code == 200
@@ -238,7 +236,7 @@ def test_a_wrong_field_is_named(person: Person, changes: dict[str, Any], field: 
     assert field in answer.text
 
 
-def test_tokens_are_refreshed_once_and_then_rotated(running: Running, person: Person) -> None:
+def test_tokens_are_refreshed_once_and_then_rotated(running: RunningSystem, person: Person) -> None:
     """A refresh gives a new pair; both accesses open the API."""
     answer = running.client.post(
         f"{running.url}/api/token/refresh", json={"refresh": person.refresh}
@@ -257,7 +255,9 @@ def test_tokens_are_refreshed_once_and_then_rotated(running: Running, person: Pe
 
 
 @pytest.mark.parametrize("ending", ["", "/"])
-def test_the_trailing_slash_does_not_matter(running: Running, person: Person, ending: str) -> None:
+def test_the_trailing_slash_does_not_matter(
+    running: RunningSystem, person: Person, ending: str
+) -> None:
     """Both spellings answer, and a POST is never redirected."""
     status = person.get(f"/api/subscriptions/status{ending}")
     obtain = running.client.post(
@@ -269,7 +269,7 @@ def test_the_trailing_slash_does_not_matter(running: Running, person: Person, en
     assert obtain.status_code == 200
 
 
-def test_the_home_page_leads_to_the_docs(running: Running) -> None:
+def test_the_home_page_leads_to_the_docs(running: RunningSystem) -> None:
     """Whoever types the bare address finds the API."""
     answer = running.client.get(f"{running.url}/", follow_redirects=True)
 

@@ -13,11 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dev import supervise
-from dev.settings import ROOT, load
-from dev.supervise import MARK
+from dev.config.settings import ROOT, load
+from dev.processes import supervise
+from dev.processes.supervise import MARK
 from dev.system import system
-from e2e.running import Running, free_ports, newcomers_environment, until
+from e2e.system import RunningSystem, clean_environment, free_ports
+from e2e.waiting import until
 
 
 @dataclass
@@ -79,7 +80,7 @@ class Terminal:
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
     """A terminal whose system is gone after the test."""
     own = {"DEV_STATE_DIR": str(tmp_path / "state"), "PYTHONUNBUFFERED": "1"}
-    terminal = Terminal(newcomers_environment(**free_ports(), **own))
+    terminal = Terminal(clean_environment(**free_ports(), **own))
     yield terminal
     terminal.run("down")
     system(load(terminal.env)).cluster.remove()
@@ -115,7 +116,9 @@ def test_up_twice_demo_and_down(terminal: Terminal) -> None:
     assert "are kept" not in clean.stdout
 
 
-def test_the_demo_of_a_running_system_starts_nothing(running: Running, terminal: Terminal) -> None:
+def test_the_demo_of_a_running_system_starts_nothing(
+    running: RunningSystem, terminal: Terminal
+) -> None:
     """Pointed at a system that others run, Compose's say, the demo only walks."""
     demo = terminal.run("demo", "--base-url", running.url)
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from dev import stripe_cli
-from dev.settings import ROOT
-from e2e.running import Running, until
+from dev.config.settings import ROOT
+from dev.programs import stripe_cli
+from e2e.system import RunningSystem
+from e2e.waiting import until
 
 
 @dataclass
@@ -20,7 +21,7 @@ class Cli:
     """The CLI, and what its listener has written so far."""
 
     stripe: Path
-    running: Running
+    running: RunningSystem
     listened: Callable[[], str]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -37,7 +38,7 @@ class Cli:
 
 
 @pytest.fixture(scope="module")
-def cli(running: Running) -> Iterator[Cli]:
+def cli(running: RunningSystem) -> Iterator[Cli]:
     """A listener that forwards to billing, as `make stripe-listen` starts it."""
     stripe = stripe_cli.install(ROOT / ".state")
     command = stripe_cli.listen_command(running.settings, stripe=stripe)
@@ -59,7 +60,7 @@ def cli(running: Running) -> Iterator[Cli]:
             listener.wait(60)
 
 
-def test_a_triggered_event_reaches_the_inbox(cli: Cli, running: Running) -> None:
+def test_a_triggered_event_reaches_the_inbox(cli: Cli, running: RunningSystem) -> None:
     """Developers who know `stripe trigger` can use it here."""
     triggered = cli.run("trigger", "customer.subscription.updated")
 
@@ -70,7 +71,7 @@ def test_a_triggered_event_reaches_the_inbox(cli: Cli, running: Running) -> None
     assert int(running.sql("billing", asked.format("customer.subscription.updated"))) >= 1
 
 
-def test_the_listener_shows_the_secret_it_signs_with(cli: Cli, running: Running) -> None:
+def test_the_listener_shows_the_secret_it_signs_with(cli: Cli, running: RunningSystem) -> None:
     """Its secret is the one that billing already checks, so nothing has to be copied."""
     secret = running.settings.values["STRIPE_WEBHOOK_SECRET"]
 

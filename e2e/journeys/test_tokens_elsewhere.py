@@ -11,9 +11,10 @@ from joserfc import jwt
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import KeySet
 
-from dev.node import npm_install, program
-from dev.settings import ROOT
-from e2e.running import Person, Running
+from dev.config.settings import ROOT
+from dev.programs.node import npm_install, program
+from e2e.people import Person
+from e2e.system import RunningSystem
 
 VERIFY_WITH_JOSE = """
 import { createRemoteJWKSet, jwtVerify } from "jose";
@@ -25,12 +26,12 @@ console.log(JSON.stringify({ payload, protectedHeader }));
 """
 
 
-def key_set(running: Running) -> KeySet:
+def key_set(running: RunningSystem) -> KeySet:
     """The published keys, read by joserfc."""
     return KeySet.import_key_set(running.client.get(f"{running.url}/.well-known/jwks.json").json())
 
 
-def test_every_published_key_is_named_by_its_thumbprint(running: Running) -> None:
+def test_every_published_key_is_named_by_its_thumbprint(running: RunningSystem) -> None:
     """Another library computes the same kid from the key (RFC 7638)."""
     keys = key_set(running).keys
 
@@ -39,7 +40,7 @@ def test_every_published_key_is_named_by_its_thumbprint(running: Running) -> Non
     assert all(key.key_type == "RSA" and not key.is_private for key in keys)
 
 
-def test_joserfc_verifies_our_tokens(running: Running, person: Person) -> None:
+def test_joserfc_verifies_our_tokens(running: RunningSystem, person: Person) -> None:
     """A third service in Python needs the key set and nothing else from us."""
     token = jwt.decode(person.access, key_set(running), algorithms=["RS256"])
     registry = jwt.JWTClaimsRegistry(
@@ -57,7 +58,7 @@ def test_joserfc_verifies_our_tokens(running: Running, person: Person) -> None:
     assert token.claims["app_name"] == "Stripe Assignment"
 
 
-def test_joserfc_refuses_a_token_that_was_changed(running: Running, person: Person) -> None:
+def test_joserfc_refuses_a_token_that_was_changed(running: RunningSystem, person: Person) -> None:
     """The check above really looks at the signature."""
     head, body, signature = person.access.split(".")
     forged = f"{head}.{body}.{signature[:-8]}{'A' * 8}"
@@ -73,7 +74,7 @@ def jose_dir() -> Path:
 
 
 def verify_with_jose(
-    jose_dir: Path, running: Running, token: str, audience: str
+    jose_dir: Path, running: RunningSystem, token: str, audience: str
 ) -> subprocess.CompletedProcess[str]:
     """Verify a token in Node, with the key set fetched through the gateway."""
     script = jose_dir / "verify.mjs"
@@ -89,7 +90,7 @@ def verify_with_jose(
     )
 
 
-def test_node_verifies_our_tokens(jose_dir: Path, running: Running, person: Person) -> None:
+def test_node_verifies_our_tokens(jose_dir: Path, running: RunningSystem, person: Person) -> None:
     """A third service in JavaScript verifies with a remote key set in five lines."""
     result = verify_with_jose(jose_dir, running, person.access, "billing-service")
 
@@ -98,7 +99,7 @@ def test_node_verifies_our_tokens(jose_dir: Path, running: Running, person: Pers
 
 
 def test_node_refuses_what_is_not_meant_for_it(
-    jose_dir: Path, running: Running, person: Person
+    jose_dir: Path, running: RunningSystem, person: Person
 ) -> None:
     """A foreign audience and a refresh token are refused there too."""
     foreign = verify_with_jose(jose_dir, running, person.access, "another-service")

@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dev import gateway
-from dev.interruptions import end_like_ctrl_c
-from e2e.running import free_port
+from dev.processes.interruptions import end_like_ctrl_c
+from dev.programs import gateway
+from e2e.system import free_port
 from gateway.tests.stand_in import Gateway, echo
 
 GATEWAY_DIR = Path(__file__).resolve().parent.parent

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from e2e.running import free_port, until
+from e2e.system import free_port
+from e2e.waiting import until
 from gateway.tests.stand_in import Gateway, echo
 
 PUBLIC = [
@@ -236,14 +237,14 @@ def test_log_ins_from_one_address_are_limited(
 def test_the_access_log_keeps_no_secret(public: Gateway) -> None:
     """Query strings, headers and cookies can hold tokens: the log has none of them."""
     public.get(
-        "/api/token/me?token=planted-query",
-        headers={"Authorization": "JWT planted-token", "Cookie": "sessionid=planted-cookie"},
+        "/api/token/me?token=seeded-query",
+        headers={"Authorization": "JWT seeded-token", "Cookie": "sessionid=seeded-cookie"},
     )
-    public.get("/nowhere?token=planted-query")
+    public.get("/nowhere?token=seeded-query")
 
     assert until(lambda: any(r.get("RequestPath") == "/nowhere" for r in public.records()))
     assert any(record.get("RequestPath") == "/api/token/me" for record in public.records())
-    assert "planted" not in public.log.read_text()
+    assert "seeded" not in public.log.read_text()
 
 
 def test_a_request_id_can_be_followed(public: Gateway) -> None:

@@ -1,4 +1,4 @@
-"""`make test` itself: levels side by side, told whole, and ended together."""
+"""`make test` itself: suites side by side, told whole, and ended together."""
 
 import os
 import signal
@@ -9,18 +9,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dev.levels import Level, run
-from dev.settings import ROOT
-from e2e.running import until
+from dev.config.settings import ROOT
+from dev.test_suites import Suite, run
+from e2e.waiting import until
 
 
-def a_level(name: str, code: str, *, cwd: Path) -> Level:
-    """A level that runs some Python."""
+def a_suite(name: str, code: str, *, cwd: Path) -> Suite:
+    """A suite that runs some Python."""
     argv = (sys.executable, "-u", "-c", code)
-    return Level(name=name, argv=argv, cwd=cwd, path=Path("/nowhere"))
+    return Suite(name=name, argv=argv, cwd=cwd, path=Path("/nowhere"))
 
 
-def test_levels_run_side_by_side_and_are_told_whole(
+def test_suites_run_side_by_side_and_are_told_whole(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two that wait for each other both end, and their lines are not mixed."""
@@ -31,28 +31,28 @@ print({mine!r}, "begins")
 while not pathlib.Path({other!r}).exists(): time.sleep(0.01)
 print("3 passed, 1 skipped in 0.1s")
 """
-    levels = [
-        a_level(mine, meets.format(mine=mine, other=other), cwd=tmp_path)
+    suites = [
+        a_suite(mine, meets.format(mine=mine, other=other), cwd=tmp_path)
         for mine, other in (("first", "second"), ("second", "first"))
     ]
 
-    outcomes = run(levels, at_once=2)
+    outcomes = run(suites, at_once=2)
 
     told = capsys.readouterr().out
-    assert [outcome.level.name for outcome in outcomes] == ["first", "second"]
+    assert [outcome.suite.name for outcome in outcomes] == ["first", "second"]
     assert [outcome.counts for outcome in outcomes] == [{"passed": 3, "skipped": 1}] * 2
     for name in ("first", "second"):
         assert f"{name} begins\n3 passed, 1 skipped in 0.1s\n" in told
 
 
-def test_a_level_that_fails_is_reported_and_the_others_go_on(tmp_path: Path) -> None:
-    """One red level hides nothing of what comes after it."""
-    levels = [
-        a_level(name, f"raise SystemExit({status})", cwd=tmp_path)
+def test_a_suite_that_fails_is_reported_and_the_others_go_on(tmp_path: Path) -> None:
+    """One red suite hides nothing of what comes after it."""
+    suites = [
+        a_suite(name, f"raise SystemExit({status})", cwd=tmp_path)
         for name, status in (("red", 3), ("green", 0))
     ]
 
-    assert [outcome.status for outcome in run(levels, at_once=1)] == [3, 0]
+    assert [outcome.status for outcome in run(suites, at_once=1)] == [3, 0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -71,12 +71,12 @@ finally:
     code = f"""
 import sys
 from pathlib import Path
-from dev import levels
-level = levels.Level(
+from dev import test_suites
+suite = test_suites.Suite(
     name="long", argv=(sys.executable, "-c", {cleans_up!r}), cwd=Path("/"), path=Path("/nowhere")
 )
-levels.levels = lambda: [level]
-levels.main()
+test_suites.suites = lambda: [suite]
+test_suites.main()
 """
     started = subprocess.Popen(
         [sys.executable, "-c", code],
@@ -88,13 +88,13 @@ levels.main()
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )
     assert until((tmp_path / "started").exists, seconds=60)
-    level = psutil.Process(started.pid).children()[0]
+    suite = psutil.Process(started.pid).children()[0]
 
     os.kill(started.pid, number)
     started.wait(60)
 
     assert (tmp_path / "cleaned up").exists()
-    assert not level.is_running()
+    assert not suite.is_running()
 
 
 @pytest.mark.parametrize(

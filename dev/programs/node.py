@@ -10,8 +10,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from dev.config.settings import ROOT
 from dev.errors import ToolMissing
-from dev.settings import ROOT
 
 # What the Stripe CLI and the token library that the tests use were tried with.
 _OLDEST = 20

@@ -1,4 +1,4 @@
-"""Brings the parts of a system up, each as soon as what it needs is ready."""
+"""Brings the components of a system up, each as soon as what it needs is ready."""
 
 import threading
 import time
@@ -8,15 +8,15 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
-from dev import supervise
-from dev.parts import Part, Process
+from dev.processes import supervise
+from dev.processes.components import Component, Process
 
 # Generous: a busy machine is not a broken one.
 READY_SECONDS = 120.0
 
 
 class State(Enum):
-    """How far a part has come."""
+    """How far a component has come."""
 
     WAITING = "waiting"
     STARTING = "starting"
@@ -26,38 +26,40 @@ class State(Enum):
 
 
 class Watcher(Protocol):
-    """Is told of every change of a part's state."""
+    """Is told of every change of a component's state."""
 
     def __call__(self, name: str, state: State, /, *, seconds: float) -> None:
         """Show it."""
 
 
 class Startup:
-    """One try to bring all parts up; children are kept so that they can be reaped."""
+    """One try to bring all components up; children are kept so that they can be reaped."""
 
-    def __init__(self, parts: Sequence[Part], *, state_dir: Path, watcher: Watcher) -> None:
-        self._parts = {part.name: part for part in parts}
+    def __init__(
+        self, components: Sequence[Component], *, state_dir: Path, watcher: Watcher
+    ) -> None:
+        self._components = {component.name: component for component in components}
         self._run_dir = state_dir / "run"
         self._log_dir = state_dir / "logs"
         self._watcher = watcher
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """Bring every part up.
+        """Bring every component up.
 
         Raises:
-            LauncherError: The first part that failed; parts that are up stay up.
+            LauncherError: The first component that failed; components that are up stay up.
             KeyboardInterrupt: The person changed their mind; likewise.
         """
-        waiting = dict(self._parts)
+        waiting = dict(self._components)
         running: dict[Future[None], str] = {}
         ready: set[str] = set()
         with ThreadPoolExecutor(max_workers=len(waiting)) as pool:
             try:
                 while waiting or running:
-                    for part in [p for p in waiting.values() if ready.issuperset(p.after)]:
-                        running[pool.submit(self._bring_up, part)] = part.name
-                        del waiting[part.name]
+                    for component in [p for p in waiting.values() if ready.issuperset(p.after)]:
+                        running[pool.submit(self._bring_up, component)] = component.name
+                        del waiting[component.name]
                     # A bounded wait lets a Ctrl-C through.
                     done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
                     for future in done:
@@ -66,26 +68,26 @@ class Startup:
             finally:
                 self._stopping.set()
 
-    def _bring_up(self, part: Part) -> None:
+    def _bring_up(self, component: Component) -> None:
         began = time.monotonic()
-        self._watcher(part.name, State.STARTING, seconds=0)
+        self._watcher(component.name, State.STARTING, seconds=0)
         try:
-            state = self._do(part)
+            state = self._do(component)
         except BaseException:
-            self._watcher(part.name, State.FAILED, seconds=time.monotonic() - began)
+            self._watcher(component.name, State.FAILED, seconds=time.monotonic() - began)
             raise
-        self._watcher(part.name, state, seconds=time.monotonic() - began)
+        self._watcher(component.name, state, seconds=time.monotonic() - began)
 
-    def _do(self, part: Part) -> State:
-        if not isinstance(part, Process):
-            part.run()
+    def _do(self, component: Component) -> State:
+        if not isinstance(component, Process):
+            component.run()
             return State.READY
-        record = supervise.recorded(self._run_dir, part.name)
+        record = supervise.recorded(self._run_dir, component.name)
         if record and record.process():
-            if record.fingerprint == supervise.fingerprint(part) and part.ready():
+            if record.fingerprint == supervise.fingerprint(component) and component.ready():
                 return State.RUNNING
-            self._stop(part, record)
-        self._start(part)
+            self._stop(component, record)
+        self._start(component)
         return State.READY
 
     def _start(self, process: Process) -> None:

@@ -1,14 +1,11 @@
-"""A whole system on free ports, and the people who use it."""
+"""A whole system on free ports, with handles to its processes, logs and databases."""
 
-import base64
 import itertools
-import json
 import os
 import signal
-import ssl
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,19 +13,16 @@ from typing import Any
 
 import httpx
 
-from dev import commands, supervise
-from dev.demo.journey import verification_address
-from dev.demo.visitor import Visitor
-from dev.errors import PartFailed, PortTaken
-from dev.parts import Process, is_of_the_machine
-from dev.settings import PORT_VARIABLES, Settings, load
-from dev.startup import READY_SECONDS, State
-from dev.supervise import require_free_port
+from dev import commands
+from dev.config.settings import PORT_VARIABLES, Settings, load
+from dev.errors import ComponentFailed, PortTaken
+from dev.processes import supervise
+from dev.processes.components import Process, is_of_the_machine
+from dev.processes.startup import READY_SECONDS, State
+from dev.processes.supervise import require_free_port
 from dev.system import System, system
+from e2e.people import PASSWORD, Person, with_tokens
 
-ADMIN_NAME, ADMIN_PASSWORD = "admin", "qweqweqwE1"
-PASSWORD = "correct horse battery staple 41"
-COMPLETE, FAIL = "Complete authentication", "Fail authentication"
 # Tests come from one address and are quicker than people.
 UNLIMITED = dict.fromkeys(
     (
@@ -43,14 +37,12 @@ UNLIMITED = dict.fromkeys(
 )
 
 
-# All is plain HTTP here, and to load the usual certificates for each person takes a while.
-_TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 # Below the ports that outgoing connections are given, none of them twice, and elsewhere for each
 # test run: between the choice and the use of a port a busy machine hands out many.
 _PORTS = itertools.count(10_000 + os.getpid() * 200 % 20_000)
 
 
-def newcomers_environment(**own: str) -> dict[str, str]:
+def clean_environment(**own: str) -> dict[str, str]:
     """An environment without a `.env` and without anything a developer has exported.
 
     Args:
@@ -74,61 +66,8 @@ def free_port() -> int:
     raise AssertionError("counting has no end")
 
 
-def until(condition: Callable[[], Any], *, seconds: float = 60.0) -> Any:
-    """Wait for something to become true and return it.
-
-    Args:
-        condition: Asked again and again.
-        seconds: How long, before it counts as not happening.
-    """
-    deadline = time.monotonic() + seconds
-    while True:
-        result = condition()
-        if result or time.monotonic() > deadline:
-            return result
-        time.sleep(0.1)
-
-
 @dataclass
-class Person:
-    """A user of the system with an access token, talking to the gateway."""
-
-    id: str
-    username: str
-    password: str
-    access: str
-    refresh: str
-    client: httpx.Client = field(repr=False)
-
-    def get(self, path: str, **request: Any) -> httpx.Response:
-        """GET with this person's token."""
-        return self.client.get(path, **request)
-
-    def post(self, path: str, body: Mapping[str, Any] | None = None, **more: Any) -> httpx.Response:
-        """POST JSON with this person's token."""
-        return self.client.post(path, json=body or {}, **more)
-
-    def subscribe(self, number: str = "4242424242424242", **changes: Any) -> httpx.Response:
-        """Subscribe with one of Stripe's test cards."""
-        body = {
-            "subscription_product": "basic_subscription",
-            "card_number": number,
-            "card_expiration_month": 12,
-            "card_expiration_year": 2030,
-            "card_cvc": 999,
-        }
-        return self.post("/api/subscriptions/subscribe", body | changes)
-
-    def status(self) -> dict[str, Any]:
-        """The subscription as the API tells it."""
-        answer = self.get("/api/subscriptions/status")
-        assert answer.status_code == 200, answer.text
-        result: dict[str, Any] = answer.json()
-        return result
-
-
-@dataclass
-class Running:
+class RunningSystem:
     """A system that is up, with handles to its addresses, logs and processes."""
 
     system: System
@@ -188,16 +127,7 @@ class Running:
             f"{self.url}/api/token/obtain", json={"username": username, "password": password}
         )
         assert answer.status_code == 200, answer.text
-        tokens = answer.json()
-        client = httpx.Client(
-            base_url=self.url,
-            headers={"Authorization": f"JWT {tokens['access']}"},
-            timeout=40,
-            trust_env=False,
-            verify=_TRUSTS_NOBODY,
-        )
-        user_id = user_id or claims(tokens["access"])["id"]
-        person = Person(user_id, username, password, tokens["access"], tokens["refresh"], client)
+        person = with_tokens(answer.json(), base_url=self.url, username=username, user_id=user_id)
         self.people.append(person)
         return person
 
@@ -273,30 +203,6 @@ class Running:
         return token
 
 
-def at_the_bank(running: Running, person: Person, *, button: str) -> None:
-    """Press a button on the page where the bank asks about a payment.
-
-    Args:
-        running: The system.
-        person: Whose subscription waits for it.
-        button: The words on the button.
-    """
-    with Visitor(running.url) as visitor:
-        page = visitor.page(verification_address(person.status()))
-        if page.form(button=button) is None:
-            page = visitor.page(page.link(holding="/hosted/authenticate/") or "")
-        form = page.form(button=button)
-        assert form is not None, "the page has no such button"
-        assert visitor.submit(form, {}, button=button).status in (200, 302, 303)
-
-
-def claims(token: str) -> dict[str, Any]:
-    """The claims of a token, unverified."""
-    middle = token.split(".")[1]
-    decoded: dict[str, Any] = json.loads(base64.urlsafe_b64decode(middle + "=="))
-    return decoded
-
-
 def log_files(settings: Settings) -> list[Path]:
     """Every log of the system, those of stopped processes included."""
     return sorted(settings.log_dir.glob("*.log"))
@@ -310,14 +216,14 @@ def bring_up(system: System) -> None:
     """Start the system; what fails shows the end of its log."""
     try:
         commands.bring_up(system, watcher=silent)
-    except PartFailed as error:
+    except ComponentFailed as error:
         if error.log is not None and error.log.exists():
             error.add_note("\n".join(error.log.read_text().splitlines()[-30:]))
         raise
 
 
 @contextmanager
-def whole_system(state_dir: Path, **settings: str) -> Iterator[Running]:
+def whole_system(state_dir: Path, **settings: str) -> Iterator[RunningSystem]:
     """Run a system on free ports with a state directory of its own, and remove it afterwards.
 
     Args:
@@ -325,11 +231,11 @@ def whole_system(state_dir: Path, **settings: str) -> Iterator[Running]:
         settings: Environment variables that differ from a newcomer's.
     """
     own = {"DEV_STATE_DIR": str(state_dir), **UNLIMITED, **free_ports(), **settings}
-    whole = system(load(newcomers_environment(**own)))
+    whole = system(load(clean_environment(**own)))
     try:
         bring_up(whole)
         with httpx.Client(timeout=40, trust_env=False) as client:
-            started = Running(whole, client)
+            started = RunningSystem(whole, client)
             yield started
             for person in started.people:
                 person.client.close()

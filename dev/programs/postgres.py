@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from dev.errors import PartFailed, ToolMissing
+from dev.errors import ComponentFailed, ToolMissing
 
 # PostgreSQL refuses to run as root; this account exists everywhere and owns nothing.
 _UNPRIVILEGED_USER = "nobody"
@@ -35,7 +35,7 @@ class Cluster:
         """Make the data directory, once.
 
         Raises:
-            PartFailed: initdb refused.
+            ComponentFailed: initdb refused.
         """
         self._copy_programs()
         if (self.data_dir / "PG_VERSION").exists():
@@ -70,7 +70,7 @@ class Cluster:
         )
         self.log.write_text(result.stdout)
         if result.returncode:
-            raise PartFailed("PostgreSQL could not make its data directory.", log=self.log)
+            raise ComponentFailed("PostgreSQL could not make its data directory.", log=self.log)
         for path in staging.iterdir():
             if path.name != "PG_VERSION":
                 path.rename(self.data_dir / path.name)
@@ -134,7 +134,7 @@ class Cluster:
             env: The superuser's PGPASSWORD and the variables that the script reads.
 
         Raises:
-            PartFailed: The script stopped.
+            ComponentFailed: The script stopped.
         """
         result = subprocess.run(
             [*self._client("psql", "postgres", port=port), "-X", "-q", "-f", str(script)],
@@ -144,7 +144,7 @@ class Cluster:
             check=False,
         )
         if result.returncode:
-            raise PartFailed(f"{script.name} failed: {result.stderr.strip()}.", log=self.log)
+            raise ComponentFailed(f"{script.name} failed: {result.stderr.strip()}.", log=self.log)
 
     def query(self, sql: str, *, database: str, port: int, password: str) -> str:
         """Ask a database as the superuser; rows are lines, columns are parted by `|`.

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dev import dotenv
+from dev.config import dotenv
 from dev.errors import BadSetting
 from dev.files import write_whole
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 # In .env this host stands for the sandbox that is started along with the system: Compose
 # resolves it, the launcher puts its own sandbox in its place.

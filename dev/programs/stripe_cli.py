@@ -5,10 +5,10 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from dev.config.settings import Settings
 from dev.errors import ToolMissing
-from dev.node import npm_install, program
-from dev.parts import Answers
-from dev.settings import Settings
+from dev.processes.components import Answers
+from dev.programs.node import npm_install, program
 
 # The version whose protocol the sandbox was tried with.
 PACKAGE = "@stripe/cli@1.52"

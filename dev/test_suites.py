@@ -1,4 +1,4 @@
-"""`make test`: every level, a few at a time, all of them reported at the end."""
+"""`make test`: every suite, a few at a time, all of them reported at the end."""
 
 import os
 import re
@@ -16,15 +16,15 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from dev.interruptions import SIGNALS, end_like_ctrl_c
+from dev.config.settings import ROOT
+from dev.processes.interruptions import SIGNALS, end_like_ctrl_c
 from dev.screen import console
-from dev.settings import ROOT
 
 # One more than a small machine has cores: tests wait a good part of their time.
 AT_ONCE = 3
 # So often a log without a terminal tells what is still running.
 TELL_SECONDS = 30.0
-# A whole system is stopped within; a level that needs longer is killed.
+# A whole system is stopped within; a suite that needs longer is killed.
 END_SECONDS = 120.0
 
 _COUNT = re.compile(r"(\d+) (passed|failed|errors?|skipped)\b")
@@ -33,7 +33,7 @@ _WORDS = ("passed", "failed", "error", "skipped")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Level:
+class Suite:
     """One command that has to succeed.
 
     Args:
@@ -51,9 +51,9 @@ class Level:
 
 @dataclass
 class Outcome:
-    """How a level ended."""
+    """How a suite ended."""
 
-    level: Level
+    suite: Suite
     status: int
     seconds: float
     counts: dict[str, int] = field(default_factory=dict)
@@ -61,9 +61,9 @@ class Outcome:
 
 @dataclass
 class Running:
-    """A level under way; what it writes is kept until it has ended."""
+    """A suite under way; what it writes is kept until it has ended."""
 
-    level: Level
+    suite: Suite
     process: subprocess.Popen[bytes]
     output: Path
     began: float
@@ -77,29 +77,29 @@ class Running:
     def progress(self) -> str:
         """Its name, and how far it says it is."""
         percents = _PERCENT.findall(self.text)
-        return f"{self.level.name} {percents[-1]} %" if percents else self.level.name
+        return f"{self.suite.name} {percents[-1]} %" if percents else self.suite.name
 
 
-def levels() -> list[Level]:
-    """The levels in the order they are begun: the long ones first, so that none is left alone."""
+def suites() -> list[Suite]:
+    """The suites in the order they are begun: the long ones first, so that none is left alone."""
     services = ("billing-service", "auth-service", "stripe-sandbox")
 
-    def lint(part: str) -> Level:
+    def lint(part: str) -> Suite:
         path = ROOT / part / ".venv" / "bin"
-        return Level(name=f"lint {part}", argv=("sh", "lint.sh"), cwd=ROOT / part, path=path)
+        return Suite(name=f"lint {part}", argv=("sh", "lint.sh"), cwd=ROOT / part, path=path)
 
-    def pytest(part: str) -> Level:
+    def pytest(part: str) -> Suite:
         path = ROOT / part / ".venv" / "bin"
         argv = (str(path / "pytest"), "-p", "no:cacheprovider")
-        return Level(name=f"test {part}", argv=argv, cwd=ROOT / part, path=path)
+        return Suite(name=f"test {part}", argv=argv, cwd=ROOT / part, path=path)
 
-    def from_root(name: str, part: str, *folders: str) -> Level:
+    def from_root(name: str, part: str, *folders: str) -> Suite:
         path = ROOT / part / ".venv" / "bin"
         config = ("-c", f"{part}/pyproject.toml", "--rootdir", ".", "-p", "no:cacheprovider")
         argv = (str(path / "python"), "-m", "pytest", *config, *folders)
-        return Level(name=name, argv=argv, cwd=ROOT, path=path)
+        return Suite(name=name, argv=argv, cwd=ROOT, path=path)
 
-    def end_to_end(folder: str) -> Level:
+    def end_to_end(folder: str) -> Suite:
         # Each folder has a system of its own, in whose logs the traces are looked for.
         return from_root(f"test e2e {folder}", "dev", f"e2e/{folder}", "e2e/test_traces.py")
 
@@ -114,18 +114,18 @@ def levels() -> list[Level]:
 
 
 def main() -> int:
-    """Run every level.
+    """Run every suite.
 
     Returns:
         0 when all succeeded, else 1.
     """
-    # Handled here, levels have them as they are by default: whoever was started in the background
+    # Handled here, suites have them as they are by default: whoever was started in the background
     # ignores Ctrl-C, and children inherit that.
     end_like_ctrl_c(*SIGNALS)
-    outcomes = run(levels())
+    outcomes = run(suites())
     console.print(_table(outcomes))
     counts = {word: sum(o.counts.get(word, 0) for o in outcomes) for word in _WORDS}
-    broken = [outcome.level.name for outcome in outcomes if outcome.status]
+    broken = [outcome.suite.name for outcome in outcomes if outcome.status]
     # The form that summaries of test runners have, alone on its line.
     failed = counts["failed"] + counts["error"]
     sys.stdout.write(f"{counts['passed']} passed, {failed} failed, {counts['skipped']} skipped\n")
@@ -139,18 +139,18 @@ def main() -> int:
     return 0
 
 
-def run(waiting: Sequence[Level], *, at_once: int = AT_ONCE) -> list[Outcome]:
-    """Run levels side by side; each one's output is printed whole when it has ended.
+def run(waiting: Sequence[Suite], *, at_once: int = AT_ONCE) -> list[Outcome]:
+    """Run suites side by side; each one's output is printed whole when it has ended.
 
     Args:
-        waiting: The levels, in the order in which they are begun.
+        waiting: The suites, in the order in which they are begun.
         at_once: How many run at a time.
 
     Returns:
-        How each ended, in the order of the levels.
+        How each ended, in the order of the suites.
 
     Raises:
-        KeyboardInterrupt: As it came; every level was interrupted likewise and has ended.
+        KeyboardInterrupt: As it came; every suite was interrupted likewise and has ended.
     """
     to_come, running, ended = list(waiting), list[Running](), list[Outcome]()
     with tempfile.TemporaryDirectory() as folder, console.status("") as status:
@@ -167,33 +167,33 @@ def run(waiting: Sequence[Level], *, at_once: int = AT_ONCE) -> list[Outcome]:
                 time.sleep(0.1)
         finally:
             _interrupt(running)
-    return sorted(ended, key=lambda outcome: waiting.index(outcome.level))
+    return sorted(ended, key=lambda outcome: waiting.index(outcome.suite))
 
 
-def _start(level: Level, *, folder: Path) -> Running:
-    output = folder / level.name
+def _start(suite: Suite, *, folder: Path) -> Running:
+    output = folder / suite.name
     with output.open("wb") as file:
         process = subprocess.Popen(
-            level.argv,
-            cwd=level.cwd,
-            env=dict(os.environ) | {"PATH": f"{level.path}{os.pathsep}{os.environ['PATH']}"},
+            suite.argv,
+            cwd=suite.cwd,
+            env=dict(os.environ) | {"PATH": f"{suite.path}{os.pathsep}{os.environ['PATH']}"},
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            # A Ctrl-C reaches a level once, from here.
+            # A Ctrl-C reaches a suite once, from here.
             start_new_session=True,
         )
-    return Running(level, process, output, time.monotonic())
+    return Running(suite, process, output, time.monotonic())
 
 
 def _outcome(one: Running) -> Outcome:
-    console.rule(f"[bold]{one.level.name}", align="left", style="dim")
+    console.rule(f"[bold]{one.suite.name}", align="left", style="dim")
     console.out(one.text, end="", highlight=False)
     counts: dict[str, int] = {}
     for line in one.text.splitlines():
         if " in " in line and (found := _COUNT.findall(line)):
             counts = {word.replace("errors", "error"): int(number) for number, word in found}
-    return Outcome(one.level, one.process.returncode, time.monotonic() - one.began, counts)
+    return Outcome(one.suite, one.process.returncode, time.monotonic() - one.began, counts)
 
 
 def _tell(running: list[Running], *, status: Status, told: float) -> float:
@@ -226,14 +226,14 @@ def _interrupt(running: list[Running]) -> None:
 
 def _table(outcomes: list[Outcome]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", title_justify="left")
-    for heading in ("", "level", "passed", "failed", "seconds"):
-        table.add_column(heading, justify="left" if heading in ("", "level") else "right")
+    for heading in ("", "suite", "passed", "failed", "seconds"):
+        table.add_column(heading, justify="left" if heading in ("", "suite") else "right")
     for outcome in outcomes:
         good = outcome.status == 0
         failed = outcome.counts.get("failed", 0) + outcome.counts.get("error", 0)
         table.add_row(
             Text("✓" if good else "✗", style="green" if good else "bold red"),
-            outcome.level.name,
+            outcome.suite.name,
             str(outcome.counts.get("passed", "")),
             str(failed or ""),
             f"{outcome.seconds:.0f}",

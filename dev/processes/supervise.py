@@ -16,9 +16,9 @@ from pathlib import Path
 
 import psutil
 
-from dev.errors import PartFailed, PortTaken, ToolMissing
+from dev.errors import ComponentFailed, PortTaken, ToolMissing
 from dev.files import write_whole
-from dev.parts import Process, is_of_the_machine
+from dev.processes.components import Process, is_of_the_machine
 
 # In the environment of every process of a system, so that what outlives its parent is found.
 MARK = "STARTED_FROM_STATE_DIR"
@@ -170,15 +170,15 @@ def wait_until_ready(
         stopping: Set when the start is given up, by whoever began it.
 
     Raises:
-        PartFailed: It ended, or was not ready in time.
+        ComponentFailed: It ended, or was not ready in time.
     """
     stopping = stopping or threading.Event()
     deadline = time.monotonic() + seconds
     while not process.ready():
         if child.poll() is not None:
-            raise PartFailed(f"{process.name} ended with status {child.returncode}.", log=log)
+            raise ComponentFailed(f"{process.name} ended with status {child.returncode}.", log=log)
         if time.monotonic() > deadline:
-            raise PartFailed(f"{process.name} was not ready within {seconds:.0f} s.", log=log)
+            raise ComponentFailed(f"{process.name} was not ready within {seconds:.0f} s.", log=log)
         if stopping.wait(0.1):
             return
 

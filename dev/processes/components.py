@@ -37,7 +37,7 @@ class Answers:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class Task:
     """Something done once on the way up, after the named parts.
 
     `run` raises a LauncherError when it cannot be done.
@@ -79,7 +79,7 @@ class Process:
     stop_seconds: float = 20.0
 
 
-Part = Step | Process
+Component = Task | Process
 
 
 def is_of_the_machine(name: str) -> bool:

@@ -1,0 +1,1 @@
+"""Reads `.env` and the shell into one checked Settings."""

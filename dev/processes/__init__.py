@@ -1,0 +1,1 @@
+"""Starts, finds and stops the processes of a system, by pid and across runs of the launcher."""

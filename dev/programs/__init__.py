@@ -1,0 +1,1 @@
+"""Programs of others that we run: where each comes from and how it is started."""
