@@ -67,7 +67,7 @@ class AuthStandIn:
             "is_active": True,
             "is_staff": False,
             "is_superuser": False,
-            "auth_epoch": 0,
+            "auth_epoch": 1,
             "version": 1,
             "created_at": CREATED_AT,
             "updated_at": CREATED_AT,

@@ -37,7 +37,7 @@ def auth_service(_auth_service: None) -> Iterator[AuthStandIn]:
     _STATE.reset()
     bearer.key_cache.cache_clear()
     auth_client.cache_clear()
-    REVOCATIONS.replace({})
+    REVOCATIONS.clear()
     settings.BILLING.jwks_cache_file.unlink(missing_ok=True)
     yield _STATE
     _STATE.jwks_gate.set()

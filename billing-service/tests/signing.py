@@ -63,7 +63,7 @@ def access_claims(user_id: uuid.UUID | None = None, **changes: Any) -> dict[str,
         "app_name": "Stripe Assignment",
         "iss": ISSUER,
         "aud": ["auth-service", AUDIENCE],
-        "auth_epoch": 0,
+        "auth_epoch": 1,
     }
     return {name: value for name, value in (claims | changes).items() if value is not None}
 

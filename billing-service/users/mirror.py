@@ -1,7 +1,7 @@
 """The only writer of mirror rows: what auth-service says about a user, and nothing else."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +11,11 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from identity.revocation import RELEVANT_SECONDS
+from identity.revocation import Revocation
 from users.models import User
+
+# The epoch auth-service gives a new account; it only grows.
+FIRST_AUTH_EPOCH = 1
 
 
 def mirror_user(user_id: UUID) -> None:
@@ -39,11 +42,13 @@ def apply_user(document: Mapping[str, Any]) -> User:
     if user.anonymised_at is not None or document["version"] < user.version:
         return user
     _park_whoever_holds(document["username"], besides=user.id)
-    auth_epoch = int(document["auth_epoch"])
+    auth_epoch, is_active = int(document["auth_epoch"]), bool(document["is_active"])
+    # What a row that the feed has not filled yet stands for: no token of another state was issued.
+    known_epoch = user.auth_epoch or FIRST_AUTH_EPOCH
     if user.version > 0:
         # The epoch only grows: a slow log-in answer must not bring revoked tokens back to life.
         auth_epoch = max(user.auth_epoch, auth_epoch)
-    if auth_epoch != user.auth_epoch or (user.is_active and not document["is_active"]):
+    if auth_epoch != known_epoch or is_active != user.is_active:
         user.tokens_revoked_at = timezone.now()
     for name in ("username", "email", "is_active", "is_staff", "is_superuser", "version"):
         setattr(user, name, document[name])
@@ -101,15 +106,16 @@ def anonymise(user_id: UUID) -> None:
     ).update(object_repr=anonymous_username(user_id))
 
 
-def minimum_epochs() -> dict[UUID, int]:
-    """Return the lowest epoch still accepted of every user whose tokens were lately revoked."""
-    since = timezone.now() - timedelta(seconds=RELEVANT_SECONDS)
-    rows = User.objects.filter(tokens_revoked_at__gt=since)
+def revocations_since(moment: datetime) -> list[Revocation]:
+    """Return whose tokens were revoked after a moment, oldest first."""
+    rows = User.objects.filter(tokens_revoked_at__gt=moment).order_by("tokens_revoked_at")
     # No token of an inactive user is good, so the epoch to wait for is the one after its own.
-    return {
-        user_id: auth_epoch if is_active else auth_epoch + 1
-        for user_id, auth_epoch, is_active in rows.values_list("id", "auth_epoch", "is_active")
-    }
+    return [
+        Revocation(user_id, auth_epoch if is_active else auth_epoch + 1, revoked_at)
+        for user_id, auth_epoch, is_active, revoked_at in rows.values_list(
+            "id", "auth_epoch", "is_active", "tokens_revoked_at"
+        )
+    ]
 
 
 def parked_username(user_id: UUID) -> str:

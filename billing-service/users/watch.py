@@ -2,19 +2,22 @@
 
 import logging
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.db import DatabaseError, connection
+from django.utils import timezone
 
 from identity.bearer import key_cache
 from identity.revocation import REVOCATIONS
 from users import metrics
 from users.feed import feed_read_at
-from users.mirror import minimum_epochs
+from users.mirror import revocations_since
 
 logger = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 2.0
+# The worker stamps a revocation before it commits, and its clock may differ from ours.
+_OVERLAP = timedelta(seconds=60)
 
 
 def start_watching() -> None:
@@ -31,8 +34,9 @@ def start_watching() -> None:
 def look() -> None:
     """Take over what the worker learned from auth-service, and ask for its current keys."""
     key_cache().refresh()
+    now = timezone.now()
     try:
-        REVOCATIONS.replace(minimum_epochs())
+        REVOCATIONS.add(revocations_since(REVOCATIONS.known_until(now) - _OVERLAP), now=now)
         metrics.FEED_READ.set(_timestamp(feed_read_at()))
     except DatabaseError as error:
         # The last known revocations go on being enforced; the metric's age tells operators.

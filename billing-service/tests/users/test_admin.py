@@ -262,7 +262,7 @@ def test_a_password_is_set_at_auth_service_alone(
 
     assert "This password is too short." in refused
     assert auth_service.passwords[str(alice)] == PASSWORD + "2"
-    assert User.objects.get(id=alice).auth_epoch == 1
+    assert User.objects.get(id=alice).auth_epoch == 2
     assert PASSWORD not in json.dumps(list(LogEntry.objects.values()), default=str)
 
 

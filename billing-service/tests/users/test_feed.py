@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from identity.revocation import RELEVANT_SECONDS, REVOCATIONS
+from identity.revocation import RELEVANT_FOR, REVOCATIONS
 from tests.auth_stand_in import AuthStandIn, Refusal
 from users import watch
 from users.auth_client import AuthUnavailable
@@ -209,7 +209,7 @@ def _status(client: Client, headers: dict[str, str]) -> int:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("change", [{"is_active": False}, {"auth_epoch": 1}], ids=str)
+@pytest.mark.parametrize("change", [{"is_active": False}, {"auth_epoch": 2}], ids=str)
 def test_a_revoked_access_token_is_refused_without_a_look_up(
     client: Client,
     auth_service: AuthStandIn,
@@ -237,12 +237,12 @@ def test_a_token_of_the_new_epoch_is_good_again(
     """After a password change the user logs in again and goes on."""
     user_id = auth_service.add_user("alice")
     apply_user_changes()
-    auth_service.change_user(user_id, auth_epoch=1)
+    auth_service.change_user(user_id, auth_epoch=2)
     apply_user_changes()
     look()
 
-    assert _status(client, authorization(user_id, auth_epoch=0)) == 401
-    assert _status(client, authorization(user_id, auth_epoch=1)) == 404
+    assert _status(client, authorization(user_id, auth_epoch=1)) == 401
+    assert _status(client, authorization(user_id, auth_epoch=2)) == 404
 
 
 @pytest.mark.django_db(transaction=True)
@@ -253,13 +253,65 @@ def test_old_revocations_are_forgotten(auth_service: AuthStandIn) -> None:
     auth_service.change_user(user_id, is_active=False)
     apply_user_changes()
     look()
-    assert REVOCATIONS.revokes(user_id, auth_epoch=0)
+    assert REVOCATIONS.revokes(user_id, auth_epoch=1)
 
-    long_ago = timezone.now() - timedelta(seconds=RELEVANT_SECONDS + 1)
-    User.objects.update(tokens_revoked_at=long_ago)
+    REVOCATIONS.add([], now=timezone.now() + RELEVANT_FOR)
+
+    assert not REVOCATIONS.revokes(user_id, auth_epoch=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_new_users_count_as_revoked_only_if_a_token_of_theirs_can_be(
+    auth_service: AuthStandIn,
+) -> None:
+    """An import of many users leaves nothing to look at; a log-out before we heard of one does."""
+    new = auth_service.add_user("new")
+    logged_out = auth_service.add_user("logged-out", auth_epoch=2)
+    deactivated = auth_service.add_user("deactivated", is_active=False)
+    apply_user_changes()
     look()
 
-    assert not REVOCATIONS.revokes(user_id, auth_epoch=0)
+    assert User.objects.get(id=new).tokens_revoked_at is None
+    assert not REVOCATIONS.revokes(new, auth_epoch=1)
+    assert REVOCATIONS.revokes(logged_out, auth_epoch=1)
+    assert REVOCATIONS.revokes(deactivated, auth_epoch=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_look_reads_only_what_was_revoked_since_the_last_one(auth_service: AuthStandIn) -> None:
+    """A log-out of everybody is read once, not every two seconds for an hour."""
+    user_id = auth_service.add_user("alice", auth_epoch=2)
+    apply_user_changes()
+    two_minutes_ago = timezone.now() - timedelta(minutes=2)
+    User.objects.update(tokens_revoked_at=two_minutes_ago)
+    look()
+    assert REVOCATIONS.revokes(user_id, auth_epoch=1)
+
+    User.objects.update(auth_epoch=9)
+    look()
+
+    # Its moment has not changed, so it was not read again.
+    assert not REVOCATIONS.revokes(user_id, auth_epoch=8)
+    assert REVOCATIONS.revokes(user_id, auth_epoch=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_reactivated_user_goes_on_with_a_good_token(
+    client: Client, auth_service: AuthStandIn, authorization: Authorization
+) -> None:
+    """What a deactivation revoked counts again once it is taken back in the same epoch."""
+    user_id = auth_service.add_user("alice")
+    apply_user_changes()
+    auth_service.change_user(user_id, is_active=False)
+    apply_user_changes()
+    look()
+    assert _status(client, authorization(user_id, auth_epoch=1)) == 401
+
+    auth_service.change_user(user_id, is_active=True)
+    apply_user_changes()
+    look()
+
+    assert _status(client, authorization(user_id, auth_epoch=1)) == 404
 
 
 @pytest.mark.django_db(transaction=True)

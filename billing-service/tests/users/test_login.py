@@ -97,7 +97,7 @@ def test_sessions_go_on_while_auth_service_is_away(
 
 @pytest.mark.parametrize(
     "change",
-    [{"is_staff": False}, {"is_superuser": False}, {"is_active": False}, {"auth_epoch": 1}],
+    [{"is_staff": False}, {"is_superuser": False}, {"is_active": False}, {"auth_epoch": 2}],
     ids=str,
 )
 def test_a_demoted_member_of_staff_is_out_on_the_next_request(
