@@ -115,6 +115,7 @@ def revocations_since(moment: datetime) -> list[Revocation]:
         for user_id, auth_epoch, is_active, revoked_at in rows.values_list(
             "id", "auth_epoch", "is_active", "tokens_revoked_at"
         )
+        if revoked_at is not None
     ]
 
 
