@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from stripe_sandbox.registry import HANDLERS
+from stripe_sandbox.api.registry import HANDLERS
 
 driven: set[str] = set()
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stripe_sandbox import resources
-from stripe_sandbox.registry import HANDLERS
+from stripe_sandbox.api.registry import HANDLERS
 from tests.recorder import Recorder, driven
 from tests.scenes import BASIC, PRO, Scene, intent_of
 

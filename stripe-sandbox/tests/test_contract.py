@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 
-from stripe_sandbox import contract, forms, resources, shapes
+from stripe_sandbox import resources
+from stripe_sandbox.api.registry import HANDLERS
 from stripe_sandbox.coverage import report
 from stripe_sandbox.errors import InvalidParameter
-from stripe_sandbox.kinds import KINDS
-from stripe_sandbox.registry import HANDLERS
 from stripe_sandbox.rules import periods
-from stripe_sandbox.sdk import source
+from stripe_sandbox.sdk import form_encoding, request_contract, response_shapes, source
 from stripe_sandbox.sdk.endpoints import endpoint, endpoints
-from stripe_sandbox.shapes import ShapeError, resource
-from stripe_sandbox.signing import signature_header
+from stripe_sandbox.sdk.response_shapes import ShapeError, resource
+from stripe_sandbox.storage.kinds import KINDS
+from stripe_sandbox.webhooks.signing import signature_header
 
 
 def checked(call: str, encoded: str) -> dict[str, Any]:
     """The parameters of a call as a handler gets them."""
-    return contract.check(endpoint(call).params, forms.decode(encoded))
+    return request_contract.check(endpoint(call).params, form_encoding.decode(encoded))
 
 
 def test_the_pinned_version_is_the_sdks() -> None:
@@ -115,9 +115,9 @@ def test_a_typing_error_is_guessed() -> None:
 def test_a_field_the_class_lacks_cannot_be_answered() -> None:
     """An object with a made-up or a missing field is a defect, found at once."""
     with pytest.raises(ShapeError, match="no field current_period_end"):
-        shapes.new("subscription", {"id": "sub_1", "current_period_end": 1})
+        response_shapes.new("subscription", {"id": "sub_1", "current_period_end": 1})
     with pytest.raises(ShapeError, match="needs a value for amount"):
-        shapes.new("payment_intent", {"id": "pi_1"})
+        response_shapes.new("payment_intent", {"id": "pi_1"})
 
 
 @pytest.mark.parametrize(
@@ -132,21 +132,21 @@ def test_a_field_the_class_lacks_cannot_be_answered() -> None:
 )
 def test_the_strict_check_finds_what_does_not_fit(change: dict[str, Any], problem: str) -> None:
     """Every difference between a response and its class is found and placed."""
-    customer = shapes.new("customer", {"id": "cus_1", "created": 1, "livemode": False})
+    customer = response_shapes.new("customer", {"id": "cus_1", "created": 1, "livemode": False})
     kind = resource("customer")
 
-    assert shapes.problems(kind, customer) == []
-    found = shapes.problems(kind, {**customer, **change})
+    assert response_shapes.problems(kind, customer) == []
+    found = response_shapes.problems(kind, {**customer, **change})
     assert problem in " ".join(found)
     assert bool(found) == bool(problem)
 
 
 def test_a_missing_field_is_found() -> None:
     """A response that lacks a field of its class is not strict."""
-    customer = shapes.new("customer", {"id": "cus_1", "created": 1, "livemode": False})
+    customer = response_shapes.new("customer", {"id": "cus_1", "created": 1, "livemode": False})
     del customer["phone"]
 
-    assert shapes.problems(resource("customer"), customer) == [
+    assert response_shapes.problems(resource("customer"), customer) == [
         ".phone: missing, Customer declares it"
     ]
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from stripe_sandbox import shapes
+from stripe_sandbox.sdk import response_shapes
 from tests.scenes import Scene
 
 
@@ -12,8 +12,8 @@ def test_every_event_fits_the_class_of_its_object(scene: Scene) -> None:
     checked = 0
     for event in scene.v1.events.list({"limit": 100}).auto_paging_iter():
         thing = event.data.object.to_dict()
-        kind = shapes.resource(thing["object"])
-        assert shapes.problems(kind, _plain(thing), event.type) == []
+        kind = response_shapes.resource(thing["object"])
+        assert response_shapes.problems(kind, _plain(thing), event.type) == []
         checked += 1
     assert checked > 5
 

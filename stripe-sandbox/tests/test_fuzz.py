@@ -10,15 +10,15 @@ from urllib.parse import urlencode
 import pytest
 
 from stripe_sandbox import resources, seeds
+from stripe_sandbox.api.http import Api, Asked
+from stripe_sandbox.api.registry import HANDLERS
 from stripe_sandbox.clock import Clock
 from stripe_sandbox.errors import StripeError
-from stripe_sandbox.http import Api, Asked
-from stripe_sandbox.registry import HANDLERS
-from stripe_sandbox.rules import time as due_time
+from stripe_sandbox.rules import due_actions
 from stripe_sandbox.sdk.endpoints import Endpoint, endpoint
 from stripe_sandbox.sdk.types import Choice, ListOf, MapOf, OneOf, Record, Scalar, Type
 from stripe_sandbox.settings import Settings
-from stripe_sandbox.store import Store
+from stripe_sandbox.storage.store import Store
 from tests.server import SEEDS
 
 Json = dict[str, Any]
@@ -147,14 +147,14 @@ class Fuzzer:
 
     def let_time_pass(self) -> None:
         """Do what has fallen due on every clock."""
-        for clock, target in due_time.advancing(self.store):
+        for clock, target in due_actions.advancing(self.store):
             for _ in range(40):
-                if not due_time.next_step(self.store, clock=clock, until=target):
+                if not due_actions.next_step(self.store, clock=clock, until=target):
                     break
-            due_time.arrive(self.store, clock)
+            due_actions.arrive(self.store, clock)
         self.store.clock.fixed = (self.store.clock.fixed or NOW) + 86400
         for _ in range(40):
-            if not due_time.next_step(self.store, clock="", until=self.store.clock.now()):
+            if not due_actions.next_step(self.store, clock="", until=self.store.clock.now()):
                 break
 
 

@@ -6,12 +6,13 @@ import httpx
 import pytest
 import stripe
 
-from stripe_sandbox import idempotency, resources
+from stripe_sandbox import resources
+from stripe_sandbox.api import idempotency
+from stripe_sandbox.api.http import Api, Asked
+from stripe_sandbox.api.idempotency import Result
 from stripe_sandbox.clock import Clock
-from stripe_sandbox.http import Api, Asked
-from stripe_sandbox.idempotency import Result
 from stripe_sandbox.settings import Settings
-from stripe_sandbox.store import Store
+from stripe_sandbox.storage.store import Store
 from tests.scenes import Scene
 from tests.server import Server
 

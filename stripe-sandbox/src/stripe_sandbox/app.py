@@ -13,21 +13,22 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from stripe_sandbox import idempotency, resources, seeds
+from stripe_sandbox import resources, seeds
+from stripe_sandbox.api import idempotency
+from stripe_sandbox.api.http import Api
 from stripe_sandbox.clock import Clock
-from stripe_sandbox.delivery import Delivery
 from stripe_sandbox.faults.middleware import FaultInjection, delivery_delays
 from stripe_sandbox.faults.routes import routes as fault_routes
 from stripe_sandbox.faults.rules import Faults
-from stripe_sandbox.http import Api
 from stripe_sandbox.pages.routes import routes as page_routes
 from stripe_sandbox.pages.site import Site
-from stripe_sandbox.rules import time as due_time
+from stripe_sandbox.rules import due_actions
 from stripe_sandbox.settings import Settings
-from stripe_sandbox.store import Store
+from stripe_sandbox.storage.store import Store
 from stripe_sandbox.stripe_cli.older_parameters import OlderParameters
 from stripe_sandbox.stripe_cli.routes import routes as cli_routes
 from stripe_sandbox.stripe_cli.sessions import Sessions
+from stripe_sandbox.webhooks.delivery import Delivery
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ async def _keep_time(store: Store) -> None:
     idempotency.prune(store)
     while True:
         await _do_due(store)
-        for clock, target in due_time.advancing(store):
+        for clock, target in due_actions.advancing(store):
             await _advance(store, clock, target)
         advanced.clear()
         with contextlib.suppress(TimeoutError):
@@ -120,12 +121,12 @@ async def _do_due(store: Store) -> None:
     """Do what is due on the sandbox's clock, giving way to requests between the steps."""
     now = store.clock.now()
     try:
-        while due_time.next_step(store, clock="", until=now):
+        while due_actions.next_step(store, clock="", until=now):
             await asyncio.sleep(0)
     except Exception:
         # A defect of the sandbox; the rest of what is due must not wait for it.
         log.exception("an action that fell due could not be done and is dropped")
-        due_time.drop_step(store, clock="", until=now)
+        due_actions.drop_step(store, clock="", until=now)
 
 
 def _notice(events: list[dict[str, object]], advanced: asyncio.Event) -> None:
@@ -136,10 +137,10 @@ def _notice(events: list[dict[str, object]], advanced: asyncio.Event) -> None:
 async def _advance(store: Store, clock: str, target: int) -> None:
     """Take a test clock to its target, giving way to requests between the steps."""
     try:
-        while due_time.next_step(store, clock=clock, until=target):
+        while due_actions.next_step(store, clock=clock, until=target):
             await asyncio.sleep(0)
-        due_time.arrive(store, clock)
+        due_actions.arrive(store, clock)
     except Exception:
         # A defect of the sandbox; the clock shows it, and the other clocks go on.
         log.exception("test clock %s could not advance", clock)
-        due_time.fail(store, clock)
+        due_actions.fail(store, clock)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from stripe_sandbox.contract import Params
 from stripe_sandbox.errors import NotCovered
+from stripe_sandbox.sdk.request_contract import Params
 
 Json = dict[str, Any]
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from stripe_sandbox import resources
-from stripe_sandbox.registry import HANDLERS
+from stripe_sandbox.api.registry import HANDLERS
 from stripe_sandbox.sdk.endpoints import Endpoint, endpoints
 from stripe_sandbox.sdk.source import api_version, sdk_version
 

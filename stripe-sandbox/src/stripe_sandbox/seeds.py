@@ -8,7 +8,7 @@ from typing import Any
 
 from stripe_sandbox.errors import StripeError
 from stripe_sandbox.resources import prices, products, webhook_endpoints
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
 

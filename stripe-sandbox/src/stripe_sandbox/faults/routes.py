@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from stripe_sandbox import forms
 from stripe_sandbox.errors import InvalidParameter, ResourceMissing, StripeError
 from stripe_sandbox.faults.parsing import fault_from
 from stripe_sandbox.faults.rules import Faults, Rule
+from stripe_sandbox.sdk import form_encoding
 
 PATH = "/sandbox/faults"
 
@@ -49,7 +49,7 @@ async def _created(request: Request, faults: Faults) -> Response:
 async def _values(request: Request) -> dict[str, Any]:
     body = (await request.body()).decode("utf-8", errors="replace")
     if not request.headers.get("content-type", "").startswith("application/json"):
-        return forms.decode(body)
+        return form_encoding.decode(body)
     try:
         values = json.loads(body)
     except ValueError:

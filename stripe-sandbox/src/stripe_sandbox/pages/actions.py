@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 from starlette.responses import Response
 
+from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import InvalidParameter
 from stripe_sandbox.faults.parsing import fault_from
 from stripe_sandbox.faults.rules import EFFECTS
 from stripe_sandbox.pages.api import perform
 from stripe_sandbox.pages.site import Visit
-from stripe_sandbox.rendering import present
 from stripe_sandbox.resources import events
 from stripe_sandbox.rules import authentication
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from stripe_sandbox import contract
+from stripe_sandbox.api.registry import HANDLERS, Call
 from stripe_sandbox.pages.site import Visit
-from stripe_sandbox.registry import HANDLERS, Call
+from stripe_sandbox.sdk import request_contract
 from stripe_sandbox.sdk.endpoints import endpoint
 
 Json = dict[str, Any]
@@ -23,7 +23,7 @@ def perform(visit: Visit, name: str, *ids: str, **sent: Any) -> Json:
         StripeError: The API refuses the call.
     """
     described = endpoint(name)
-    params = contract.check(described.params, sent)
+    params = request_contract.check(described.params, sent)
     path = described.path.format(**dict(zip(described.path_names, ids, strict=True)))
     call = Call(work=visit.work, params=params, ids=ids, path=path, settings=visit.site.settings)
     return HANDLERS[name](call)

@@ -4,7 +4,7 @@ from typing import Any
 
 from stripe_sandbox.errors import ResourceMissing
 from stripe_sandbox.rules import invoices
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
 

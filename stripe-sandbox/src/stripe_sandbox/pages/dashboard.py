@@ -5,14 +5,14 @@ from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
+from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import ResourceMissing
-from stripe_sandbox.kinds import KINDS
 from stripe_sandbox.pages import authentication, deliveries, related
 from stripe_sandbox.pages.facts import facts_of, title_of
 from stripe_sandbox.pages.sections import BY_KIND, BY_SLUG, Section, href
 from stripe_sandbox.pages.site import PageFunction, Visit
-from stripe_sandbox.rendering import present
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.kinds import KINDS
+from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
 

@@ -5,7 +5,7 @@ from typing import Any
 from starlette.responses import Response
 
 from stripe_sandbox.pages.site import Visit
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from stripe_sandbox.pages.sections import BY_KIND, Column
 from stripe_sandbox.pages.show import NOTHING, badge, card_of, money, price_of, when
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
 

@@ -17,7 +17,7 @@ from stripe_sandbox.pages.show import (
     price_of,
     when,
 )
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
 Cell = Callable[[Work, Json], str | Markup]

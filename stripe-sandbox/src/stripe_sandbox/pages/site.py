@@ -12,7 +12,7 @@ from stripe_sandbox.errors import StripeError
 from stripe_sandbox.faults.rules import Faults
 from stripe_sandbox.pages.templating import render
 from stripe_sandbox.settings import Settings
-from stripe_sandbox.store import Store, Work
+from stripe_sandbox.storage.store import Store, Work
 from stripe_sandbox.stripe_cli.sessions import Sessions
 
 Json = dict[str, Any]

@@ -8,4 +8,4 @@ def load() -> None:
     """Import every room, so that it registers what it answers."""
     for module in iter_modules(__path__):
         import_module(f"{__name__}.{module.name}")
-    import_module("stripe_sandbox.rules.cycle")
+    import_module("stripe_sandbox.rules.renewals")

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from stripe_sandbox import shapes
-from stripe_sandbox.registry import Call, handles
+from stripe_sandbox.api.registry import Call, handles
+from stripe_sandbox.sdk import response_shapes
 
 Json = dict[str, Any]
 
@@ -14,7 +14,7 @@ _CREATED = 1735689600
 @handles("accounts.retrieve_current")
 def retrieve(_call: Call) -> Json:
     """The account behind the key."""
-    return shapes.new(
+    return response_shapes.new(
         "account",
         {
             "id": _ID,

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from stripe_sandbox.paging import page
-from stripe_sandbox.registry import Call, handles
+from stripe_sandbox.api.paging import page
+from stripe_sandbox.api.registry import Call, handles
 
 Json = dict[str, Any]
 

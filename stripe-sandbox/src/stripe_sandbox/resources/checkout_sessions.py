@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from stripe_sandbox import changes, shapes
+from stripe_sandbox import changes
+from stripe_sandbox.api.paging import list_object, page, slice_page
+from stripe_sandbox.api.registry import Call, handles, includes
+from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import InvalidRequest, NotCovered
-from stripe_sandbox.events import emit
-from stripe_sandbox.paging import list_object, page, slice_page
-from stripe_sandbox.registry import Call, handles, includes
-from stripe_sandbox.rendering import present
 from stripe_sandbox.resources import customers
 from stripe_sandbox.resources import subscriptions as subscription_room
 from stripe_sandbox.resources.subscription_terms import inline_price, recurring_price
@@ -16,13 +15,15 @@ from stripe_sandbox.rules import (
     checkout,
     invoices,
     lines,
-    methods,
+    payment_methods,
     payments,
     setups,
-    starting,
+    subscription_creation,
     subscriptions,
 )
-from stripe_sandbox.store import Work
+from stripe_sandbox.sdk import response_shapes
+from stripe_sandbox.storage.store import Work
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 
@@ -187,7 +188,7 @@ def _item(work: Work, wanted: Json, index: int, mode: str) -> Json:
     product = work.find(price["product"])
     quantity = wanted.get("quantity", 1)
     amount = lines.amount_of(price, quantity)
-    return shapes.new(
+    return response_shapes.new(
         "item",
         {
             "id": work.ids.new("li_"),
@@ -257,7 +258,9 @@ def _begin(
     bought = [work.get("price", item["price"]) for item in items]
     subscription = subscription_room.new_subscription(work, customer, wanted, bought=bought)
     prorate = data.get("proration_behavior", "create_prorations") != "none"
-    return subscription, starting.first_invoice(work, subscription, customer, [], prorate=prorate)
+    return subscription, subscription_creation.first_invoice(
+        work, subscription, customer, [], prorate=prorate
+    )
 
 
 def _shown_items(work: Work, session: Json) -> list[Json]:
@@ -388,14 +391,14 @@ def _set_up(work: Work, session: Json, customer: Json | None, method: Json) -> J
 def _subscribe(work: Work, session: Json, customer: Json | None, method: Json) -> Json | None:
     if customer is None:
         raise LookupError("a session that subscribes has a customer")
-    methods.attach(work, method, customer)
+    payment_methods.attach(work, method, customer)
     data, discounts = session["_subscription_data"], session["_discounts"]
     subscription, invoice = _begin(work, customer, session["_items"], data, discounts, method["id"])
     session |= {"subscription": subscription["id"], "invoice": invoice["id"]}
-    starting.collect_first(
+    subscription_creation.collect_first(
         work, subscription, invoice, behavior="allow_incomplete", off_session=False
     )
-    starting.begin_schedule(work, subscription)
+    subscription_creation.begin_schedule(work, subscription)
     intent = invoices.intent_of(work, invoice)
     if intent and intent["status"] == "requires_payment_method":
         raise _nothing_kept(payments.declined(work, intent))

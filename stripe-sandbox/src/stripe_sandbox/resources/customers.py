@@ -3,14 +3,14 @@
 from typing import Any
 
 from stripe_sandbox import changes
+from stripe_sandbox.api.paging import list_object, page
+from stripe_sandbox.api.registry import Call, handles, includes
+from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import InvalidRequest
-from stripe_sandbox.events import emit
-from stripe_sandbox.paging import list_object, page
-from stripe_sandbox.registry import Call, handles, includes
-from stripe_sandbox.rendering import present
 from stripe_sandbox.resources import searching
-from stripe_sandbox.rules import invoices, methods, subscriptions
-from stripe_sandbox.store import NOTHING, Work
+from stripe_sandbox.rules import invoices, payment_methods, subscriptions
+from stripe_sandbox.storage.store import NOTHING, Work
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 
@@ -73,8 +73,8 @@ def _attach_and_default(work: Work, customer: Json, params: Any) -> None:
     named = params.get("payment_method")
     settings = dict(params.get("invoice_settings") or {})
     if named:
-        method = methods.resolve(work, named, param="payment_method")
-        methods.attach(work, method, customer)
+        method = payment_methods.resolve(work, named, param="payment_method")
+        payment_methods.attach(work, method, customer)
         if settings.get("default_payment_method") == named:
             settings["default_payment_method"] = method["id"]
     _apply_settings(work, customer, settings)
@@ -84,7 +84,7 @@ def _apply_settings(work: Work, customer: Json, settings: Json) -> None:
     default = settings.get("default_payment_method")
     if default:
         path = "invoice_settings[default_payment_method]"
-        methods.owned(work, default, customer, param=path)
+        payment_methods.owned(work, default, customer, param=path)
     names = ("custom_fields", "default_payment_method", "footer", "rendering_options")
     customer["invoice_settings"] |= changes.given(settings, *names)
 
@@ -124,7 +124,7 @@ def delete(call: Call) -> Json:
         if subscription["status"] not in subscriptions.ENDED:
             subscriptions.end(work, subscription, reason="cancellation_requested")
     for method in work.all("payment_method", customer=customer["id"]):
-        methods.detach(work, method)
+        payment_methods.detach(work, method)
     emit(work, "customer.deleted", customer)
     return work.delete(customer)
 

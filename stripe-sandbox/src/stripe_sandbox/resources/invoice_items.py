@@ -3,12 +3,12 @@
 from typing import Any
 
 from stripe_sandbox import changes
+from stripe_sandbox.api.paging import page
+from stripe_sandbox.api.registry import Call, handles
 from stripe_sandbox.errors import InvalidRequest
-from stripe_sandbox.events import emit
-from stripe_sandbox.paging import page
-from stripe_sandbox.registry import Call, handles
 from stripe_sandbox.rules import invoices, lines, prorating
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 

@@ -3,14 +3,22 @@
 from typing import Any
 
 from stripe_sandbox import changes
+from stripe_sandbox.api.paging import list_object, page, slice_page
+from stripe_sandbox.api.registry import Call, handles, includes
+from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import InvalidRequest
-from stripe_sandbox.events import emit
-from stripe_sandbox.paging import list_object, page, slice_page
-from stripe_sandbox.registry import Call, handles, includes
-from stripe_sandbox.rendering import present
 from stripe_sandbox.resources import searching
-from stripe_sandbox.rules import collecting, cycle, discounts, invoices, methods, payments, starting
-from stripe_sandbox.store import Work
+from stripe_sandbox.rules import (
+    discounts,
+    invoice_collection,
+    invoices,
+    payment_methods,
+    payments,
+    renewals,
+    subscription_creation,
+)
+from stripe_sandbox.storage.store import Work
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 
@@ -25,7 +33,7 @@ def payments_of(work: Work, invoice: Json) -> Json:
 @includes("invoice", "confirmation_secret")
 def secret_of(work: Work, invoice: Json) -> Json | None:
     """The secret to confirm the invoice's payment with, shown when a caller expands it."""
-    return collecting.confirmation_secret(work, invoice)
+    return invoice_collection.confirmation_secret(work, invoice)
 
 
 @handles("invoices.create")
@@ -66,7 +74,7 @@ def _values(work: Work, customer: Json, params: Any, parent: Json | None, curren
     days = params.get("days_until_due")
     method = params.get("default_payment_method")
     if method:
-        methods.owned(work, method, customer, param="default_payment_method")
+        payment_methods.owned(work, method, customer, param="default_payment_method")
     moment = work.now(customer["test_clock"])
     owner = {"customer": customer["id"]}
     owner |= {"_clock": customer["test_clock"], "_currency": currency}
@@ -104,7 +112,7 @@ def update(call: Call) -> Json:
         )
     customer = work.get("customer", invoice["customer"])
     if params.get("default_payment_method"):
-        methods.owned(
+        payment_methods.owned(
             work, params["default_payment_method"], customer, param="default_payment_method"
         )
     names = ("default_payment_method", "description", "footer", "custom_fields", "due_date")
@@ -179,7 +187,7 @@ def finalize(call: Call) -> Json:
         invoice["auto_advance"] = call.params["auto_advance"]
     invoices.finalize(work, invoice)
     if invoice["amount_due"] == 0:
-        collecting.paid(work, invoice, 0)
+        invoice_collection.paid(work, invoice, 0)
     elif invoice["auto_advance"] and invoice["collection_method"] == "charge_automatically":
         # Collected an hour later at the latest; a sandbox need not wait.
         work.schedule(
@@ -205,21 +213,21 @@ def pay(call: Call) -> Json:
             code="invoice_already_paid" if invoice["status"] == "paid" else None,
         )
     if params.get("paid_out_of_band"):
-        return collecting.paid(work, invoice, 0, out_of_band=True)
+        return invoice_collection.paid(work, invoice, 0, out_of_band=True)
     if invoice["amount_due"] == 0:
-        return collecting.paid(work, invoice, 0)
+        return invoice_collection.paid(work, invoice, 0)
     method = _method_for(work, invoice, named)
-    collecting.pay(work, invoice, method, off_session=off_session)
+    invoice_collection.pay(work, invoice, method, off_session=off_session)
     return _paid_or_refused(work, invoice)
 
 
 def _method_for(work: Work, invoice: Json, named: str | None) -> Json:
     if named:
         customer = work.get("customer", invoice["customer"])
-        return methods.owned(work, named, customer, param="payment_method")
-    method = collecting.default_method(work, invoice)
+        return payment_methods.owned(work, named, customer, param="payment_method")
+    method = invoice_collection.default_method(work, invoice)
     if method is None:
-        raise InvalidRequest(collecting.NO_METHOD, code="resource_missing")
+        raise InvalidRequest(invoice_collection.NO_METHOD, code="resource_missing")
     return method
 
 
@@ -228,7 +236,7 @@ def _paid_or_refused(work: Work, invoice: Json) -> Json:
     if intent is None or intent["status"] == "succeeded":
         return invoice
     if intent["status"] == "requires_action":
-        raise starting.requires_action(work, intent, "invoice")
+        raise subscription_creation.requires_action(work, intent, "invoice")
     raise payments.declined(work, intent)
 
 
@@ -242,7 +250,7 @@ def void(call: Call) -> Json:
             f"this one is {invoice['status']}.",
             code="status_transition_invalid",
         )
-    cycle.forget_update_of(call.work, invoices.void(call.work, invoice))
+    renewals.forget_update_of(call.work, invoices.void(call.work, invoice))
     return invoice
 
 
@@ -255,7 +263,7 @@ def mark_uncollectible(call: Call) -> Json:
             f"You can only mark open invoices as uncollectible; this one is {invoice['status']}.",
             code="status_transition_invalid",
         )
-    return cycle.mark_uncollectible(call.work, invoice)
+    return renewals.mark_uncollectible(call.work, invoice)
 
 
 @handles("invoices.send_invoice")

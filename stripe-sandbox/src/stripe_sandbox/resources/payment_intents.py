@@ -3,14 +3,14 @@
 from typing import Any
 
 from stripe_sandbox import changes
+from stripe_sandbox.api.paging import page
+from stripe_sandbox.api.registry import Call, handles
+from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import InvalidRequest
-from stripe_sandbox.events import emit
-from stripe_sandbox.paging import page
-from stripe_sandbox.registry import Call, handles
-from stripe_sandbox.rendering import present
 from stripe_sandbox.resources import searching
-from stripe_sandbox.rules import collecting, methods, payments
-from stripe_sandbox.store import Work
+from stripe_sandbox.rules import invoice_collection, payment_methods, payments
+from stripe_sandbox.storage.store import Work
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 
@@ -66,7 +66,7 @@ def _method(work: Work, intent: Json, params: Any) -> Json | None:
     named = params.get("payment_method")
     if not named:
         return None
-    method = methods.resolve(work, named, param="payment_method")
+    method = payment_methods.resolve(work, named, param="payment_method")
     if method["customer"] and method["customer"] != intent["customer"]:
         raise InvalidRequest(
             "The provided PaymentMethod was previously used with a different customer than the "
@@ -112,7 +112,7 @@ def _confirm(call: Call, intent: Json) -> Json:
     payments.attempt(work, intent, method, off_session=bool(off_session), return_url=return_url)
     if (off_session or alone) and intent["status"] == "requires_action":
         payments.refuse_unauthenticated(work, intent)
-    collecting.after_attempt(work, intent)
+    invoice_collection.after_attempt(work, intent)
     if intent["status"] == "requires_payment_method":
         raise payments.declined(work, intent)
     return intent

@@ -3,12 +3,12 @@
 from typing import Any
 
 from stripe_sandbox import changes
+from stripe_sandbox.api.paging import page
+from stripe_sandbox.api.registry import Call, handles
 from stripe_sandbox.errors import InvalidRequest, NotCovered, RawCardRefused
-from stripe_sandbox.events import emit
-from stripe_sandbox.paging import page
-from stripe_sandbox.registry import Call, handles
-from stripe_sandbox.rules import methods
+from stripe_sandbox.rules import payment_methods
 from stripe_sandbox.rules.cards import by_test_id
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 
@@ -39,13 +39,13 @@ def create(call: Call) -> Json:
         )
     values = changes.given(params, "billing_details", "allow_redisplay")
     values["metadata"] = changes.metadata({}, params)
-    return methods.from_test_card(call.work, card, values)
+    return payment_methods.from_test_card(call.work, card, values)
 
 
 @handles("payment_methods.retrieve")
 def retrieve(call: Call) -> Json:
     """One payment method; a test id shows what it stands for."""
-    return methods.resolve(call.work, call.id, param="payment_method", status=404)
+    return payment_methods.resolve(call.work, call.id, param="payment_method", status=404)
 
 
 @handles("payment_methods.update")
@@ -69,14 +69,14 @@ def attach(call: Call) -> Json:
             "Missing required param: customer.", code="parameter_missing", param="customer"
         )
     customer = call.work.referenced("customer", call.params["customer"], param="customer")
-    method = methods.resolve(call.work, call.id, param="payment_method", status=404)
-    return methods.attach(call.work, method, customer)
+    method = payment_methods.resolve(call.work, call.id, param="payment_method", status=404)
+    return payment_methods.attach(call.work, method, customer)
 
 
 @handles("payment_methods.detach")
 def detach(call: Call) -> Json:
     """Take a payment method off its customer for good."""
-    return methods.detach(call.work, call.work.get("payment_method", call.id))
+    return payment_methods.detach(call.work, call.work.get("payment_method", call.id))
 
 
 @handles("payment_methods.list")
@@ -95,7 +95,7 @@ def list_of_customer(call: Call) -> Json:
 def retrieve_of_customer(call: Call) -> Json:
     """One payment method of the customer in the path."""
     customer = call.work.get("customer", call.id)
-    return methods.owned(call.work, call.ids[1], customer, param="payment_method")
+    return payment_methods.owned(call.work, call.ids[1], customer, param="payment_method")
 
 
 def _of(call: Call, customer: str | None) -> Json:

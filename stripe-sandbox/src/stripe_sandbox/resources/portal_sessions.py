@@ -3,10 +3,10 @@
 from typing import Any
 
 from stripe_sandbox import changes
+from stripe_sandbox.api.paging import page
+from stripe_sandbox.api.registry import Call, handles
 from stripe_sandbox.errors import InvalidRequest
-from stripe_sandbox.paging import page
-from stripe_sandbox.registry import Call, handles
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 from stripe_sandbox import changes
+from stripe_sandbox.api.registry import Call, handles
 from stripe_sandbox.errors import InvalidRequest, NotCovered
-from stripe_sandbox.registry import Call, handles
 from stripe_sandbox.resources import subscriptions as starting_room
 from stripe_sandbox.resources.subscription_updates import update_live
-from stripe_sandbox.rules import cycle, invoices, starting, subscriptions
-from stripe_sandbox.store import Work
+from stripe_sandbox.rules import invoices, renewals, subscription_creation, subscriptions
+from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
 
@@ -70,7 +70,7 @@ def _of_new(work: Work, customer: Json, details: Json, asked: Json) -> Json:
         # A new subscription's cycle begins now, whichever of the two types is named.
         del params["billing_cycle_anchor"]
     subscription = starting_room.new_subscription(work, customer, params)
-    return starting.first_invoice(work, subscription, customer, [], prorate=True)
+    return subscription_creation.first_invoice(work, subscription, customer, [], prorate=True)
 
 
 def _of_customer(work: Work, customer: Json) -> Json:
@@ -111,8 +111,8 @@ def _next(work: Work, subscription: Json) -> Json:
     """The invoice of the next renewal, with the prorations that wait for it."""
     customer = work.get("customer", subscription["customer"])
     at = min(item["current_period_end"] for item in subscription["items"]["data"])
-    drawn = cycle.roll(work, subscription, at)
-    values = starting.invoice_values(work, subscription, "upcoming")
+    drawn = renewals.roll(work, subscription, at)
+    values = subscription_creation.invoice_values(work, subscription, "upcoming")
     values |= {"created": at, "period_end": at, "next_payment_attempt": at + 3600}
     invoice = invoices.draft(work, customer, values, drawn)
     pending = invoices.pending_for(work, customer, subscription)

@@ -3,13 +3,14 @@
 from decimal import Decimal
 from typing import Any
 
-from stripe_sandbox import changes, shapes
+from stripe_sandbox import changes
+from stripe_sandbox.api.paging import page
+from stripe_sandbox.api.registry import Call, handles
 from stripe_sandbox.errors import InvalidRequest, NotCovered
-from stripe_sandbox.events import emit
-from stripe_sandbox.paging import page
-from stripe_sandbox.registry import Call, handles
 from stripe_sandbox.resources import searching
-from stripe_sandbox.store import Work
+from stripe_sandbox.sdk import response_shapes
+from stripe_sandbox.storage.store import Work
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 
@@ -166,7 +167,7 @@ def search(call: Call) -> Json:
 def plan_of(price: Json) -> Json:
     """The plan that Stripe still shows for a recurring price."""
     recurring = price["recurring"]
-    return shapes.new(
+    return response_shapes.new(
         "plan",
         {
             "id": price["id"],

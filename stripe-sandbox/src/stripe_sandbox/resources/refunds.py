@@ -3,13 +3,13 @@
 from typing import Any
 
 from stripe_sandbox import changes
+from stripe_sandbox.api.paging import list_object, page
+from stripe_sandbox.api.registry import Call, handles, includes
+from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import InvalidRequest
-from stripe_sandbox.events import emit
-from stripe_sandbox.paging import list_object, page
-from stripe_sandbox.registry import Call, handles, includes
-from stripe_sandbox.rendering import present
 from stripe_sandbox.rules import money
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 

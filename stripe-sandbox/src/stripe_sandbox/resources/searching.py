@@ -6,9 +6,9 @@ Source: https://docs.stripe.com/search#search-query-language.
 import re
 from typing import Any
 
+from stripe_sandbox.api.paging import limit_of
+from stripe_sandbox.api.registry import Call
 from stripe_sandbox.errors import InvalidRequest
-from stripe_sandbox.paging import limit_of
-from stripe_sandbox.registry import Call
 
 Json = dict[str, Any]
 

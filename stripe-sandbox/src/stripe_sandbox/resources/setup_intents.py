@@ -3,12 +3,12 @@
 from typing import Any
 
 from stripe_sandbox import changes
+from stripe_sandbox.api.paging import page
+from stripe_sandbox.api.registry import Call, handles
+from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import InvalidRequest
-from stripe_sandbox.paging import page
-from stripe_sandbox.registry import Call, handles
-from stripe_sandbox.rendering import present
-from stripe_sandbox.rules import methods, setups
-from stripe_sandbox.store import Work
+from stripe_sandbox.rules import payment_methods, setups
+from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
 
@@ -44,7 +44,7 @@ def _method(work: Work, intent: Json, params: Any) -> Json | None:
     named = params.get("payment_method")
     if not named:
         return None
-    method = methods.resolve(work, named, param="payment_method")
+    method = payment_methods.resolve(work, named, param="payment_method")
     if method["customer"] and method["customer"] != intent["customer"]:
         raise InvalidRequest(
             "The provided PaymentMethod belongs to a different customer than this SetupIntent.",

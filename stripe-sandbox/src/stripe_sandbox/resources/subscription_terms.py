@@ -4,10 +4,10 @@ from typing import Any
 
 from stripe_sandbox import changes
 from stripe_sandbox.errors import InvalidRequest, NotCovered, ResourceMissing
-from stripe_sandbox.events import emit
 from stripe_sandbox.resources import prices
 from stripe_sandbox.rules import periods, subscriptions
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 

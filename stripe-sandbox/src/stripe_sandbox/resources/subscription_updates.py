@@ -3,10 +3,9 @@
 from typing import Any
 
 from stripe_sandbox import changes
+from stripe_sandbox.api.paging import slice_page
+from stripe_sandbox.api.registry import Call, handles
 from stripe_sandbox.errors import InvalidRequest, NotCovered, ResourceMissing
-from stripe_sandbox.events import emit
-from stripe_sandbox.paging import slice_page
-from stripe_sandbox.registry import Call, handles
 from stripe_sandbox.resources.subscription_terms import (
     ITEM_FIELDS,
     cancel_at,
@@ -14,19 +13,20 @@ from stripe_sandbox.resources.subscription_terms import (
     recurring_price,
 )
 from stripe_sandbox.rules import (
-    amending,
-    collecting,
-    cycle,
     discounts,
+    invoice_collection,
     invoices,
     lines,
-    methods,
+    payment_methods,
     prorating,
-    starting,
+    renewals,
+    subscription_creation,
+    subscription_updates,
     subscriptions,
 )
-from stripe_sandbox.rules.amending import Change, Terms
-from stripe_sandbox.store import Work
+from stripe_sandbox.rules.subscription_updates import Change, Terms
+from stripe_sandbox.storage.store import Work
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 
@@ -81,19 +81,19 @@ def update_live(work: Work, subscription: Json, params: Any) -> None:
     _fields(work, subscription, params)
     trial_end = params.get("trial_end")
     if trial_end == "now" and subscription["status"] == "trialing":
-        amending.amend(work, subscription, wanted, terms)
-        amending.end_trial(work, subscription, terms)
+        subscription_updates.amend(work, subscription, wanted, terms)
+        subscription_updates.end_trial(work, subscription, terms)
     elif isinstance(trial_end, int):
         _extend(work, subscription, trial_end)
-        amending.amend(work, subscription, wanted, terms)
+        subscription_updates.amend(work, subscription, wanted, terms)
     elif wanted or terms.reset:
-        amending.amend(work, subscription, wanted, terms)
+        subscription_updates.amend(work, subscription, wanted, terms)
     cancel_at(work, subscription, params)
 
 
 def _extend(work: Work, subscription: Json, until: int) -> None:
     check_trial_end(until, subscriptions.now(work, subscription))
-    amending.extend_trial(work, subscription, until)
+    subscription_updates.extend_trial(work, subscription, until)
 
 
 def terms_of(work: Work, subscription: Json, params: Any) -> Terms:
@@ -175,7 +175,7 @@ def _fields(work: Work, subscription: Json, params: Any) -> None:
     customer = work.get("customer", subscription["customer"])
     method = params.get("default_payment_method")
     if method:
-        methods.owned(work, method, customer, param="default_payment_method")
+        payment_methods.owned(work, method, customer, param="default_payment_method")
     names = ("collection_method", "days_until_due", "default_payment_method", "description")
     subscription |= changes.given(params, *names)
     for name in ("payment_settings", "trial_settings"):
@@ -236,11 +236,13 @@ def pause(call: Call) -> Json:
             at = item["current_period_start"] if unused != "now" else moment
             prorating.credit(work, subscription, item, at)
     invoiced = params.get("invoicing_behavior", "pending_invoice_item") == "invoice"
-    cycle.pause(work, subscription, "pause_requested")
+    renewals.pause(work, subscription, "pause_requested")
     if invoiced:
         customer = work.get("customer", subscription["customer"])
         if invoices.pending_for(work, customer, subscription):
-            cycle.collect(work, amending.update_invoice(work, subscription, customer, []))
+            renewals.collect(
+                work, subscription_updates.update_invoice(work, subscription, customer, [])
+            )
     emit(work, "customer.subscription.paused", subscriptions.keep(work, subscription))
     return subscription
 
@@ -267,17 +269,17 @@ def resume(call: Call) -> Json:
 
 def _restart(work: Work, subscription: Json, moment: int, *, waits: bool) -> None:
     customer = work.get("customer", subscription["customer"])
-    drawn = amending.restart(work, subscription, moment)
-    invoice = amending.update_invoice(work, subscription, customer, drawn)
+    drawn = subscription_updates.restart(work, subscription, moment)
+    invoice = subscription_updates.update_invoice(work, subscription, customer, drawn)
     subscription["_resuming"] = invoice["id"]
     if invoice["amount_due"] == 0:
-        collecting.paid(work, invoice, 0)
+        invoice_collection.paid(work, invoice, 0)
         return
-    method = collecting.default_method(work, invoice)
+    method = invoice_collection.default_method(work, invoice)
     if waits:
-        starting.offer(work, invoice, method)
+        subscription_creation.offer(work, invoice, method)
         return
-    collecting.pay(work, invoice, method, off_session=False)
+    invoice_collection.pay(work, invoice, method, off_session=False)
     if subscription["status"] == "paused":
         subscriptions.resume(work, subscription, "past_due")
 
@@ -330,7 +332,7 @@ def _amend(call: Call, subscription: Json, wanted: Json) -> None:
     check_changeable(subscription, {"items"})
     terms = terms_of(call.work, subscription, call.params)
     change = _change(call.work, subscription, wanted, 0)
-    amending.amend(call.work, subscription, [change], terms)
+    subscription_updates.amend(call.work, subscription, [change], terms)
     subscriptions.changed(call.work, subscription)
 
 

@@ -3,25 +3,25 @@
 from typing import Any
 
 from stripe_sandbox import changes
+from stripe_sandbox.api.paging import page
+from stripe_sandbox.api.registry import Call, handles, presents
+from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import InvalidRequest, ResourceMissing
-from stripe_sandbox.events import emit
-from stripe_sandbox.paging import page
-from stripe_sandbox.registry import Call, handles, presents
-from stripe_sandbox.rendering import present
 from stripe_sandbox.resources import prices, searching
 from stripe_sandbox.resources import subscription_terms as terms
 from stripe_sandbox.rules import (
-    amending,
-    cycle,
     discounts,
     invoices,
     lines,
-    methods,
+    payment_methods,
     prorating,
-    starting,
+    renewals,
+    subscription_creation,
+    subscription_updates,
     subscriptions,
 )
-from stripe_sandbox.store import NOTHING, Work
+from stripe_sandbox.storage.store import NOTHING, Work
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 
@@ -60,12 +60,18 @@ def create(call: Call) -> Json:
     subscription = new_subscription(work, customer, params)
     off_session = bool(params.get("off_session", False))
     prorate = params.get("proration_behavior", "create_prorations") != "none"
-    extra = starting.extra_lines(work, params.get("add_invoice_items") or [], subscription)
-    invoice = starting.first_invoice(work, subscription, customer, extra, prorate=prorate)
-    starting.collect_first(work, subscription, invoice, behavior=behavior, off_session=off_session)
+    extra = subscription_creation.extra_lines(
+        work, params.get("add_invoice_items") or [], subscription
+    )
+    invoice = subscription_creation.first_invoice(
+        work, subscription, customer, extra, prorate=prorate
+    )
+    subscription_creation.collect_first(
+        work, subscription, invoice, behavior=behavior, off_session=off_session
+    )
     if invoice["amount_due"] == 0:
-        starting.authorise(work, subscription, customer, off_session=off_session)
-    starting.begin_schedule(work, subscription)
+        subscription_creation.authorise(work, subscription, customer, off_session=off_session)
+    subscription_creation.begin_schedule(work, subscription)
     subscriptions.announce(work, subscription)
     return subscription
 
@@ -109,7 +115,7 @@ def new_subscription(
     terms.check_anchor(params, bought, now)
     method = params.get("default_payment_method")
     if method:
-        methods.owned(work, method, customer, param="default_payment_method")
+        payment_methods.owned(work, method, customer, param="default_payment_method")
     collection = params.get("collection_method", "charge_automatically")
     if collection == "send_invoice" and params.get("days_until_due") is None:
         raise InvalidRequest(
@@ -193,8 +199,10 @@ def _add_items(
         if subscription["trial_end"]:
             period = {"start": now, "end": subscription["trial_end"]}
         else:
-            period = starting.period_of(price, subscription["billing_cycle_anchor"], now)
-        item = starting.new_item(
+            period = subscription_creation.period_of(
+                price, subscription["billing_cycle_anchor"], now
+            )
+        item = subscription_creation.new_item(
             work, subscription["id"], price, {**wanted, "_created": now}, period
         )
         subscription["items"]["data"].append(item)
@@ -232,8 +240,8 @@ def cancel(call: Call) -> Json:
 def _bill_pending(work: Work, subscription: Json) -> None:
     customer = work.get("customer", subscription["customer"])
     if invoices.pending_for(work, customer, subscription):
-        invoice = amending.update_invoice(work, subscription, customer, [])
-        cycle.collect(work, invoice)
+        invoice = subscription_updates.update_invoice(work, subscription, customer, [])
+        renewals.collect(work, invoice)
 
 
 @handles("subscriptions.list")

@@ -2,13 +2,12 @@
 
 from typing import Any
 
+from stripe_sandbox.api.paging import page
+from stripe_sandbox.api.registry import Call, handles
 from stripe_sandbox.errors import InvalidRequest
-from stripe_sandbox.events import emit
-from stripe_sandbox.paging import page
-from stripe_sandbox.registry import Call, handles
-from stripe_sandbox.rules import periods, subscriptions
-from stripe_sandbox.rules import time as due_time
-from stripe_sandbox.store import Work
+from stripe_sandbox.rules import due_actions, periods, subscriptions
+from stripe_sandbox.storage.store import Work
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 
@@ -95,6 +94,6 @@ def delete(call: Call) -> Json:
         work.delete(subscription)
     for customer in work.all("customer", test_clock=clock["id"]):
         work.delete(customer)
-    due_time.stop(work, clock["id"])
+    due_actions.stop(work, clock["id"])
     emit(work, "test_helpers.test_clock.deleted", clock)
     return work.delete(clock)

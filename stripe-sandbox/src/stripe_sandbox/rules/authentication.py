@@ -3,8 +3,8 @@
 from typing import Any
 
 from stripe_sandbox.errors import InvalidRequest, ResourceMissing
-from stripe_sandbox.rules import checkout, collecting, payments, setups, subscriptions
-from stripe_sandbox.store import Work
+from stripe_sandbox.rules import checkout, invoice_collection, payments, setups, subscriptions
+from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
 
@@ -32,7 +32,7 @@ def finish(work: Work, identifier: str, *, succeed: bool) -> Json:
         _finish_setup(work, intent, succeed=succeed)
     else:
         payments.authenticate(work, intent, succeed=succeed)
-        collecting.after_attempt(work, intent)
+        invoice_collection.after_attempt(work, intent)
     checkout.after_authentication(work, intent)
     return intent
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from stripe_sandbox.events import emit
-from stripe_sandbox.registry import due
-from stripe_sandbox.rules import methods, payments, setups, subscriptions
-from stripe_sandbox.store import Work
+from stripe_sandbox.api.registry import due
+from stripe_sandbox.rules import payment_methods, payments, setups, subscriptions
+from stripe_sandbox.storage.store import Work
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 
@@ -63,7 +63,7 @@ def keep_card(work: Work, session: Json, intent: Json) -> None:
     """Attach the card of a paid subscription to its customer, as Checkout does."""
     customer, method = work.find(session["customer"] or ""), intent["payment_method"]
     if customer and method and session["mode"] != "payment":
-        methods.attach(work, work.get("payment_method", method), customer)
+        payment_methods.attach(work, work.get("payment_method", method), customer)
 
 
 @due("checkout.expire")

@@ -4,9 +4,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from stripe_sandbox.errors import InvalidRequest, ResourceMissing
-from stripe_sandbox.events import emit
 from stripe_sandbox.rules import periods
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from stripe_sandbox import shapes
-from stripe_sandbox.events import emit
 from stripe_sandbox.rules import discounts, lines, payments
-from stripe_sandbox.store import Work
+from stripe_sandbox.sdk import response_shapes
+from stripe_sandbox.storage.store import Work
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 
@@ -292,7 +292,7 @@ def schedule_finalization(work: Work, invoice: Json) -> None:
 
 def subscription_parent(subscription: Json, proration_date: int | None = None) -> Json:
     """The `parent` of an invoice that bills a subscription."""
-    return shapes.nested(
+    return response_shapes.nested(
         "invoice",
         "Parent",
         {

@@ -3,11 +3,11 @@
 from decimal import Decimal
 from typing import Any
 
-from stripe_sandbox import shapes
-from stripe_sandbox.contract import LARGEST_AMOUNT
 from stripe_sandbox.errors import InvalidRequest
 from stripe_sandbox.rules.discounts import rounded
-from stripe_sandbox.store import Work
+from stripe_sandbox.sdk import response_shapes
+from stripe_sandbox.sdk.request_contract import LARGEST_AMOUNT
+from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
 
@@ -102,7 +102,7 @@ def new_line(
     pricing = pricing_of(price) if price else None
     if pricing and free:
         pricing["unit_amount_decimal"] = "0"
-    return shapes.new(
+    return response_shapes.new(
         "line_item",
         {
             "id": work.ids.new("il_"),

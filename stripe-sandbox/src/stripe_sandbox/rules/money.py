@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import CardError
-from stripe_sandbox.events import emit
-from stripe_sandbox.rendering import present
-from stripe_sandbox.rules import methods, money
+from stripe_sandbox.rules import money, payment_methods
 from stripe_sandbox.rules.cards import Decline, TestCard
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 
@@ -59,7 +59,7 @@ def attempt(
         return_url: Where that page sends the customer afterwards.
     """
     intent |= {"payment_method": method["id"], "last_payment_error": None, "next_action": None}
-    card = methods.card_of(method)
+    card = payment_methods.card_of(method)
     if _challenges(card, method, off_session=off_session):
         return _challenge(work, intent, return_url)
     return settle(work, intent)
@@ -129,11 +129,11 @@ def refuse_unauthenticated(work: Work, intent: Json) -> Json:
 def settle(work: Work, intent: Json, *, authenticated: bool = False) -> Json:
     """Charge the intent's payment method; no challenge stands in the way any more."""
     method = work.get("payment_method", intent["payment_method"])
-    decline = methods.card_of(method).refuses
+    decline = payment_methods.card_of(method).refuses
     charge = _charge(work, intent, method, decline, authenticated=authenticated)
     intent["latest_charge"] = charge["id"]
     if decline:
-        fields = methods.decline_fields(decline) | {"charge": charge["id"]}
+        fields = payment_methods.decline_fields(decline) | {"charge": charge["id"]}
         intent["last_payment_error"] = _error(work, intent, decline.message, fields)
         emit(work, "charge.failed", charge)
         return _refused(work, intent)
@@ -147,7 +147,7 @@ def _keep_method(work: Work, intent: Json, method: Json) -> None:
     """Attach a new card as `setup_future_usage` asks; one that is not kept pays once."""
     customer = work.find(intent["customer"] or "")
     if customer and not customer.get("deleted") and intent["setup_future_usage"]:
-        methods.attach(work, method, customer)
+        payment_methods.attach(work, method, customer)
     elif not method["customer"]:
         method["_spent"] = True
         work.save(method)

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from stripe_sandbox.events import emit
-from stripe_sandbox.rules import discounts, lines, starting, subscriptions
+from stripe_sandbox.rules import discounts, lines, subscription_creation, subscriptions
 from stripe_sandbox.rules.discounts import rounded
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 
@@ -30,7 +30,7 @@ def remaining(item: Json, moment: int) -> Decimal:
 def credit(work: Work, subscription: Json, item: Json, moment: int) -> Json:
     """A pending item that gives back the unused time of a subscription item."""
     price = work.get("price", item["price"])
-    share = remaining(item, moment) * starting.share_of(price, item)
+    share = remaining(item, moment) * subscription_creation.share_of(price, item)
     paid = _paid_share(work, subscription, item)
     amount = -rounded(lines.amount_of(price, item["quantity"]) * paid * share)
     return _pending(work, subscription, item, price, amount, moment, "Unused time on")
@@ -39,7 +39,7 @@ def credit(work: Work, subscription: Json, item: Json, moment: int) -> Json:
 def debit(work: Work, subscription: Json, item: Json, moment: int) -> Json:
     """A pending item that charges the remaining time of a subscription item."""
     price = work.get("price", item["price"])
-    share = remaining(item, moment) * starting.share_of(price, item)
+    share = remaining(item, moment) * subscription_creation.share_of(price, item)
     share *= _discounted_share(work, subscription, moment)
     amount = lines.amount_of(price, item["quantity"], share)
     return _pending(work, subscription, item, price, amount, moment, "Remaining time on")

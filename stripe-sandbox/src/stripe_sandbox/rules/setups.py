@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import CardError
-from stripe_sandbox.events import emit
-from stripe_sandbox.rendering import present
-from stripe_sandbox.rules import methods, payments
+from stripe_sandbox.rules import payment_methods, payments
 from stripe_sandbox.rules.cards import Decline
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 
@@ -36,7 +36,7 @@ def new_intent(work: Work, values: Json) -> Json:
 def attempt(work: Work, intent: Json, method: Json, *, return_url: str | None = None) -> Json:
     """Try to save a payment method; the intent's status says how it went."""
     intent |= {"payment_method": method["id"], "last_setup_error": None, "next_action": None}
-    if methods.card_of(method).challenge == "never" or method.get("_set_up"):
+    if payment_methods.card_of(method).challenge == "never" or method.get("_set_up"):
         return settle(work, intent)
     url = f"{work.public_url}/hosted/authenticate/{intent['id']}"
     intent |= {
@@ -59,13 +59,13 @@ def authenticate(work: Work, intent: Json, *, succeed: bool) -> Json:
 def settle(work: Work, intent: Json) -> Json:
     """Check the card and keep it with the customer."""
     method = work.get("payment_method", intent["payment_method"])
-    card = methods.card_of(method)
+    card = payment_methods.card_of(method)
     if card.refuses and not card.attaches:
         return _refused(work, intent, card.refuses.message, _decline(card.refuses))
     method["_set_up"] = True
     customer = work.find(intent["customer"] or "")
     if customer:
-        methods.attach(work, method, customer)
+        payment_methods.attach(work, method, customer)
     intent["status"] = "succeeded"
     work.save(method)
     emit(work, "setup_intent.succeeded", work.save(intent))
@@ -73,7 +73,7 @@ def settle(work: Work, intent: Json) -> Json:
 
 
 def _decline(decline: Decline) -> Json:
-    return methods.decline_fields(decline) | {"type": "card_error"}
+    return payment_methods.decline_fields(decline) | {"type": "card_error"}
 
 
 def _refused(work: Work, intent: Json, message: str, error: Json) -> Json:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from stripe_sandbox.events import emit
 from stripe_sandbox.rules import invoices, payments
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 

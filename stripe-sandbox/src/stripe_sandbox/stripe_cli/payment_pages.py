@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import CardError, InvalidRequest
-from stripe_sandbox.rendering import present
 from stripe_sandbox.resources import checkout_sessions
-from stripe_sandbox.rules import methods
-from stripe_sandbox.store import Work
+from stripe_sandbox.rules import payment_methods
+from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
 
@@ -34,7 +34,7 @@ def confirm(work: Work, identifier: str, sent: Json) -> Json:
     if expected is not None and expected != str(session["amount_total"]):
         raise InvalidRequest("The amount has changed.", param="expected_amount")
     named = str(sent.get("payment_method", ""))
-    method = methods.resolve(work, named, param="payment_method")
+    method = payment_methods.resolve(work, named, param="payment_method")
     intent = checkout_sessions.complete(work, session, method)
     if intent.get("status") == "requires_action":
         raise CardError("This card asks for 3-D Secure.", code="authentication_required")

@@ -10,13 +10,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from stripe_sandbox import forms
+from stripe_sandbox.api.http import check_key
+from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import NotCovered, StripeError
-from stripe_sandbox.http import check_key
-from stripe_sandbox.rendering import present
 from stripe_sandbox.resources import events
+from stripe_sandbox.sdk import form_encoding
 from stripe_sandbox.sdk.source import api_version
-from stripe_sandbox.store import Store
+from stripe_sandbox.storage.store import Store
 from stripe_sandbox.stripe_cli import payment_pages, socket
 from stripe_sandbox.stripe_cli.sessions import Session, Sessions
 
@@ -39,7 +39,7 @@ def routes(store: Store, sessions: Sessions, *, listen_secret: str | None) -> li
 
     async def create(request: Request) -> Response:
         check_key(request.headers.get("authorization"))
-        sent = forms.decode((await request.body()).decode())
+        sent = form_encoding.decode((await request.body()).decode())
         wanted = set(sent.get("websocket_features", {}).values())
         if wanted != {"webhooks"}:
             raise NotCovered(f"the CLI feature {', '.join(sorted(wanted))}")
@@ -56,13 +56,13 @@ def routes(store: Store, sessions: Sessions, *, listen_secret: str | None) -> li
 
     async def confirm_page(request: Request) -> Response:
         check_key(request.headers.get("authorization"))
-        sent = forms.decode((await request.body()).decode())
+        sent = form_encoding.decode((await request.body()).decode())
         with store.work() as work:
             return JSONResponse(payment_pages.confirm(work, request.path_params["id"], sent))
 
     async def retry(request: Request) -> Response:
         check_key(request.headers.get("authorization"))
-        sent = forms.decode((await request.body()).decode())
+        sent = form_encoding.decode((await request.body()).decode())
         with store.work() as work:
             event = work.get("event", request.path_params["id"])
             if sent.get("for_stripecli") == "true":

@@ -8,8 +8,8 @@ from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from stripe_sandbox.sdk.source import api_version
-from stripe_sandbox.signing import signature_header
 from stripe_sandbox.stripe_cli.sessions import Session, Sessions
+from stripe_sandbox.webhooks.signing import signature_header
 
 Json = dict[str, Any]
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 from stripe_sandbox.errors import InvalidRequest
-from stripe_sandbox.rules import methods
+from stripe_sandbox.rules import payment_methods
 from stripe_sandbox.rules.cards import CARDS, TestCard
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
 
@@ -26,7 +26,7 @@ def from_form(work: Work, form: dict[str, str]) -> Json:
     card = next((card for card in CARDS if card.number == typed), None)
     if card is None:
         raise InvalidRequest("Only test card numbers work here. Never enter a real one.")
-    return methods.from_test_card(work, card)
+    return payment_methods.from_test_card(work, card)
 
 
 def choices() -> list[tuple[str, str]]:
@@ -56,4 +56,4 @@ def attached(work: Work, customer: str, form: dict[str, str]) -> Json:
         AttachRefused: The card is one that cannot be saved.
     """
     owner = work.get("customer", customer)
-    return methods.attach(work, from_form(work, form), owner)
+    return payment_methods.attach(work, from_form(work, form), owner)

@@ -4,6 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from stripe_sandbox.api.rendering import present
 from stripe_sandbox.pages import authentication
 from stripe_sandbox.pages.api import perform
 from stripe_sandbox.pages.hosted import cards
@@ -11,7 +12,6 @@ from stripe_sandbox.pages.hosted.pdf import document
 from stripe_sandbox.pages.sections import name_of
 from stripe_sandbox.pages.show import money
 from stripe_sandbox.pages.site import Visit
-from stripe_sandbox.rendering import present
 
 Json = dict[str, Any]
 

@@ -4,12 +4,12 @@ from typing import Any
 
 from starlette.responses import Response
 
+from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import InvalidRequest
 from stripe_sandbox.pages.api import perform
 from stripe_sandbox.pages.hosted import cards
 from stripe_sandbox.pages.sections import default_card, name_of, period_end, plan_of, product_of
 from stripe_sandbox.pages.site import Visit
-from stripe_sandbox.rendering import present
 
 Json = dict[str, Any]
 

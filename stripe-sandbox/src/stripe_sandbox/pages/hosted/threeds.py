@@ -10,7 +10,7 @@ from stripe_sandbox.pages.facts import title_of
 from stripe_sandbox.pages.hosted import checkout
 from stripe_sandbox.pages.site import Visit
 from stripe_sandbox.rules.authentication import finish as finish_authentication
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
 

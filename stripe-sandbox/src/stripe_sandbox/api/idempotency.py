@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stripe_sandbox.errors import IdempotencyKeyInUse, IdempotencyMismatch
-from stripe_sandbox.store import Store, Work
+from stripe_sandbox.storage.store import Store, Work
 
 _KEPT_SECONDS = 24 * 3600
 

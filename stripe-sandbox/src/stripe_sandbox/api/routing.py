@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from stripe_sandbox.api.registry import HANDLERS, Handler
 from stripe_sandbox.errors import NotCovered, UnknownRoute
-from stripe_sandbox.registry import HANDLERS, Handler
 from stripe_sandbox.sdk.endpoints import Endpoint, endpoint, endpoints
 
 Segments = tuple[str, ...]

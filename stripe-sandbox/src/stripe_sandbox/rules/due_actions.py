@@ -1,8 +1,8 @@
 """Does what has fallen due, on the sandbox's clock or on a test clock."""
 
-from stripe_sandbox.events import emit
-from stripe_sandbox.registry import DUE
-from stripe_sandbox.store import Store, Work
+from stripe_sandbox.api.registry import DUE
+from stripe_sandbox.storage.store import Store, Work
+from stripe_sandbox.webhooks.events import emit
 
 
 def next_step(store: Store, *, clock: str, until: int) -> bool:

@@ -5,8 +5,8 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from stripe_sandbox.absent import may_be_missing
 from stripe_sandbox.sdk import source
+from stripe_sandbox.sdk.optional_fields import may_be_missing
 from stripe_sandbox.sdk.types import (
     Choice,
     Expandable,

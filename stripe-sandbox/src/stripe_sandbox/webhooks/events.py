@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from stripe_sandbox import rendering
+from stripe_sandbox.api import rendering
 from stripe_sandbox.sdk.source import api_version
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from stripe_sandbox.contract import Params
+from stripe_sandbox.sdk.request_contract import Params
 from stripe_sandbox.settings import Settings
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
 

@@ -3,10 +3,16 @@
 from decimal import Decimal
 from typing import Any
 
-from stripe_sandbox.events import emit
-from stripe_sandbox.registry import due
-from stripe_sandbox.rules import collecting, invoices, lines, starting, subscriptions
-from stripe_sandbox.store import Work
+from stripe_sandbox.api.registry import due
+from stripe_sandbox.rules import (
+    invoice_collection,
+    invoices,
+    lines,
+    subscription_creation,
+    subscriptions,
+)
+from stripe_sandbox.storage.store import Work
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 
@@ -39,7 +45,7 @@ def roll(work: Work, subscription: Json, moment: int) -> list[Json]:
 
 def _roll_item(work: Work, subscription: Json, item: Json, moment: int) -> Json:
     price = work.get("price", item["price"])
-    period = starting.period_of(price, subscription["billing_cycle_anchor"], moment)
+    period = subscription_creation.period_of(price, subscription["billing_cycle_anchor"], moment)
     item |= {"current_period_start": period["start"], "current_period_end": period["end"]}
     return lines.subscription_line(work, subscription, item, **period, share=Decimal(1), free=False)
 
@@ -47,7 +53,7 @@ def _roll_item(work: Work, subscription: Json, item: Json, moment: int) -> Json:
 def _bill(work: Work, subscription: Json, drawn: list[Json]) -> None:
     customer = work.get("customer", subscription["customer"])
     now = subscriptions.now(work, subscription)
-    values = starting.invoice_values(work, subscription, "subscription_cycle")
+    values = subscription_creation.invoice_values(work, subscription, "subscription_cycle")
     values |= {"period_start": subscription.get("_billed_from", now), "period_end": now}
     subscription["_billed_from"] = now
     invoice = invoices.draft(work, customer, values, drawn)
@@ -158,20 +164,20 @@ def finalize(work: Work, invoice: Json) -> None:
 def collect(work: Work, invoice: Json) -> None:
     """Take what is due on a finalised invoice, or send it."""
     if invoice["amount_due"] == 0:
-        collecting.paid(work, invoice, 0)
+        invoice_collection.paid(work, invoice, 0)
     elif invoice["collection_method"] == "send_invoice":
         emit(work, "invoice.sent", invoice)
     else:
-        method = collecting.default_method(work, invoice)
-        collecting.pay(work, invoice, method, off_session=True)
+        method = invoice_collection.default_method(work, invoice)
+        invoice_collection.pay(work, invoice, method, off_session=True)
 
 
 @due("invoice.retry")
 def retry(work: Work, invoice: Json) -> None:
     """Try again to collect an invoice whose payment failed."""
     if invoice["status"] == "open":
-        method = collecting.default_method(work, invoice)
-        collecting.pay(work, invoice, method, off_session=True, retry=True)
+        method = invoice_collection.default_method(work, invoice)
+        invoice_collection.pay(work, invoice, method, off_session=True, retry=True)
 
 
 @due("invoice.overdue")

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from stripe_sandbox import shapes
 from stripe_sandbox.clock import Clock
 from stripe_sandbox.errors import InvalidRequest, ResourceMissing, StripeError
-from stripe_sandbox.ids import Identifiers
-from stripe_sandbox.kinds import KINDS
+from stripe_sandbox.sdk import response_shapes
+from stripe_sandbox.storage.ids import Identifiers
+from stripe_sandbox.storage.kinds import KINDS
 
 Json = dict[str, Any]
 
@@ -139,7 +139,7 @@ class Work:
         Raises:
             InvalidRequest: A caller chose an id that is taken.
         """
-        fields = shapes.resource(kind).fields
+        fields = response_shapes.resource(kind).fields
         if "id" in values and self.find(values["id"]):
             raise InvalidRequest(
                 f"{KINDS[kind].noun.capitalize()} already exists.",
@@ -151,7 +151,7 @@ class Work:
             values.setdefault("created", self.now())
         if "livemode" in fields:
             values.setdefault("livemode", False)
-        return self.add(shapes.new(kind, values))
+        return self.add(response_shapes.new(kind, values))
 
     def add(self, thing: Json) -> Json:
         """Store an object that is already whole."""
@@ -168,7 +168,7 @@ class Work:
 
         Nested objects that a request gave in part are filled up on the way.
         """
-        thing.update(shapes.new(thing["object"], thing))
+        thing.update(response_shapes.new(thing["object"], thing))
         self._dirty[thing["id"]] = thing
         return thing
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx
 
-from stripe_sandbox.rendering import present
-from stripe_sandbox.signing import signature_header
-from stripe_sandbox.store import Store
+from stripe_sandbox.api.rendering import present
+from stripe_sandbox.storage.store import Store
+from stripe_sandbox.webhooks.signing import signature_header
 
 Json = dict[str, Any]
 

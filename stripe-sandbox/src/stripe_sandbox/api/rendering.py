@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from stripe_sandbox.api.registry import INCLUDES, PRESENTERS
 from stripe_sandbox.errors import InvalidParameter
-from stripe_sandbox.registry import INCLUDES, PRESENTERS
+from stripe_sandbox.sdk.response_shapes import resource
 from stripe_sandbox.sdk.types import Expandable, ListOf, OneOf, PageOf, Record, Type
-from stripe_sandbox.shapes import resource
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
 Tree = dict[str, "Tree"]

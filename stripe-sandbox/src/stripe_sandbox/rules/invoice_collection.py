@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from stripe_sandbox import shapes
 from stripe_sandbox.errors import InvalidRequest
-from stripe_sandbox.events import emit
 from stripe_sandbox.rules import invoices, payments, subscriptions
-from stripe_sandbox.store import Work
+from stripe_sandbox.sdk import response_shapes
+from stripe_sandbox.storage.store import Work
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 
@@ -209,7 +209,7 @@ def confirmation_secret(work: Work, invoice: Json) -> Json | None:
     intent = invoices.intent_of(work, invoice)
     if intent is None:
         return None
-    return shapes.nested(
+    return response_shapes.nested(
         "invoice",
         "ConfirmationSecret",
         {"client_secret": intent["client_secret"], "type": "payment_intent"},

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from stripe_sandbox.api.registry import Call
 from stripe_sandbox.errors import InvalidParameter, ResourceMissing
-from stripe_sandbox.kinds import KINDS
-from stripe_sandbox.registry import Call
+from stripe_sandbox.storage.kinds import KINDS
 
 Json = dict[str, Any]
 

@@ -3,12 +3,12 @@
 from decimal import Decimal
 from typing import Any
 
-from stripe_sandbox import changes, shapes
+from stripe_sandbox import changes
+from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import CardError, InvalidRequest, NotCovered
-from stripe_sandbox.rendering import present
 from stripe_sandbox.rules import (
-    collecting,
     discounts,
+    invoice_collection,
     invoices,
     lines,
     payments,
@@ -16,14 +16,15 @@ from stripe_sandbox.rules import (
     setups,
     subscriptions,
 )
-from stripe_sandbox.store import Work
+from stripe_sandbox.sdk import response_shapes
+from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
 
 
 def new_item(work: Work, subscription: str, price: Json, wanted: Json, period: Json) -> Json:
     """A subscription item over a period; price and plan are stored by id."""
-    return shapes.new(
+    return response_shapes.new(
         "subscription_item",
         {
             "id": work.ids.new("si_"),
@@ -117,19 +118,19 @@ def collect_first(
         InvalidRequest: There is nothing to charge.
     """
     if invoice["amount_due"] == 0:
-        collecting.paid(work, invoice, 0)
+        invoice_collection.paid(work, invoice, 0)
         return
     if subscription["collection_method"] == "send_invoice":
         return
     subscription["status"] = "incomplete"
     subscriptions.keep(work, subscription)
-    method = collecting.default_method(work, invoice)
+    method = invoice_collection.default_method(work, invoice)
     if behavior == "default_incomplete":
         offer(work, invoice, method)
         return
     if method is None:
-        raise InvalidRequest(collecting.NO_METHOD, code="resource_missing")
-    collecting.pay(work, invoice, method, off_session=off_session)
+        raise InvalidRequest(invoice_collection.NO_METHOD, code="resource_missing")
+    invoice_collection.pay(work, invoice, method, off_session=off_session)
     if behavior == "error_if_incomplete":
         insist(work, invoice)
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from stripe_sandbox.errors import CardError, InvalidRequest, ResourceMissing
-from stripe_sandbox.events import emit
 from stripe_sandbox.rules.cards import Decline, TestCard, by_test_id
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
+from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
 

@@ -8,15 +8,15 @@ from typing import Any
 
 from stripe_sandbox.errors import InvalidRequest
 from stripe_sandbox.rules import (
-    collecting,
-    cycle,
+    invoice_collection,
     invoices,
     lines,
     prorating,
-    starting,
+    renewals,
+    subscription_creation,
     subscriptions,
 )
-from stripe_sandbox.store import Work
+from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
 
@@ -135,9 +135,9 @@ def _added(work: Work, subscription: Json, change: Change, moment: int) -> Json:
         period = {"start": moment, "end": subscription["trial_end"]}
     else:
         anchor = subscription["billing_cycle_anchor"]
-        period = starting.period_of(change.price, anchor, moment)
+        period = subscription_creation.period_of(change.price, anchor, moment)
     wanted = {"quantity": change.quantity, "metadata": change.metadata, "_created": moment}
-    return starting.new_item(work, subscription["id"], change.price, wanted, period)
+    return subscription_creation.new_item(work, subscription["id"], change.price, wanted, period)
 
 
 def restart(work: Work, subscription: Json, moment: int) -> list[Json]:
@@ -147,7 +147,7 @@ def restart(work: Work, subscription: Json, moment: int) -> list[Json]:
 
 
 def _restart_item(work: Work, subscription: Json, item: Json, moment: int) -> Json:
-    period = starting.period_of(work.get("price", item["price"]), moment, moment)
+    period = subscription_creation.period_of(work.get("price", item["price"]), moment, moment)
     item |= {"current_period_start": period["start"], "current_period_end": period["end"]}
     return lines.subscription_line(work, subscription, item, **period, share=_ONE, free=False)
 
@@ -157,7 +157,7 @@ def end_trial(work: Work, subscription: Json, terms: Terms) -> None:
     before = copy.deepcopy({name: subscription[name] for name in ("items", "billing_cycle_anchor")})
     subscription["trial_end"] = terms.moment
     work.unschedule(subscription, "subscription.trial_will_end")
-    if not cycle.trial_may_end(work, subscription):
+    if not renewals.trial_may_end(work, subscription):
         return
     drawn = restart(work, subscription, terms.moment)
     subscriptions.keep(work, subscription)
@@ -186,7 +186,7 @@ def bill_now(work: Work, subscription: Json, drawn: list[Json], terms: Terms, be
         return
     invoice = update_invoice(work, subscription, customer, drawn, terms.moment)
     if invoice["amount_due"] == 0:
-        collecting.paid(work, invoice, 0)
+        invoice_collection.paid(work, invoice, 0)
     elif terms.payment == "pending_if_incomplete":
         _try_pending(work, subscription, invoice, terms, before)
     else:
@@ -197,7 +197,7 @@ def update_invoice(
     work: Work, subscription: Json, customer: Json, drawn: list[Json], moment: int | None = None
 ) -> Json:
     """The finalised invoice of a change."""
-    values = starting.invoice_values(work, subscription, "subscription_update")
+    values = subscription_creation.invoice_values(work, subscription, "subscription_update")
     values["parent"] = invoices.subscription_parent(subscription, moment)
     invoice = invoices.draft(work, customer, values, drawn)
     pending = invoices.pending_for(work, customer, subscription)
@@ -210,17 +210,17 @@ def update_invoice(
 def _collect(work: Work, subscription: Json, invoice: Json, terms: Terms) -> None:
     if invoice["collection_method"] == "send_invoice":
         return
-    method = collecting.default_method(work, invoice)
+    method = invoice_collection.default_method(work, invoice)
     if terms.payment == "default_incomplete":
-        starting.offer(work, invoice, method)
+        subscription_creation.offer(work, invoice, method)
         if subscription["status"] == "active":
             subscription["status"] = "past_due"
         return
     if method is None and terms.payment == "error_if_incomplete":
-        raise InvalidRequest(collecting.NO_METHOD, code="resource_missing")
-    collecting.pay(work, invoice, method, off_session=terms.off_session)
+        raise InvalidRequest(invoice_collection.NO_METHOD, code="resource_missing")
+    invoice_collection.pay(work, invoice, method, off_session=terms.off_session)
     if terms.payment == "error_if_incomplete":
-        starting.insist(work, invoice)
+        subscription_creation.insist(work, invoice)
 
 
 def _try_pending(work: Work, subscription: Json, invoice: Json, terms: Terms, before: Json) -> None:
@@ -242,8 +242,8 @@ def _try_pending(work: Work, subscription: Json, invoice: Json, terms: Terms, be
     }
     subscription |= {**copy.deepcopy(before), "_pending_invoice": invoice["id"]}
     subscriptions.keep(work, subscription)
-    method = collecting.default_method(work, invoice)
-    collecting.pay(work, invoice, method, off_session=terms.off_session)
+    method = invoice_collection.default_method(work, invoice)
+    invoice_collection.pay(work, invoice, method, off_session=terms.off_session)
     if subscription["pending_update"]:
         clock = subscription["test_clock"]
         action = "subscription.pending_update_expires"

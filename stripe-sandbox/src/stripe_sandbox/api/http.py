@@ -10,7 +10,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stripe_sandbox import contract, forms, idempotency, shapes
+from stripe_sandbox.api import idempotency
+from stripe_sandbox.api.idempotency import Key, Result
+from stripe_sandbox.api.registry import Call
+from stripe_sandbox.api.rendering import respond
+from stripe_sandbox.api.routing import Route, Routes
 from stripe_sandbox.errors import (
     REFUSAL,
     InvalidRequest,
@@ -18,14 +22,11 @@ from stripe_sandbox.errors import (
     StripeError,
     Unauthenticated,
 )
-from stripe_sandbox.idempotency import Key, Result
-from stripe_sandbox.ids import new_request_id
-from stripe_sandbox.registry import Call
-from stripe_sandbox.rendering import respond
-from stripe_sandbox.routing import Route, Routes
+from stripe_sandbox.sdk import form_encoding, request_contract, response_shapes
 from stripe_sandbox.sdk.source import api_version
 from stripe_sandbox.settings import Settings
-from stripe_sandbox.store import Store
+from stripe_sandbox.storage.ids import new_request_id
+from stripe_sandbox.storage.store import Store
 
 Json = dict[str, Any]
 
@@ -90,7 +91,7 @@ class Api:
             before = idempotency.stored(self.store, key)
             if before:
                 return before, True
-        params = contract.check(route.endpoint.params, forms.decode(asked.form))
+        params = request_contract.check(route.endpoint.params, form_encoding.decode(asked.form))
         return self._execute(asked, route, ids, params, key, request_id), False
 
     def _execute(
@@ -98,7 +99,7 @@ class Api:
         asked: Asked,
         route: Route,
         ids: tuple[str, ...],
-        params: contract.Params,
+        params: request_contract.Params,
         key: Key | None,
         request_id: str,
     ) -> Result:
@@ -137,9 +138,9 @@ class Api:
 
 
 def _check_response(route: Route, body: Json) -> None:
-    found = shapes.problems(route.endpoint.result, body, route.endpoint.name)
+    found = response_shapes.problems(route.endpoint.result, body, route.endpoint.name)
     if found:
-        raise shapes.ShapeError("; ".join(found[:10]))
+        raise response_shapes.ShapeError("; ".join(found[:10]))
 
 
 def check_key(authorization: str | None) -> str:

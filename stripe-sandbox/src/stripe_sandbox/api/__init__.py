@@ -1,0 +1,1 @@
+"""The HTTP API: routing, idempotency keys, lists, expansion, and the registry of handlers."""

@@ -1,0 +1,1 @@
+"""Events: how they are recorded, signed and delivered to webhook endpoints."""
