@@ -26,8 +26,8 @@ from auth_service.clock import utc_now
 from auth_service.commands.key_store import ensure_keys
 from auth_service.database import open_engine
 from auth_service.migrations import migrate
-from auth_service.passwords import hash_password
-from auth_service.routes.parts import Parts
+from auth_service.passwords.hashing import hash_password
+from auth_service.routes.dependencies import Parts
 from auth_service.settings import Settings, load_settings
 from auth_service.tables import metadata
 from auth_service.users import changes

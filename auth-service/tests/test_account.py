@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from auth_service.audit import Origin
-from auth_service.passwords import hash_password
+from auth_service.passwords.hashing import hash_password
 from auth_service.users import changes
 from auth_service.users.accounts import User
 from tests.conftest import PASSWORD, MovableClock, Service

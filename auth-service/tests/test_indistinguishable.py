@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import event
 
-from auth_service.passwords import verify_password
+from auth_service.passwords.hashing import verify_password
 from auth_service.users.accounts import User
 from tests.conftest import Service
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from auth_service.metrics_directory import VARIABLE, metrics_directory
+from auth_service.observability.metrics_directory import VARIABLE, metrics_directory
 from auth_service.settings import Settings
 from auth_service.users.accounts import User
 from tests.conftest import PASSWORD, Service

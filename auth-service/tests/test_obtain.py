@@ -9,7 +9,7 @@ from joserfc import jwt as third_party_jwt
 from joserfc.jwk import KeySet
 from sqlalchemy import update
 
-from auth_service.passwords import needs_rehash
+from auth_service.passwords.hashing import needs_rehash
 from auth_service.tables import users
 from auth_service.users.accounts import User, find_with_hash
 from tests.conftest import PASSWORD, MovableClock, Service

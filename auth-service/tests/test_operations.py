@@ -15,7 +15,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from auth_service.logs import JsonFormatter
+from auth_service.observability.logs import JsonFormatter
 from auth_service.routes import jwks
 from auth_service.settings import Settings
 from auth_service.users.accounts import User

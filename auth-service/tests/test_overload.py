@@ -10,7 +10,7 @@ import httpx
 import psutil
 import pytest
 
-from auth_service.passwords import verify_password
+from auth_service.passwords.hashing import verify_password
 from auth_service.settings import Settings
 from auth_service.users import login
 from auth_service.users.accounts import User

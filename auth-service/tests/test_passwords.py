@@ -8,14 +8,14 @@ import pytest
 from argon2 import extract_parameters
 
 from auth_service.errors import Overloaded
-from auth_service.password_rules import objections_to
-from auth_service.passwords import (
+from auth_service.passwords.hashing import (
     DUMMY_HASH,
     HashingSlot,
     hash_password,
     needs_rehash,
     verify_password,
 )
+from auth_service.passwords.policy import objections_to
 
 
 def test_a_hash_has_the_agreed_parameters() -> None:

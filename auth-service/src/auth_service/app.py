@@ -12,29 +12,29 @@ from fastapi import FastAPI
 
 from auth_service.clock import Clock, utc_now
 from auth_service.database import STATEMENT_POOL_SIZE, open_engine, open_statements
+from auth_service.housekeeping import Housekeeping
 from auth_service.keys import open_key_ring, read_passphrase
-from auth_service.metrics import MeasureRequests, sample_forever
 from auth_service.migrations import newest_revision
-from auth_service.passwords import HashingSlot
-from auth_service.purge import Housekeeping
-from auth_service.refresh import RefreshFamilies
+from auth_service.observability.metrics import MeasureRequests, sample_forever
+from auth_service.passwords.hashing import HashingSlot
+from auth_service.passwords.login_throttle import Limits, LoginThrottle
 from auth_service.routes import (
     account,
-    docs,
+    docs_page,
+    error_handlers,
     health,
     internal,
     jwks,
     metadata,
     metrics,
-    refusals,
     token,
     users,
 )
-from auth_service.routes.edge import Edge
-from auth_service.routes.parts import Parts
+from auth_service.routes.dependencies import Parts
+from auth_service.routes.middleware import Edge
 from auth_service.settings import Settings, load_settings
-from auth_service.throttle import Limits, LoginThrottle
-from auth_service.tokens import Issuer
+from auth_service.tokens.jwt import Issuer
+from auth_service.tokens.refresh_families import RefreshFamilies
 from auth_service.users.login import LogIn
 
 _DESCRIPTION = """\
@@ -63,7 +63,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         title=f"{settings.app_name}: tokens",
         description=_DESCRIPTION,
         version="1.0.0",
-        openapi_url=docs.OPENAPI_URL,
+        openapi_url=docs_page.OPENAPI_URL,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -73,10 +73,10 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     app.state.parts = parts
     app.add_middleware(Edge)
     app.add_middleware(MeasureRequests)
-    refusals.install(app)
+    error_handlers.install(app)
     for module in (token, jwks, account, internal, users, metadata, health, metrics):
         app.include_router(module.router)
-    docs.install(app)
+    docs_page.install(app)
     return app
 
 

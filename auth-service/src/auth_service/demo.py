@@ -6,10 +6,10 @@ from sqlalchemy import Connection, Engine, exists, or_, select
 
 from auth_service.audit import Origin
 from auth_service.errors import UsernameTaken
-from auth_service.password_rules import DEMO_PASSWORD
-from auth_service.passwords import hash_password, verify_password
+from auth_service.passwords.hashing import hash_password, verify_password
+from auth_service.passwords.login_throttle import normalised
+from auth_service.passwords.policy import DEMO_PASSWORD
 from auth_service.tables import users
-from auth_service.throttle import normalised
 from auth_service.users import changes
 
 USERNAME = "admin"

@@ -15,7 +15,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from auth_service.password_rules import MAXIMUM_BYTES
+from auth_service.passwords.policy import MAXIMUM_BYTES
 
 _USERNAME = re.compile(r"[\w.@+-]+")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]+")

@@ -13,8 +13,8 @@ from auth_service.commands.context import complain, settings_or_exit
 from auth_service.commands.key_store import ensure_keys, sentences
 from auth_service.database import UNMIGRATED, lacks_schema, open_engine
 from auth_service.keys import open_key_ring, read_passphrase
-from auth_service.logs import log_config
-from auth_service.metrics_directory import metrics_directory
+from auth_service.observability.logs import log_config
+from auth_service.observability.metrics_directory import metrics_directory
 from auth_service.settings import Settings
 
 # Longer than the gateway keeps an idle connection (20 s), else it writes into a closed one.

@@ -16,8 +16,8 @@ from auth_service.clock import utc_now
 from auth_service.commands.context import complain, settings_or_exit
 from auth_service.database import UNDEFINED, UNMIGRATED, lacks_schema, open_engine
 from auth_service.errors import AuthError
-from auth_service.password_rules import objections_to
-from auth_service.passwords import hash_password
+from auth_service.passwords.hashing import hash_password
+from auth_service.passwords.policy import objections_to
 from auth_service.schemas import Email, Username
 from auth_service.users import accounts, changes
 from auth_service.users.accounts import User

@@ -16,10 +16,10 @@ from auth_service.errors import (
     ValidationFailed,
     WrongPassword,
 )
-from auth_service.routes.answers import refusals
-from auth_service.routes.edge import StrictRoute
-from auth_service.routes.parts import Caller, Parts, parts_of, source_of
-from auth_service.routes.password_bodies import acceptable_hash
+from auth_service.routes.dependencies import Caller, Parts, parts_of, source_of
+from auth_service.routes.middleware import StrictRoute
+from auth_service.routes.new_passwords import acceptable_hash
+from auth_service.routes.openapi_responses import refusals
 from auth_service.routes.token import NO_STORE, log_in
 from auth_service.schemas import Account, PasswordChange, TokenPair
 from auth_service.users import changes

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 from fastapi import Request
 
 from auth_service.errors import MalformedBody, ValidationFailed
-from auth_service.routes.edge import parse_json
+from auth_service.routes.middleware import parse_json
 
 FORM = "application/x-www-form-urlencoded"
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from sqlalchemy import text
 from starlette.responses import JSONResponse
 
-from auth_service.routes.parts import parts_of
+from auth_service.routes.dependencies import parts_of
 
 router = APIRouter(tags=["health"])
 

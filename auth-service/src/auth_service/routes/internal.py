@@ -7,13 +7,13 @@ import hmac
 from fastapi import APIRouter, Request, Response
 
 from auth_service.errors import InvalidClient, MalformedBody, ValidationFailed
-from auth_service.routes.answers import refusals
-from auth_service.routes.edge import StrictRoute
+from auth_service.routes.dependencies import parts_of
 from auth_service.routes.forms import FORM, read_form
-from auth_service.routes.parts import parts_of
+from auth_service.routes.middleware import StrictRoute
+from auth_service.routes.openapi_responses import refusals
 from auth_service.routes.token import NO_STORE
 from auth_service.schemas import ServiceToken
-from auth_service.tokens import SERVICE_TOKEN_LIFETIME_SECONDS
+from auth_service.tokens.jwt import SERVICE_TOKEN_LIFETIME_SECONDS
 
 CLIENT_ID = "billing-service"
 

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from auth_service.routes.parts import parts_of
+from auth_service.routes.dependencies import parts_of
 
 # A cache may hold on to old keys for a day while we are away: verifying goes on meanwhile.
 CACHE_CONTROL = "public, max-age=60, stale-if-error=86400"

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Request
 
-from auth_service.routes.parts import parts_of
-from auth_service.tokens import ALGORITHM
+from auth_service.routes.dependencies import parts_of
+from auth_service.tokens.jwt import ALGORITHM
 
 router = APIRouter(tags=["keys"])
 

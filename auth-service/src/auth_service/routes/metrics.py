@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from auth_service.metrics import expose
+from auth_service.observability.metrics import expose
 
 router = APIRouter(include_in_schema=False)
 

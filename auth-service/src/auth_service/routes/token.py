@@ -18,12 +18,12 @@ from auth_service.errors import (
     Unavailable,
     ValidationFailed,
 )
-from auth_service.routes.answers import refusals
-from auth_service.routes.edge import StrictRoute
+from auth_service.routes.dependencies import Parts, live_user, parts_of, source_of
 from auth_service.routes.forms import FORM_AND_JSON, read_member
-from auth_service.routes.parts import Parts, live_user, parts_of, source_of
+from auth_service.routes.middleware import StrictRoute
+from auth_service.routes.openapi_responses import refusals
 from auth_service.schemas import Credentials, RefreshRequest, TokenPair, TokenRequest
-from auth_service.tokens import RefreshGrant, Subject, TokenType, VerifiedClaims
+from auth_service.tokens.jwt import RefreshGrant, Subject, TokenType, VerifiedClaims
 from auth_service.users.accounts import User
 
 router = APIRouter(prefix="/api/token", tags=["token"], route_class=StrictRoute)

@@ -28,10 +28,10 @@ from auth_service.errors import (
     ValidationFailed,
     VersionConflict,
 )
-from auth_service.routes.answers import refusals
-from auth_service.routes.edge import StrictRoute
-from auth_service.routes.parts import InternalOrigin, Parts, parts_of
-from auth_service.routes.password_bodies import acceptable_hash
+from auth_service.routes.dependencies import InternalOrigin, Parts, parts_of
+from auth_service.routes.middleware import StrictRoute
+from auth_service.routes.new_passwords import acceptable_hash
+from auth_service.routes.openapi_responses import refusals
 from auth_service.schemas import (
     AuditEventOut,
     AuditPage,

@@ -10,9 +10,9 @@ from sqlalchemy import Connection, Row, or_, select
 
 from auth_service.database import bare_rows
 from auth_service.errors import UserNotFound
+from auth_service.passwords.login_throttle import normalised
 from auth_service.tables import feed_position, users
-from auth_service.throttle import normalised
-from auth_service.tokens import Subject
+from auth_service.tokens.jwt import Subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from auth_service import audit
 from auth_service.audit import Origin
 from auth_service.errors import InvalidToken, UsernameTaken, VersionConflict
+from auth_service.passwords.login_throttle import normalised
 from auth_service.tables import feed_position, users
-from auth_service.throttle import normalised
 from auth_service.users import guards, idempotency
 from auth_service.users.accounts import COLUMNS, User, get, user_of
 from auth_service.users.guards import RIGHTS

@@ -8,15 +8,15 @@ from sqlalchemy import Engine, update
 
 from auth_service.clock import Clock
 from auth_service.errors import InvalidCredentials, WrongPassword
-from auth_service.passwords import (
+from auth_service.passwords.hashing import (
     DUMMY_HASH,
     HashingSlot,
     hash_password,
     needs_rehash,
     verify_password,
 )
+from auth_service.passwords.login_throttle import Attempt, LoginThrottle
 from auth_service.tables import users
-from auth_service.throttle import Attempt, LoginThrottle
 from auth_service.users.accounts import User, find_with_hash
 
 

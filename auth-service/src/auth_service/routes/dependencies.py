@@ -13,10 +13,10 @@ from auth_service.audit import Origin
 from auth_service.clock import Clock
 from auth_service.errors import InvalidToken, NotAuthenticated, UserNotFound
 from auth_service.keys import KeyRing
-from auth_service.passwords import HashingSlot
-from auth_service.refresh import RefreshFamilies
-from auth_service.throttle import LoginThrottle
-from auth_service.tokens import Issuer, TokenType, VerifiedClaims
+from auth_service.passwords.hashing import HashingSlot
+from auth_service.passwords.login_throttle import LoginThrottle
+from auth_service.tokens.jwt import Issuer, TokenType, VerifiedClaims
+from auth_service.tokens.refresh_families import RefreshFamilies
 from auth_service.users.accounts import User, get
 from auth_service.users.login import LogIn
 

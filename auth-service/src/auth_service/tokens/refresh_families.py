@@ -17,7 +17,7 @@ from auth_service.audit import Origin, record
 from auth_service.database import bare_rows, one_row
 from auth_service.errors import InvalidCredentials, InvalidToken
 from auth_service.tables import refresh_family, users
-from auth_service.tokens import RefreshGrant, Subject, VerifiedClaims
+from auth_service.tokens.jwt import RefreshGrant, Subject, VerifiedClaims
 
 # How many used tokens a family remembers. More refreshes than this within the grace are no
 # client that lost an answer.

@@ -7,9 +7,9 @@ import threading
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from auth_service import throttle
 from auth_service.clock import Clock
-from auth_service.refresh import RefreshFamilies
+from auth_service.passwords import login_throttle
+from auth_service.tokens.refresh_families import RefreshFamilies
 from auth_service.users import idempotency
 
 _EVERY_SECONDS = 600.0
@@ -77,7 +77,7 @@ def _purge_small(engine: Engine, *, clock: Clock) -> int:
         removed = idempotency.purge(connection, now=clock())
     while True:
         with engine.begin() as connection:
-            batch = throttle.purge(connection, now=clock(), limit=_BATCH)
+            batch = login_throttle.purge(connection, now=clock(), limit=_BATCH)
         removed += batch
         if batch < _BATCH:
             return removed

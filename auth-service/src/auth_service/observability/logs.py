@@ -2,11 +2,10 @@
 
 import json
 import logging
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
-request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+from auth_service.observability.request_id import request_id
 
 
 class JsonFormatter(logging.Formatter):

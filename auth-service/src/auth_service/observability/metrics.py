@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from auth_service.clock import Clock
 from auth_service.keys import KeyRing, KeyState, state_of
-from auth_service.metrics_directory import VARIABLE
+from auth_service.observability.metrics_directory import VARIABLE
 
 _SAMPLE_EVERY_SECONDS = 1.0
 _ERROR_CODE = "auth_service.error_code"

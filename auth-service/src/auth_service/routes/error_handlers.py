@@ -24,8 +24,8 @@ from auth_service.errors import (
     ValidationFailed,
 )
 from auth_service.keys import KeysError
-from auth_service.logs import request_id
-from auth_service.metrics import note_refusal
+from auth_service.observability.metrics import note_refusal
+from auth_service.observability.request_id import request_id
 
 _RETRY_AFTER_SECONDS = 2
 # SQLAlchemy's, and the driver's own from statements that run without SQLAlchemy.

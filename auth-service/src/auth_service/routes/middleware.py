@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from auth_service.logs import request_id
+from auth_service.observability.request_id import request_id
 
 # The largest body any client has a reason to send.
 LARGEST_BODY = 8192

@@ -3,9 +3,9 @@
 from functools import partial
 
 from auth_service.errors import ValidationFailed
-from auth_service.password_rules import objections_to
-from auth_service.passwords import hash_password
-from auth_service.routes.parts import Parts
+from auth_service.passwords.hashing import hash_password
+from auth_service.passwords.policy import objections_to
+from auth_service.routes.dependencies import Parts
 
 
 async def acceptable_hash(

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select
 
 from auth_service.errors import TooManyAttempts
-from auth_service.tables import known_source, throttle_bucket
-from auth_service.throttle import (
+from auth_service.passwords.login_throttle import (
     Attempt,
     Limits,
     LoginThrottle,
@@ -21,6 +20,7 @@ from auth_service.throttle import (
     normalised,
     purge,
 )
+from auth_service.tables import known_source, throttle_bucket
 from auth_service.users.accounts import User
 from tests.conftest import PASSWORD, MovableClock, Service
 

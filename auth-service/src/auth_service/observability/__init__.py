@@ -1,0 +1,1 @@
+"""Logs and metrics, and the id that connects them with a request."""

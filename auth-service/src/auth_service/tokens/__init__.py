@@ -1,0 +1,1 @@
+"""Tokens: signed JWTs, and the refresh families that decide which refresh token is still good."""
