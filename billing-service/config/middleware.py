@@ -14,7 +14,7 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.security import SecurityMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-from config import answers
+from config import error_handlers
 from errors import BillingError, to_response
 from identity.request_id import HEADER, begin_request
 
@@ -47,8 +47,8 @@ class BillingErrorMiddleware:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Answer for the family and for an absent database; a bug becomes a logged 500."""
-        if isinstance(error, answers.AWAY):
-            return answers.database_away(request, error)
+        if isinstance(error, error_handlers.AWAY):
+            return error_handlers.database_away(request, error)
         return to_response(error) if isinstance(error, BillingError) else None
 
 

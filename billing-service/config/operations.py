@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from webhooks.metrics import BACKLOG
+from worker.metrics import BACKLOG
 
 
 @require_safe

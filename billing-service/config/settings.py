@@ -34,8 +34,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TEST_RUNNER = "config.test_runner.PytestRunner"
 
 INSTALLED_APPS = [
-    "config.apps.BillingAdminConfig",
     "django.contrib.auth",
+    # Before the admin, whose templates it replaces; after the models whose pages it replaces.
+    "backoffice.apps.BackofficeConfig",
+    "backoffice.apps.BillingAdminConfig",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
@@ -48,6 +50,7 @@ INSTALLED_APPS = [
     "users",
     "subscriptions",
     "webhooks",
+    "worker",
 ]
 
 MIDDLEWARE = [
@@ -114,7 +117,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["config.parsers.BoundedJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "config.exception_handler.handle_exception",
+    "EXCEPTION_HANDLER": "config.error_handlers.handle_exception",
     "UNAUTHENTICATED_USER": None,
 }
 
@@ -126,10 +129,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": [],
     "SCHEMA_PATH_PREFIX": "/api",
-    "PREPROCESSING_HOOKS": ["config.schema.without_slash_twins"],
+    "PREPROCESSING_HOOKS": ["config.openapi.without_slash_twins"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "webhooks.api.describe_webhook",
+        "webhooks.openapi.describe_webhook",
     ],
     # As the URLs stand: subscribe and status first.
     "SORT_OPERATIONS": False,

@@ -5,7 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from config.docs import docs
+from config.docs_page import docs
 from config.operations import livez, metrics, readyz
 
 urlpatterns = [
@@ -20,5 +20,5 @@ urlpatterns = [
     path("metrics", metrics),
 ]
 
-handler404 = "config.answers.not_found"
-handler500 = "config.answers.failed"
+handler404 = "config.error_handlers.not_found"
+handler500 = "config.error_handlers.failed"

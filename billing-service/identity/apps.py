@@ -12,4 +12,4 @@ class IdentityConfig(AppConfig):
 
     def ready(self) -> None:
         """Let the OpenAPI generator find our security scheme, which registers on import."""
-        import_module("identity.schema")
+        import_module("identity.openapi")

@@ -7,10 +7,10 @@ from uuid import UUID
 from django.conf import settings
 
 from identity import metrics
+from identity.errors import InvalidAccessToken, NotAuthenticated
 from identity.key_cache import KeyCache
 from identity.key_disk import KeyDisk
 from identity.key_fetch import FetchedKeySet, fetch_key_set
-from identity.refusals import InvalidAccessToken, NotAuthenticated
 from identity.revocation import REVOCATIONS
 from identity.verifier import VerifiedClaims, verify_access_token
 

@@ -11,11 +11,11 @@ from types import MappingProxyType
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from identity import metrics
+from identity.errors import InvalidAccessToken, KeysUnavailable
 from identity.key_disk import KeyDisk
 from identity.key_fetch import FetchedKeySet, FetchFailed
 from identity.key_set import BadKeySet, parse_key_set
 from identity.recent import RecentlyUnknown
-from identity.refusals import InvalidAccessToken, KeysUnavailable
 
 logger = logging.getLogger(__name__)
 

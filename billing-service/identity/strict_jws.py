@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any, NoReturn
 
-from identity.refusals import InvalidAccessToken
+from identity.errors import InvalidAccessToken
 
 MAXIMUM_TOKEN_BYTES = 8 * 1024
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)

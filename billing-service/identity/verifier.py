@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from identity.refusals import InvalidAccessToken
+from identity.errors import InvalidAccessToken
 from identity.strict_jws import read_object, split
 
 # No access token of ours lives longer, whatever auth-service is configured to.

@@ -12,12 +12,13 @@ from django.test import Client
 from config.environment import LOCAL_ONLY_CLIENT_SECRET
 from identity import bearer
 from identity.revocation import REVOCATIONS
-from subscriptions import catalogue
+from subscriptions.catalogue import products
 from subscriptions.stripe_gateway import client as stripe_client
 from tests.auth_stand_in import AuthStandIn, serve
 from tests.environment import AUTH_PORT
 from tests.sandbox import Sandbox, running_sandbox
 from tests.signing import signing_key
+from tests.subscriptions.person import Person
 from users.auth_client import auth_client
 
 _STATE = AuthStandIn(client_secret=LOCAL_ONLY_CLIENT_SECRET)
@@ -94,6 +95,12 @@ def stripe(_sandbox: Sandbox, transactional_db: None) -> Sandbox:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM procrastinate_jobs")
     _sandbox.forget_events()
-    for product in catalogue.seed():
-        catalogue.mirror_price(product)
+    for product in products.seed():
+        products.mirror_price(product)
     return _sandbox
+
+
+@pytest.fixture
+def person(stripe: Sandbox) -> Person:
+    """Somebody who has never subscribed."""
+    return Person(stripe)

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.test import Client
 
-from webhooks.worker import work
+from worker.run import work
 
 SECRET = "whsec_sandbox_demo_secret"
 PATH = "/api/stripe-webhook/"

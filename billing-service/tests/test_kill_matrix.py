@@ -22,7 +22,7 @@ from tests.subscriptions.person import (
     Person,
     card,
 )
-from webhooks.tasks import sweep_attempts
+from worker.tasks import sweep_attempts
 
 Report = Callable[[str], None]
 

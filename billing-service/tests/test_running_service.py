@@ -12,7 +12,7 @@ import httpx
 import pytest
 from django.db import connection
 
-from subscriptions.card_numbers import PAYMENT_METHOD_BY_NUMBER
+from subscriptions.api.test_cards import PAYMENT_METHOD_BY_NUMBER
 from subscriptions.models import Subscription
 from tests.running_service import running_service
 from tests.sandbox import Sandbox

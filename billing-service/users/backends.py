@@ -6,7 +6,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 
 from identity.bearer import verify
-from identity.source import client_address
+from identity.client_ip import client_address
 from users.auth_client import WrongCredentials, auth_client
 from users.mirror import apply_user
 from users.models import User

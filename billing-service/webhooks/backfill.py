@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from subscriptions.stripe_gateway.events import events_since
-from webhooks.event_table import read_event
+from webhooks.event_types import read_event
 from webhooks.inbox import store
 from webhooks.models import WebhookEvent
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from django.db import connection
 
-from webhooks.event_table import Delivery
+from webhooks.event_types import Delivery
 
 QUEUE = "webhooks"
 SETTLE_TASK = "webhooks.settle"

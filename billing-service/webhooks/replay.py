@@ -2,7 +2,7 @@
 
 from django.db.models import QuerySet
 
-from webhooks.event_table import HANDLED
+from webhooks.event_types import HANDLED
 from webhooks.inbox import enqueue
 from webhooks.models import WebhookEvent
 

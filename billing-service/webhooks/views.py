@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 
 from errors import BillingError
 from webhooks import inbox, signature
-from webhooks.event_table import Delivery, read_event
+from webhooks.event_types import Delivery, read_event
 
 _log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 
 from errors import ValidationFailed
 from identity.bearer import VerifiedUser
-from identity.source import client_address
+from identity.client_ip import client_address
 
 _LONGEST_KEY = 255
 

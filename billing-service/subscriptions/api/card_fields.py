@@ -8,7 +8,7 @@ from django.views.decorators.debug import sensitive_variables
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from subscriptions.card_numbers import PAYMENT_METHOD_BY_NUMBER
+from subscriptions.api.test_cards import PAYMENT_METHOD_BY_NUMBER
 from subscriptions.errors import RawCardRefused
 
 _LONGEST_NUMBER = 40

@@ -9,8 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from subscriptions import cards, hosted_pages
-from subscriptions.api import examples
+from subscriptions.api import openapi_responses
 from subscriptions.api.caller import source_of, user_id_of
 from subscriptions.api.serializers import (
     CheckoutRequest,
@@ -22,8 +21,9 @@ from subscriptions.api.serializers import (
     PortalRequest,
     SetupBody,
 )
-from subscriptions.cards import Setup
-from subscriptions.invoices import page_of_invoices
+from subscriptions.managing import hosted_pages, payment_methods
+from subscriptions.managing.invoices import page_of_invoices
+from subscriptions.managing.payment_methods import Setup
 
 
 def _setup_body(setup: Setup) -> dict[str, str]:
@@ -37,8 +37,8 @@ class PaymentMethodView(APIView):
         operation_id="changePaymentMethod",
         summary="Pay with another card",
         request=PaymentMethodRequest,
-        responses={200: SetupBody, **examples.refusals(400, 401, 409, 429, 503)},
-        examples=examples.PAYMENT_METHOD,
+        responses={200: SetupBody, **openapi_responses.refusals(400, 401, 409, 429, 503)},
+        examples=openapi_responses.PAYMENT_METHOD,
     )
     @sensitive_variables("body")
     def post(self, request: Request) -> Response:
@@ -49,7 +49,7 @@ class PaymentMethodView(APIView):
         """
         body = PaymentMethodRequest(data=request.data)
         body.is_valid(raise_exception=True)
-        setup = cards.change_card(
+        setup = payment_methods.change_card(
             user_id_of(request),
             payment_method=body.validated_data["payment_method"],
             source=source_of(request),
@@ -64,12 +64,12 @@ class SetupIntentView(APIView):
         operation_id="setupIntent",
         summary="Collect a card in the browser",
         request=None,
-        responses={200: SetupBody, **examples.refusals(401, 409, 503)},
-        examples=examples.SETUP_INTENT,
+        responses={200: SetupBody, **openapi_responses.refusals(401, 409, 503)},
+        examples=openapi_responses.SETUP_INTENT,
     )
     def post(self, request: Request) -> Response:
         """Make a setup intent for Stripe.js: the card never comes near this server."""
-        return Response(_setup_body(cards.prepare_setup(user_id_of(request))))
+        return Response(_setup_body(payment_methods.prepare_setup(user_id_of(request))))
 
 
 class InvoicesView(APIView):
@@ -79,8 +79,8 @@ class InvoicesView(APIView):
         operation_id="invoices",
         summary="The caller's invoices",
         parameters=[InvoicesQuery],
-        responses={200: InvoicesBody, **examples.refusals(400, 401, 503)},
-        examples=examples.INVOICES,
+        responses={200: InvoicesBody, **openapi_responses.refusals(400, 401, 503)},
+        examples=openapi_responses.INVOICES,
     )
     def get(self, request: Request) -> Response:
         """List invoices, newest first, with links to Stripe's page and PDF of each."""
@@ -102,8 +102,8 @@ class CheckoutSessionView(APIView):
         operation_id="checkoutSession",
         summary="Subscribe on Stripe's page",
         request=CheckoutRequest,
-        responses={200: HostedPageBody, **examples.refusals(400, 401, 409, 503)},
-        examples=examples.CHECKOUT,
+        responses={200: HostedPageBody, **openapi_responses.refusals(400, 401, 409, 503)},
+        examples=openapi_responses.CHECKOUT,
     )
     def post(self, request: Request) -> Response:
         """Return the page's address; the subscription appears when Stripe reports it."""
@@ -126,8 +126,8 @@ class PortalSessionView(APIView):
         operation_id="portalSession",
         summary="Manage cards and invoices on Stripe's page",
         request=PortalRequest,
-        responses={200: HostedPageBody, **examples.refusals(400, 401, 404, 503)},
-        examples=examples.PORTAL,
+        responses={200: HostedPageBody, **openapi_responses.refusals(400, 401, 404, 503)},
+        examples=openapi_responses.PORTAL,
     )
     def post(self, request: Request) -> Response:
         """Return the page's address."""

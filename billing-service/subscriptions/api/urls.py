@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from django.urls import URLPattern, path
 from rest_framework.views import APIView
 
-from subscriptions.api.lifecycle_views import (
-    CancelView,
-    ChangePreviewView,
-    ChangeView,
-    ResumeView,
-)
 from subscriptions.api.payment_views import (
     CheckoutSessionView,
     InvoicesView,
     PaymentMethodView,
     PortalSessionView,
     SetupIntentView,
+)
+from subscriptions.api.plan_views import (
+    CancelView,
+    ChangePreviewView,
+    ChangeView,
+    ResumeView,
 )
 from subscriptions.api.views import EntitlementsView, ProductsView, StatusView, SubscribeView
 

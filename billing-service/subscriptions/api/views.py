@@ -10,20 +10,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from subscriptions.api import examples
+from subscriptions.api import openapi_responses
 from subscriptions.api.caller import idempotency_key, source_of, user_id_of
-from subscriptions.api.lean import LeanView, private_json
+from subscriptions.api.fast_read import LeanView, private_json
 from subscriptions.api.serializers import (
     EntitlementsBody,
     ProductBody,
     StatusBody,
     SubscribeRequest,
 )
-from subscriptions.attempts import Wish
-from subscriptions.catalogue import product_on_sale
+from subscriptions.catalogue.products import product_on_sale
 from subscriptions.models import SubscriptionProduct
-from subscriptions.reading import entitlements_body, entity_tag, status_body
-from subscriptions.subscribe import subscribe
+from subscriptions.status import entitlements_body, entity_tag, status_body
+from subscriptions.subscribing.attempts import Wish
+from subscriptions.subscribing.subscribe import subscribe
 
 
 class SubscribeView(APIView):
@@ -33,9 +33,9 @@ class SubscribeView(APIView):
         operation_id="subscribe",
         summary="Subscribe the caller",
         request=SubscribeRequest,
-        parameters=[examples.IDEMPOTENCY_KEY],
-        responses={200: StatusBody, **examples.refusals(400, 401, 409, 422, 429, 503)},
-        examples=examples.SUBSCRIBE,
+        parameters=[openapi_responses.IDEMPOTENCY_KEY],
+        responses={200: StatusBody, **openapi_responses.refusals(400, 401, 409, 422, 429, 503)},
+        examples=openapi_responses.SUBSCRIBE,
     )
     @sensitive_variables("body")
     def post(self, request: Request) -> Response:
@@ -68,8 +68,8 @@ class StatusView(LeanView):
     @extend_schema(
         operation_id="status",
         summary="The caller's subscription",
-        responses={200: StatusBody, **examples.refusals(401, 404, 503)},
-        examples=examples.STATUS,
+        responses={200: StatusBody, **openapi_responses.refusals(401, 404, 503)},
+        examples=openapi_responses.STATUS,
     )
     def get(self, request: Request) -> Response:
         """Tell how the caller's subscription stands; `payment_gateway_status` is Stripe's word."""
@@ -86,8 +86,8 @@ class EntitlementsView(LeanView):
     @extend_schema(
         operation_id="entitlements",
         summary="What the caller may use, for other services",
-        responses={200: EntitlementsBody, 304: None, **examples.refusals(401, 503)},
-        examples=examples.ENTITLEMENTS,
+        responses={200: EntitlementsBody, 304: None, **openapi_responses.refusals(401, 503)},
+        examples=openapi_responses.ENTITLEMENTS,
     )
     def get(self, request: Request) -> Response:
         """Tell which products the caller may use; send `If-None-Match` to be told of changes."""
@@ -112,8 +112,8 @@ class ProductsView(APIView):
     @extend_schema(
         operation_id="products",
         summary="Products on sale",
-        responses={200: ProductBody(many=True), **examples.refusals(401)},
-        examples=examples.PRODUCTS,
+        responses={200: ProductBody(many=True), **openapi_responses.refusals(401)},
+        examples=openapi_responses.PRODUCTS,
     )
     def get(self, request: Request) -> Response:
         """List the products on sale with their prices."""

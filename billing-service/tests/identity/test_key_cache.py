@@ -12,6 +12,7 @@ from django.conf import settings
 from prometheus_client import REGISTRY
 
 from errors import BillingError
+from identity.errors import InvalidAccessToken, KeysUnavailable
 from identity.key_cache import (
     COOLDOWN_SECONDS,
     HARD_TTL_SECONDS,
@@ -21,7 +22,6 @@ from identity.key_cache import (
 from identity.key_disk import KeyDisk
 from identity.key_fetch import FetchFailed, fetch_key_set
 from identity.key_set import thumbprint
-from identity.refusals import InvalidAccessToken, KeysUnavailable
 from tests.auth_stand_in import AuthStandIn
 from tests.signing import signing_key
 

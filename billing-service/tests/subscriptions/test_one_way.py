@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from subscriptions import customers
 from subscriptions.models import Customer, SubscribeAttempt, Subscription
 from subscriptions.stripe_gateway import customers as stripe_customers
 from subscriptions.stripe_gateway import hosted_pages as stripe_pages
+from subscriptions.subscribing import customers
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import NEEDS_AUTHENTICATION, Person, card
-from webhooks.tasks import sweep_attempts
+from worker.tasks import sweep_attempts
 
 BASIC = {"subscription_product": "basic_subscription"}
 CREATE = {"method": "POST", "path": "/v1/subscriptions"}

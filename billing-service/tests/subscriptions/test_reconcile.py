@@ -14,9 +14,9 @@ from subscriptions.models import Customer, PaymentMethod, ReconcileRun, Subscrip
 from tests.delivery import deliver
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import Person
-from webhooks.event_table import HANDLED
+from webhooks.event_types import HANDLED
 from webhooks.models import WebhookEvent
-from webhooks.tasks import reconcile_nightly
+from worker.tasks import reconcile_nightly
 
 
 def reconcile(*options: str) -> tuple[int, dict[str, Any]]:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from subscriptions.models import CardFailure, SubscribeAttempt
 from subscriptions.stripe_gateway import client as stripe_client
-from subscriptions.subscribe import finish_stale
+from subscriptions.subscribing.subscribe import finish_stale
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import (
     DECLINED,
@@ -20,7 +20,7 @@ from tests.subscriptions.person import (
     Person,
     card,
 )
-from webhooks.tasks import sweep_attempts
+from worker.tasks import sweep_attempts
 
 WORK = {"method": "POST", "path": "/v1/subscriptions"}
 

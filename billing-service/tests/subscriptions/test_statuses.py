@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from subscriptions.models import Customer, Subscription
-from subscriptions.reconcile import compare
 from subscriptions.statuses import access_end, our_status
-from subscriptions.sync import fetch_truth
+from subscriptions.sync.reconcile import compare
+from subscriptions.sync.writer import fetch_truth
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import Person
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from subscriptions import sync
 from subscriptions.models import Customer
 from subscriptions.stripe_gateway.subscriptions import fetch_subscriptions_of
-from subscriptions.sync import Overtaken, Truth
+from subscriptions.sync import writer
+from subscriptions.sync.writer import Overtaken, Truth
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import Person
 
@@ -26,7 +26,7 @@ def test_an_overtaken_answer_is_not_written(person: Person, late: tuple[Customer
     customer, truth = late
 
     with pytest.raises(Overtaken):
-        sync.write(customer, truth=truth, cause="late")
+        writer.write(customer, truth=truth, cause="late")
 
     assert person.words() == ("canceled", "canceled")
 
@@ -38,7 +38,7 @@ def test_an_overtaken_answer_is_asked_for_again(
     customer, truth = late
     written: list[str] = []
 
-    sync.save_answer(customer, truth=truth, cause="late", also=lambda: written.append("also"))
+    writer.save_answer(customer, truth=truth, cause="late", also=lambda: written.append("also"))
 
     assert person.words() == ("canceled", "canceled")
     assert written == ["also"]
@@ -54,7 +54,9 @@ def test_another_customers_subscription_is_not_written_here(
     (theirs,) = stripe.customers_of(other.id)
     found = fetch_subscriptions_of(theirs["id"])
 
-    sync.write(Customer.objects.get(user_id=person.id), truth=Truth(subscriptions=found), cause="x")
+    writer.write(
+        Customer.objects.get(user_id=person.id), truth=Truth(subscriptions=found), cause="x"
+    )
 
     assert person.status()["price_reference"] == "price_sandbox_basic"
     assert other.status()["price_reference"] == "price_sandbox_pro"
@@ -69,7 +71,7 @@ def test_an_answer_that_tells_nothing_new_is_no_conflict(person: Person) -> None
     before.pk = row.pk
     found = fetch_subscriptions_of(row.stripe_customer_id or "")
 
-    sync.write(before, truth=Truth(subscriptions=found), cause="same")
+    writer.write(before, truth=Truth(subscriptions=found), cause="same")
 
     assert Customer.objects.get().sync_version == row.sync_version + 1
     assert person.words() == ("successful", "active")

@@ -13,7 +13,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from tests.delivery import PATH, SECRET, deliver, signature
 from webhooks.models import WebhookEvent
-from webhooks.tasks import settle
+from worker.tasks import settle
 
 pytestmark = pytest.mark.django_db
 

@@ -1,0 +1,1 @@
+"""The pages of staff: users, billing, webhook events, dashboard and timeline."""

@@ -1,0 +1,16 @@
+"""Registers the pages of staff, and the site they are on, with Django."""
+
+from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
+
+
+class BackofficeConfig(AppConfig):
+    """The pages of staff."""
+
+    name = "backoffice"
+
+
+class BillingAdminConfig(AdminConfig):
+    """The admin app with `BillingAdminSite` as `admin.site`."""
+
+    default_site = "backoffice.admin_site.BillingAdminSite"

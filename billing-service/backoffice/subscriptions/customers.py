@@ -1,0 +1,42 @@
+"""The page of customers."""
+
+from django.contrib import admin
+from django.utils.safestring import SafeString
+
+from backoffice.subscriptions.stripe_objects import Mirrored, stripe_link, timeline_link
+from subscriptions.managing.user_deletion import delete_customer
+from subscriptions.models import Customer
+from subscriptions.sync.writer import refresh_customer
+
+
+@admin.register(Customer)
+class CustomerAdmin(Mirrored[Customer]):
+    """Users as Stripe's customers."""
+
+    list_display = ("__str__", "user", "at_stripe", "synced_at", "deleted_at", "timeline")
+    list_filter = (("deleted_at", admin.EmptyFieldListFilter), "created_at")
+    search_fields = ("stripe_customer_id", "user__username", "user__email", "user__id")
+    search_help_text = "Stripe's id, username, e-mail address or user id"
+    list_select_related = ("user",)
+    readonly_fields = ("at_stripe", "timeline")
+    ordering = ("-id",)
+    effect = "the customer is deleted, its subscriptions end now and its cards are forgotten."
+
+    @admin.display(description="At Stripe")
+    def at_stripe(self, row: Customer) -> SafeString | str:
+        """Link to Stripe's page."""
+        return stripe_link("customers", row.stripe_customer_id)
+
+    @admin.display(description="Timeline")
+    def timeline(self, row: Customer) -> SafeString:
+        """Link to the user's timeline."""
+        return timeline_link(row.user_id)
+
+    def end_at_stripe(self, row: Customer) -> None:
+        """Delete the customer, and with it every subscription."""
+        delete_customer(row, cause="deleted in the admin")
+
+    def fetch_again(self, row: Customer) -> None:
+        """Fetch customer, cards and subscriptions."""
+        if row.stripe_customer_id:
+            refresh_customer(row.stripe_customer_id, cause="resync in the admin")

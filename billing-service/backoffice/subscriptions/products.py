@@ -1,0 +1,65 @@
+"""The page of products on sale."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from backoffice.subscriptions.stripe_objects import stripe_link
+from errors import BillingError
+from subscriptions.catalogue import products
+from subscriptions.models import SubscriptionProduct
+
+_MIRRORED = (
+    "stripe_product_id",
+    "title",
+    "unit_amount",
+    "currency",
+    "interval",
+    "interval_count",
+    "synced_at",
+)
+
+
+@admin.register(SubscriptionProduct)
+class SubscriptionProductAdmin(admin.ModelAdmin[SubscriptionProduct]):
+    """Our names for Stripe's prices; the amounts are Stripe's."""
+
+    list_display = ("name", "title", "unit_amount", "currency", "interval", "on_sale", "at_stripe")
+    list_filter = ("on_sale", "currency", "interval")
+    search_fields = ("name", "title", "price_reference", "stripe_product_id")
+    readonly_fields = (*_MIRRORED, "at_stripe")
+    actions = ("resync",)
+
+    @admin.display(description="At Stripe")
+    def at_stripe(self, row: SubscriptionProduct) -> SafeString | str:
+        """Link to Stripe's page."""
+        return stripe_link("prices", row.price_reference)
+
+    def save_model(
+        self, request: HttpRequest, obj: SubscriptionProduct, form: Any, change: bool
+    ) -> None:
+        """Save, and show at once what Stripe says about the price."""
+        super().save_model(request, obj, form, change)
+        self._mirror(request, obj)
+
+    @admin.action(permissions=["change"], description="Resync from Stripe")
+    def resync(self, request: HttpRequest, queryset: QuerySet[SubscriptionProduct]) -> None:
+        """Fetch the amounts again."""
+        for row in queryset:
+            self._mirror(request, row)
+
+    def _mirror(self, request: HttpRequest, row: SubscriptionProduct) -> None:
+        try:
+            is_sold_at_stripe = products.mirror_price(row)
+        except BillingError as refusal:
+            self.message_user(
+                request, f"{row}: the amount is not known yet. {refusal.detail}", messages.WARNING
+            )
+            return
+        if not is_sold_at_stripe:
+            self.message_user(
+                request, f"{row} is not on sale: Stripe has no such active price.", messages.WARNING
+            )

@@ -1,0 +1,166 @@
+"""What all pages of Stripe's objects share: looking, links, and deleting at Stripe first."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.admin.actions import delete_selected as confirm_deletion
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
+
+from errors import BillingError
+
+M = TypeVar("M", bound=Model)
+
+
+def stripe_link(kind: str, stripe_id: str | None) -> SafeString | str:
+    """Link to an object in Stripe's dashboard, or on the sandbox's page.
+
+    Args:
+        kind: The plural in the address, such as `customers`.
+        stripe_id: Its id; without one there is nothing to link to.
+    """
+    if not stripe_id:
+        return "—"
+    base = settings.BILLING.stripe_dashboard_url
+    return format_html(
+        '<a href="{}/{}/{}" target="_blank" rel="noopener noreferrer">{}</a>',
+        base,
+        kind,
+        stripe_id,
+        stripe_id,
+    )
+
+
+def timeline_link(user_id: Any) -> SafeString:
+    """Link to everything that happened to a user.
+
+    Args:
+        user_id: Whose.
+    """
+    return format_html('<a href="{}">timeline</a>', reverse("admin:timeline", args=[user_id]))
+
+
+class LookOnly(admin.ModelAdmin[M]):
+    """Rows that are never typed by hand."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Only `sync` makes rows."""
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Head the list with what it lists: nothing here is selected "to change"."""
+        title = {"title": capfirst(str(self.opts.verbose_name_plural))}
+        return super().changelist_view(request, title | (extra_context or {}))
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        """Offer no buttons that would save nothing."""
+        looking = {
+            "title": capfirst(str(self.opts.verbose_name)),
+            "show_save": False,
+            "show_save_and_continue": False,
+        }
+        context = looking | (extra_context or {})
+        return super().changeform_view(request, object_id, form_url, context)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
+        """Show every column, and let none be changed."""
+        columns = [field.name for field in self.opts.concrete_fields]
+        return [*columns, *self.readonly_fields]
+
+
+class Mirrored(LookOnly[M]):
+    """Rows of Stripe's objects; deleting one ends it at Stripe as well."""
+
+    actions: Sequence[str] = ("resync", "delete_selected")
+    delete_confirmation_template = "backoffice/delete_at_stripe.html"
+    delete_selected_confirmation_template = "backoffice/delete_selected_at_stripe.html"
+    # What a deletion does at Stripe, told on the confirmation page.
+    effect = ""
+
+    def end_at_stripe(self, row: M) -> None:
+        """Cancel, detach or delete at Stripe; safe to repeat."""
+        raise NotImplementedError
+
+    def fetch_again(self, row: M) -> None:
+        """Write what Stripe says now."""
+        raise NotImplementedError
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Say what a deletion does at Stripe beside what it does here."""
+        deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        at_stripe = [f"At Stripe: {self.effect} ({row})" for row in objs]
+        return [*at_stripe, *deleted], counts, lacking, protected
+
+    def delete_model(self, request: HttpRequest, obj: M) -> None:
+        """Delete once the page's transaction is over: Stripe is called without one."""
+        transaction.on_commit(partial(self._delete, request, obj))
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Write nothing into the history yet: Stripe may refuse."""
+
+    def response_delete(
+        self, request: HttpRequest, obj_display: str, obj_id: int
+    ) -> HttpResponseRedirect:
+        """Go back to the list; the message says how the deletion went."""
+        return HttpResponseRedirect(reverse(self._list_name()))
+
+    @admin.action(permissions=["delete"], description="Delete selected, at Stripe as well")
+    def delete_selected(self, request: HttpRequest, queryset: QuerySet[M]) -> HttpResponse | None:
+        """Delete several rows, after the same confirmation."""
+        if not request.POST.get("post"):
+            return confirm_deletion(self, request, queryset)
+        for row in queryset:
+            self._delete(request, row)
+        return None
+
+    @admin.action(permissions=["change"], description="Resync from Stripe")
+    def resync(self, request: HttpRequest, queryset: QuerySet[M]) -> None:
+        """Fetch the truth and write it."""
+        for row in queryset:
+            self.attempt(
+                request, row, partial(self.fetch_again, row), done="was fetched from Stripe."
+            )
+
+    def attempt(self, request: HttpRequest, row: M, work: Any, *, done: str) -> None:
+        """Do something at Stripe and say how it went."""
+        try:
+            work()
+        except BillingError as refusal:
+            self.message_user(
+                request, f"{row} was left as it was: {refusal.detail}", messages.ERROR
+            )
+        else:
+            self.log_change(request, row, done)
+            self.message_user(request, f"{row} {done}", messages.SUCCESS)
+
+    def _delete(self, request: HttpRequest, row: M) -> None:
+        try:
+            self.end_at_stripe(row)
+        except BillingError as refusal:
+            self.message_user(request, f"{row} was kept: {refusal.detail}", messages.ERROR)
+        else:
+            name = str(row)
+            with transaction.atomic():
+                super().log_deletions(request, self.get_queryset(request).filter(pk=row.pk))
+                row.delete()
+            self.message_user(request, f"{name} was deleted; {self.effect}", messages.SUCCESS)
+
+    def _list_name(self) -> str:
+        return f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"

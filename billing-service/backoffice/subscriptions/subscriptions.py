@@ -1,0 +1,121 @@
+"""The page of subscriptions."""
+
+from functools import partial
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
+
+from backoffice.subscriptions.stripe_objects import Mirrored, stripe_link, timeline_link
+from subscriptions.managing.plan import cancel_row
+from subscriptions.models import Subscription, SubscriptionChange
+from subscriptions.statuses import ENDED, our_status
+from subscriptions.sync.writer import refresh_customer
+
+
+class ChangeInline(admin.TabularInline[SubscriptionChange, Subscription]):
+    """How the subscription came to be what it is."""
+
+    model = SubscriptionChange
+    fields = readonly_fields = ("at", "cause", "before", "after")
+    ordering = ("-at",)
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Changes are noted, not typed."""
+        return False
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(Mirrored[Subscription]):
+    """Subscriptions as Stripe last described them."""
+
+    list_display = (
+        "__str__",
+        "user",
+        "stripe_status",
+        "our_word",
+        "product",
+        "is_current",
+        "current_period_end",
+        "cancel_at_period_end",
+        "at_stripe",
+        "timeline",
+    )
+    list_filter = ("stripe_status", "product", "is_current", "cancel_at_period_end")
+    search_fields = (
+        "stripe_subscription_id",
+        "price_reference",
+        "user__username",
+        "user__email",
+        "user__id",
+        "customer__stripe_customer_id",
+    )
+    search_help_text = "Stripe's ids, username, e-mail address or user id"
+    list_select_related = ("user", "product", "customer")
+    readonly_fields = ("our_word", "at_stripe", "invoice_at_stripe", "timeline")
+    ordering = ("-id",)
+    inlines = (ChangeInline,)
+    actions = ("resync", "cancel_at_the_period_end", "cancel_now", "delete_selected")
+    effect = "the subscription is cancelled now."
+
+    @admin.display(description="Status")
+    def our_word(self, row: Subscription) -> str:
+        """Show what the API tells the user."""
+        return our_status(row.stripe_status, access_until=row.access_until, now=timezone.now())
+
+    @admin.display(description="At Stripe")
+    def at_stripe(self, row: Subscription) -> SafeString | str:
+        """Link to Stripe's page."""
+        return stripe_link("subscriptions", row.stripe_subscription_id)
+
+    @admin.display(description="Latest invoice at Stripe")
+    def invoice_at_stripe(self, row: Subscription) -> SafeString | str:
+        """Link to Stripe's page of the invoice."""
+        return stripe_link("invoices", row.latest_invoice_id)
+
+    @admin.display(description="Timeline")
+    def timeline(self, row: Subscription) -> SafeString:
+        """Link to the user's timeline."""
+        return timeline_link(row.user_id)
+
+    def end_at_stripe(self, row: Subscription) -> None:
+        """Cancel, unless it has ended."""
+        if row.stripe_status not in ENDED:
+            cancel_row(row, at_period_end=False)
+
+    def fetch_again(self, row: Subscription) -> None:
+        """Fetch the whole customer."""
+        if row.customer.stripe_customer_id:
+            refresh_customer(row.customer.stripe_customer_id, cause="resync in the admin")
+
+    @admin.action(permissions=["change"], description="Cancel now")
+    def cancel_now(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> None:
+        """End subscriptions at once."""
+        self._cancel(request, queryset, at_period_end=False, done="was cancelled.")
+
+    @admin.action(permissions=["change"], description="Cancel at period end")
+    def cancel_at_the_period_end(
+        self, request: HttpRequest, queryset: QuerySet[Subscription]
+    ) -> None:
+        """Let subscriptions end with what is paid for."""
+        self._cancel(request, queryset, at_period_end=True, done="ends with its paid period.")
+
+    def _cancel(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Subscription],
+        *,
+        at_period_end: bool,
+        done: str,
+    ) -> None:
+        for row in queryset.select_related("customer"):
+            if row.stripe_status in ENDED:
+                self.message_user(request, f"{row} had ended already.")
+                continue
+            work = partial(cancel_row, row, at_period_end=at_period_end)
+            self.attempt(request, row, work, done=done)

@@ -1,0 +1,122 @@
+"""Everything that happened to one user's billing, in one order, for staff who explain it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+
+from subscriptions.models import CardFailure, Customer, SubscribeAttempt, SubscriptionChange
+from users.models import User
+from webhooks.models import WebhookEvent
+
+_MOST_EVENTS = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One line of the timeline."""
+
+    at: datetime
+    kind: str
+    what: str
+    key: str = ""
+    request_id: str = ""
+
+
+def entries_of(user_id: UUID) -> list[Entry]:
+    """Return what happened to a user, newest first.
+
+    Args:
+        user_id: Whose.
+    """
+    entries = [
+        *_attempts(user_id),
+        *_changes(user_id),
+        *_events(user_id),
+        *_refused_cards(user_id),
+    ]
+    return sorted(entries, key=lambda entry: entry.at, reverse=True)
+
+
+def show(request: HttpRequest, user_id: UUID) -> HttpResponse:
+    """Show the page to staff who may see subscriptions."""
+    if not request.user.has_perm("subscriptions.view_subscription"):
+        raise PermissionDenied
+    user = get_object_or_404(User, pk=user_id)
+    context = {
+        **admin.site.each_context(request),
+        "title": f"Timeline of {user}",
+        "entries": entries_of(user_id),
+    }
+    return TemplateResponse(request, "backoffice/timeline.html", context)
+
+
+def _attempts(user_id: UUID) -> Iterator[Entry]:
+    for attempt in SubscribeAttempt.objects.filter(user_id=user_id):
+        yield Entry(
+            at=attempt.created_at,
+            kind="attempt",
+            what=f"{attempt.pk} for {attempt.product_name} opened",
+        )
+        if attempt.closed_at is None:
+            continue
+        for call in attempt.calls:
+            yield Entry(
+                at=attempt.closed_at,
+                kind="call to Stripe",
+                what=call["outcome"],
+                key=call["key"],
+                request_id=call["request_id"],
+            )
+        yield Entry(at=attempt.closed_at, kind="attempt", what=_how_it_ended(attempt))
+
+
+def _how_it_ended(attempt: SubscribeAttempt) -> str:
+    refusal: dict[str, Any] = attempt.refusal or {}
+    reason = refusal.get("members", {}).get("decline_code") or refusal.get("code")
+    return f"{attempt.pk} closed: {attempt.state}" + (f", {reason}" if reason else "")
+
+
+def _changes(user_id: UUID) -> Iterator[Entry]:
+    changes = SubscriptionChange.objects.filter(subscription__user_id=user_id)
+    for change in changes.select_related("subscription"):
+        told = ", ".join(
+            f"{name} {change.before.get(name, '—')} → {value}"
+            for name, value in change.after.items()
+        )
+        yield Entry(
+            at=change.at,
+            kind="change of state",
+            what=f"{change.subscription}: {told} ({change.cause})",
+        )
+
+
+def _events(user_id: UUID) -> Iterator[Entry]:
+    known = Customer.objects.filter(user_id=user_id).exclude(stripe_customer_id=None)
+    subjects = list(known.values_list("stripe_customer_id", flat=True))
+    events = WebhookEvent.objects.filter(Q(subject__in=subjects)).order_by("-received_at")
+    for event in events[:_MOST_EVENTS]:
+        yield Entry(
+            at=event.received_at,
+            kind="webhook event",
+            what=f"{event.type} {event.id}: {event.state}",
+            key=event.idempotency_key,
+            request_id=event.request_id,
+        )
+
+
+def _refused_cards(user_id: UUID) -> Iterator[Entry]:
+    for failure in CardFailure.objects.filter(user_id=user_id):
+        yield Entry(
+            at=failure.at,
+            kind="refused card",
+            what=f"{failure.code} from {failure.source or 'an unknown address'}",
+        )

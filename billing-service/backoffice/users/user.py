@@ -1,0 +1,213 @@
+"""The page `/admin/users/user/`: list, add, change, deactivate, set a password, delete."""
+
+from functools import partial
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.actions import delete_selected as confirm_deletion
+from django.contrib.admin.models import LogEntry
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+
+from backoffice.user_deletion import request_deletion
+from backoffice.users import audit_log, password
+from backoffice.users.filters import StateFilter
+from backoffice.users.forms import UserAddForm, UserChangeForm
+from backoffice.users.rules import actor, is_read_only, may_touch, staff
+from errors import BillingError
+from users.auth_client import AuthRefused, AuthUnavailable, auth_client
+from users.mirror import apply_user
+from users.models import User
+
+READ_ONLY = (
+    "auth-service has not been heard of for more than ten minutes: users can be looked at, "
+    "not changed."
+)
+_GRANTS = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+
+@admin.register(User)
+class UserAdmin(admin.ModelAdmin[User]):
+    """Shows the mirror; every write goes to auth-service first.
+
+    What is done to several users stops when auth-service is away: each would be waited for in vain.
+    """
+
+    form = UserChangeForm
+    list_display = ("username", "email", "state", "is_staff", "is_superuser", "created_at")
+    list_filter = (StateFilter, "is_staff", "is_superuser", "groups")
+    search_fields = ("username", "email", "id")
+    search_help_text = "Username, e-mail address or id"
+    ordering = ("username",)
+    filter_horizontal = ("groups", "user_permissions")
+    readonly_fields = ("id", "state", "created_at", "last_login")
+    actions = ("deactivate_selected", "delete_selected")
+    list_per_page = 50
+    show_full_result_count = False
+
+    @admin.display(description="State")
+    def state(self, user: User) -> str:
+        """Say in one word where the user stands."""
+        return str(user.state.label)
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Ask for a password when a user is added, show the rest afterwards."""
+        if obj is None:
+            account = ("username", "email", "password1", "password2", "submission")
+            flags = ("is_active", "is_staff", "is_superuser")
+            return ((None, {"fields": account}), ("Permissions", {"fields": flags}))
+        return (
+            (None, {"fields": ("username", "email", "known_version")}),
+            ("Permissions", {"fields": ("is_active", *_GRANTS)}),
+            ("About", {"fields": ("id", "state", "created_at", "last_login")}),
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Let superusers alone grant anything."""
+        granted = () if staff(request).is_superuser else _GRANTS
+        return (*self.readonly_fields, *granted)
+
+    def get_form(
+        self, request: HttpRequest, obj: User | None = None, change: bool = False, **options: Any
+    ) -> Any:
+        """Tell the form who acts, for auth-service's audit log."""
+        if obj is None:
+            options["form"] = UserAddForm
+        form = super().get_form(request, obj, change=change, **options)
+        form.actor = actor(request)  # type: ignore[attr-defined]  # one of our two forms
+        return form
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse while the mirror is stale."""
+        return super().has_add_permission(request) and may_touch(request, None)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Refuse while the mirror is stale, to those below the user, and while a deletion waits."""
+        allowed = super().has_change_permission(request, obj) and may_touch(request, obj)
+        return allowed and (obj is None or obj.deletion_requested_at is None)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Refuse as for a change, and to oneself; a deletion that waits may be asked for again.
+
+        Else one that auth-service refuses, because its requester was demoted meanwhile, would wait
+        for ever.
+        """
+        allowed = super().has_delete_permission(request, obj) and may_touch(request, obj)
+        return allowed and (obj is None or obj.id != staff(request).id)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Mirror what auth-service answered to the form."""
+        if form.document is None:
+            return
+        apply_user(form.document)
+        obj.refresh_from_db()
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Say what a deletion does; nothing is cascaded, since the row itself stays."""
+        users = list(objs)
+        kept = [str(user) for user in users if not self.has_delete_permission(request, user)]
+        effects = [
+            f"{user}: the subscription is cancelled at Stripe, the account is deleted in "
+            "auth-service, and what is left here no longer names anybody."
+            for user in users
+        ]
+        return effects, {"users": len(users)}, set(), kept
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        """Delete once the page's transaction is over: Stripe is called without one."""
+        transaction.on_commit(partial(self._delete, request, obj))
+
+    def response_delete(
+        self, request: HttpRequest, obj_display: str, obj_id: int
+    ) -> HttpResponseRedirect:
+        """Go back to the list; the message says how far the deletion came."""
+        return HttpResponseRedirect(reverse("admin:users_user_changelist"))
+
+    @admin.action(permissions=["delete"], description="Delete selected users")
+    def delete_selected(
+        self, request: HttpRequest, queryset: QuerySet[User]
+    ) -> HttpResponse | None:
+        """Delete several users, after the same confirmation."""
+        users = list(queryset)
+        allowed = all(self.has_delete_permission(request, user) for user in users)
+        if not (request.POST.get("post") and allowed):
+            return confirm_deletion(self, request, queryset)
+        while users and self._delete(request, users.pop(0)):
+            pass
+        if users:
+            self.message_user(request, "All others were left alone.", messages.WARNING)
+        return None
+
+    @admin.action(permissions=["change"], description="Deactivate selected users")
+    def deactivate_selected(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Switch users off: sessions and tokens end, subscriptions go on."""
+        try:
+            for user in queryset:
+                if self.has_change_permission(request, user):
+                    self._deactivate(request, user)
+                else:
+                    sentence = f"The user “{user}” was left alone."
+                    self.message_user(request, sentence, messages.WARNING)
+        except AuthUnavailable as refusal:
+            sentence = f"{refusal.detail} Select those who are still active and try again."
+            self.message_user(request, sentence, messages.ERROR)
+
+    def _deactivate(self, request: HttpRequest, user: User) -> None:
+        try:
+            apply_user(auth_client().deactivate_user(user.id, actor=actor(request)))
+        except AuthRefused as refusal:
+            self.message_user(
+                request, f"The user “{user}” was kept: {refusal.detail}", messages.ERROR
+            )
+        else:
+            self.log_change(request, user, "Deactivated.")
+            self.message_user(request, f"The user “{user}” was deactivated.", messages.SUCCESS)
+
+    def _delete(self, request: HttpRequest, user: User) -> bool:
+        """Say how far the deletion came; return whether auth-service was there."""
+        try:
+            request_deletion(user.id, actor=actor(request))
+        except AuthRefused as refusal:
+            self.message_user(
+                request, f"The user “{user}” was kept: {refusal.detail}", messages.ERROR
+            )
+        except BillingError as refusal:
+            self._log_deletion(request, user)
+            sentence = f"Deleting “{user}” is pending and goes on by itself: {refusal.detail}"
+            self.message_user(request, sentence, messages.WARNING)
+            return not isinstance(refusal, AuthUnavailable)
+        else:
+            self._log_deletion(request, user)
+            self.message_user(request, f"The user “{user}” was deleted.", messages.SUCCESS)
+        return True
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> list[LogEntry]:
+        """Log nothing yet: Django asks before the deletion, which auth-service may refuse."""
+        return []
+
+    def _log_deletion(self, request: HttpRequest, user: User) -> None:
+        # Read anew, so that whoever is gone already is not named.
+        super().log_deletions(request, User.objects.filter(id=user.id))
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the pages Django does not have."""
+        wrap = self.admin_site.admin_view
+        return [
+            path("audit/", wrap(partial(audit_log.show, self)), name="users_user_audit"),
+            path(
+                "<uuid:user_id>/password/",
+                wrap(partial(password.change, self)),
+                name="users_user_password",
+            ),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Say why nothing can be changed, if so."""
+        if is_read_only(request):
+            self.message_user(request, READ_ONLY, messages.WARNING)
+        return super().changelist_view(request, extra_context)

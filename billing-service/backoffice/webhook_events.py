@@ -1,0 +1,35 @@
+"""The page of webhook events."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from backoffice.subscriptions.stripe_objects import LookOnly, stripe_link
+from webhooks.models import WebhookEvent
+from webhooks.replay import replay
+
+
+@admin.register(WebhookEvent)
+class WebhookEventAdmin(LookOnly[WebhookEvent]):
+    """The inbox; `dead` are the events that wait for somebody to look."""
+
+    list_display = ("id", "state", "type", "received_at", "failures", "subject", "handled_at")
+    list_filter = ("state", "type", "received_at")
+    search_fields = ("=id", "=subject", "=object_id", "=request_id", "=idempotency_key")
+    search_help_text = "An exact id: event, customer, object, request or idempotency key"
+    readonly_fields = ("at_stripe",)
+    ordering = ("-received_at",)
+    actions = ("replay_selected",)
+
+    @admin.display(description="At Stripe")
+    def at_stripe(self, row: WebhookEvent) -> SafeString | str:
+        """Link to Stripe's page of the event."""
+        return stripe_link("events", row.id)
+
+    @admin.action(permissions=["change"], description="Replay")
+    def replay_selected(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> None:
+        """Handle events once more."""
+        selected = queryset.count()
+        count = replay(queryset)
+        self.message_user(request, f"{count} of {selected} selected events put in the queue again.")

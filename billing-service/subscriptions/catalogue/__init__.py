@@ -1,0 +1,1 @@
+"""Products and prices on sale, and how they are made at Stripe."""

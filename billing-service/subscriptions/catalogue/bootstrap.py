@@ -1,0 +1,60 @@
+"""Makes at Stripe what this service needs there; whatever exists is found, not made again."""
+
+from collections.abc import Sequence
+
+from subscriptions.catalogue.products import BASIC, PRO
+from subscriptions.stripe_gateway import catalogue as stripe_catalogue
+
+_TITLES = {BASIC: "Basic subscription", PRO: "Pro subscription"}
+
+
+def ensure_prices(
+    *, basic_amount: int, pro_amount: int, currency: str, interval: str
+) -> tuple[str, str]:
+    """Return the ids of the two prices, found by lookup key or made.
+
+    Args:
+        basic_amount: In the currency's smallest unit, should the price have to be made.
+        pro_amount: The same for the other one.
+        currency: Three letters.
+        interval: Such as `month`.
+    """
+    amounts = {BASIC: basic_amount, PRO: pro_amount}
+    basic, pro = (
+        _ensure_price(name, unit_amount=amount, currency=currency, interval=interval)
+        for name, amount in amounts.items()
+    )
+    return basic, pro
+
+
+def ensure_webhook_endpoint(url: str, *, enabled_events: Sequence[str]) -> tuple[str, str]:
+    """Return the endpoint's id and, if it had to be made, its secret.
+
+    One that exists is enabled and gets the types this version handles.
+
+    Args:
+        url: Where Stripe shall deliver.
+        enabled_events: Which types.
+    """
+    found = stripe_catalogue.find_webhook_endpoint(url)
+    if found:
+        stripe_catalogue.enable_webhook_endpoint(found, enabled_events=list(enabled_events))
+        return found, ""
+    return stripe_catalogue.create_webhook_endpoint(
+        url=url, enabled_events=list(enabled_events), key=f"bootstrap:webhook:{url}"
+    )
+
+
+def _ensure_price(name: str, *, unit_amount: int, currency: str, interval: str) -> str:
+    found = stripe_catalogue.find_price(name)
+    if found is not None:
+        return found.id
+    made = stripe_catalogue.create_price(
+        lookup_key=name,
+        name=_TITLES[name],
+        unit_amount=unit_amount,
+        currency=currency,
+        interval=interval,
+        key=f"bootstrap:{name}:{unit_amount}:{currency}:{interval}",
+    )
+    return made.id

@@ -1,0 +1,1 @@
+"""What a subscriber does later: plan, payment methods, hosted pages, invoices, deletion."""

@@ -1,0 +1,203 @@
+"""Changes the card a subscription is paid with, strong customer authentication included."""
+
+import contextlib
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from django.conf import settings
+
+from subscriptions import card_testing
+from subscriptions.errors import (
+    CardDeclined,
+    MissingAtStripe,
+    PaymentGatewayRefused,
+    PaymentMethodRefused,
+    TooManyCardFailures,
+)
+from subscriptions.models import Customer, PaymentMethod, Subscription
+from subscriptions.statuses import LIVE
+from subscriptions.stripe_gateway import customers as stripe_customers
+from subscriptions.stripe_gateway import setup_intents
+from subscriptions.stripe_gateway import subscriptions as stripe_subscriptions
+from subscriptions.stripe_gateway.client import time_budget
+from subscriptions.stripe_gateway.invoices import pay_invoice
+from subscriptions.stripe_gateway.objects import StripePaymentMethod
+from subscriptions.stripe_gateway.setup_intents import StripeSetupIntent
+from subscriptions.subscribing.customers import with_customer
+from subscriptions.sync.writer import refresh_customer
+
+_UNPAID = ("past_due", "unpaid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """How far the setting-up of a card is; the secret completes it in the user's browser."""
+
+    status: str
+    setup_intent: str
+    client_secret: str
+
+
+def prepare_setup(user_id: UUID) -> Setup:
+    """Let the user's browser collect a card; it becomes the default once Stripe tells us.
+
+    Args:
+        user_id: Whose card.
+    """
+
+    def ask(customer: Customer) -> StripeSetupIntent:
+        return setup_intents.create_setup_intent(
+            stripe_customer_id=customer.stripe_customer_id or "",
+            user_id=str(user_id),
+            key=f"setup:{uuid4()}",
+        )
+
+    with time_budget():
+        intent = with_customer(user_id, ask)
+    return Setup(status=intent.status, setup_intent=intent.id, client_secret=intent.client_secret)
+
+
+def change_card(user_id: UUID, *, payment_method: str, source: str | None) -> Setup:
+    """Pay with another card from now on, and at once whatever is overdue.
+
+    Args:
+        user_id: Whose card.
+        payment_method: `pm_…`.
+        source: The caller's address, for counting refused cards.
+
+    Returns:
+        `succeeded`, or `requires_action` with the secret to complete it; then the card becomes the
+        default when Stripe reports success.
+
+    Raises:
+        CardDeclined: The card was refused and detached.
+        PaymentMethodRefused: There is no such payment method, or it is somebody else's.
+        TooManyCardFailures: Too many cards were refused lately.
+    """
+    card_testing.refuse_if_too_many_failures(
+        user_id=user_id, source=source, payment_method=payment_method
+    )
+
+    def ask(customer: Customer) -> Setup:
+        return _set_up(customer, payment_method=payment_method, operation=str(uuid4()))
+
+    with time_budget():
+        try:
+            return with_customer(user_id, ask)
+        except CardDeclined as refusal:
+            card_testing.remember_failure(
+                user_id=user_id,
+                source=source,
+                payment_method=payment_method,
+                fingerprint=refusal.fingerprint,
+                code=refusal.members["decline_code"],
+            )
+            raise
+
+
+def adopt_newest_setup(customer: Customer) -> None:
+    """Make the card of the user's newest setup that has succeeded the default.
+
+    The event that asks for it may be old, or be told again, so it does not say which: the setup
+    that was begun last does, as long as its card is still attached, and it does so once.
+
+    Args:
+        customer: Our row, its payment methods as Stripe has just told them.
+    """
+    if customer.deleted_at is not None:
+        return
+    newest = _newest_setup(customer)
+    if newest is None or newest.id == customer.adopted_setup:
+        return
+    # Detached or refused meanwhile: the card that paid so far goes on paying.
+    with contextlib.suppress(CardDeclined, MissingAtStripe, PaymentGatewayRefused):
+        # Keys of the setup would repeat a failure that Stripe stored, at each try of the event.
+        _make_default(customer, payment_method=newest.payment_method_id, operation=str(uuid4()))
+    Customer.objects.filter(pk=customer.pk).update(adopted_setup=newest.id)
+
+
+def _newest_setup(customer: Customer) -> StripeSetupIntent | None:
+    cards = customer.payment_methods.filter(detached_at=None)
+    attached = set(cards.values_list("stripe_payment_method_id", flat=True))
+    try:
+        setups = setup_intents.fetch_setup_intents(customer.stripe_customer_id or "")
+    except MissingAtStripe:
+        return None
+    return next(
+        (
+            each
+            for each in setups
+            if each.status == "succeeded"
+            and each.makes_default
+            and each.payment_method_id in attached
+        ),
+        None,
+    )
+
+
+def _set_up(customer: Customer, *, payment_method: str, operation: str) -> Setup:
+    known = PaymentMethod.objects.filter(
+        customer=customer, stripe_payment_method_id=payment_method, detached_at=None
+    ).exists()
+    card = _attach(customer, payment_method=payment_method, operation=operation)
+    try:
+        card_testing.refuse_failing_card(card.fingerprint)
+        intent = setup_intents.confirm_card(
+            card.id,
+            stripe_customer_id=customer.stripe_customer_id or "",
+            user_id=str(customer.user_id),
+            return_url=settings.BILLING.public_url,
+            key=f"confirm:{operation}",
+        )
+    except (CardDeclined, TooManyCardFailures):
+        if not known:
+            stripe_customers.detach_payment_method(card.id, key=f"detach:{operation}")
+        raise
+    if intent.status == "succeeded":
+        _make_default(customer, payment_method=card.id, operation=operation)
+    return Setup(status=intent.status, setup_intent=intent.id, client_secret=intent.client_secret)
+
+
+def _attach(customer: Customer, *, payment_method: str, operation: str) -> StripePaymentMethod:
+    try:
+        card, _ = stripe_customers.attach_payment_method(
+            payment_method,
+            stripe_customer_id=customer.stripe_customer_id or "",
+            key=f"attach:{operation}",
+        )
+    except (MissingAtStripe, PaymentGatewayRefused) as refusal:
+        if isinstance(refusal, MissingAtStripe) and refusal.param == "customer":
+            raise
+        raise PaymentMethodRefused(
+            "That payment method does not exist or cannot be used by you."
+        ) from None
+    return card
+
+
+def _make_default(customer: Customer, *, payment_method: str, operation: str) -> None:
+    """Use a card for the customer and the live subscription, and collect what is overdue."""
+    stripe_customer_id = customer.stripe_customer_id or ""
+    stripe_customers.make_default(
+        payment_method, stripe_customer_id=stripe_customer_id, key=f"default:{operation}"
+    )
+    live = Subscription.objects.filter(customer=customer, stripe_status__in=LIVE).first()
+    try:
+        if live is not None:
+            stripe_subscriptions.use_payment_method(
+                live.stripe_subscription_id,
+                payment_method=payment_method,
+                key=f"subscription-default:{operation}",
+            )
+            _collect(live, payment_method=payment_method, operation=operation)
+    finally:
+        refresh_customer(stripe_customer_id, cause="card changed")
+
+
+def _collect(live: Subscription, *, payment_method: str, operation: str) -> None:
+    if live.stripe_status not in _UNPAID or live.latest_invoice_status != "open":
+        return
+    # Paid meanwhile is as good.
+    with contextlib.suppress(PaymentGatewayRefused):
+        pay_invoice(
+            live.latest_invoice_id, payment_method=payment_method, key=f"collect:{operation}"
+        )

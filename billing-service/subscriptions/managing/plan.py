@@ -1,0 +1,278 @@
+"""What a subscriber can do to a subscription: end it, keep it, change it."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from subscriptions import card_testing
+from subscriptions.catalogue.products import product_on_sale
+from subscriptions.errors import (
+    CardDeclined,
+    MissingAtStripe,
+    PaymentGatewayRefused,
+    WrongState,
+)
+from subscriptions.models import PaymentMethod, Subscription, SubscriptionProduct
+from subscriptions.status import current_subscription
+from subscriptions.statuses import ENDED, IN_GOOD_STANDING
+from subscriptions.stripe_gateway import subscriptions as stripe_subscriptions
+from subscriptions.stripe_gateway.client import time_budget
+from subscriptions.stripe_gateway.invoices import preview_change, void_invoice
+from subscriptions.stripe_gateway.objects import StripeSubscription, decline_of
+from subscriptions.sync.writer import Truth, refresh_customer, save_answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What a change would cost."""
+
+    product: SubscriptionProduct
+    currency: str
+    due_now: int
+    next_invoice: int
+    next_invoice_at: datetime | None
+    lines: tuple[dict[str, Any], ...]
+
+
+def cancel(user_id: UUID, *, at_period_end: bool) -> None:
+    """End a user's subscription.
+
+    Args:
+        user_id: Whose.
+        at_period_end: Keep access until the paid period is over; otherwise it ends now.
+
+    Raises:
+        NoSubscription: There is none.
+        WrongState: It has ended already.
+    """
+    row = _not_ended(user_id)
+    if at_period_end and row.stripe_status == "incomplete":
+        raise WrongState("Nothing is paid yet, so there is no period to wait for.")
+    cancel_row(row, at_period_end=at_period_end)
+
+
+def cancel_row(row: Subscription, *, at_period_end: bool) -> None:
+    """End one subscription at Stripe and write down what became of it.
+
+    Args:
+        row: A subscription that has not ended.
+        at_period_end: Whether to wait for the end of the paid period.
+    """
+    if at_period_end:
+        key = f"cancel-at-period-end:{row.stripe_subscription_id}:{uuid4()}"
+        _apply(
+            row,
+            cause="cancel at period end",
+            call=lambda: stripe_subscriptions.set_cancel_at_period_end(
+                row.stripe_subscription_id, cancel=True, key=key
+            ),
+        )
+    else:
+        _end(row, cause="cancel")
+
+
+def _end(row: Subscription, *, cause: str) -> None:
+    with time_budget():
+        try:
+            answer = stripe_subscriptions.cancel_subscription(row.stripe_subscription_id)
+        except (MissingAtStripe, PaymentGatewayRefused):
+            # Ended is what was wanted; an earlier call whose answer was lost may have done it.
+            if not _has_ended(row, cause=cause):
+                raise
+        else:
+            save_answer(row.customer, truth=Truth(subscriptions=(answer,)), cause=cause)
+
+
+def resume(user_id: UUID) -> None:
+    """Take a cancellation back while the paid period still runs.
+
+    Args:
+        user_id: Whose.
+
+    Raises:
+        NoSubscription: There is none.
+        WrongState: It has ended, or is not about to end.
+    """
+    row = _not_ended(user_id)
+    if not row.cancel_at_period_end and row.cancel_at is None:
+        raise WrongState("The subscription is not about to end.")
+    key = f"resume:{row.stripe_subscription_id}:{uuid4()}"
+    _apply(
+        row,
+        cause="resume",
+        call=lambda: stripe_subscriptions.set_cancel_at_period_end(
+            row.stripe_subscription_id, cancel=False, key=key
+        ),
+    )
+
+
+def change(user_id: UUID, *, product_name: str, source: str | None) -> str | None:
+    """Move a user's subscription to another product, prorated.
+
+    A dearer product is charged for at once, a cheaper one leaves a credit for the next invoice.
+    If the card's bank wants its owner, the change waits at Stripe; a webhook tells of its end.
+
+    Args:
+        user_id: Whose.
+        product_name: What to move to.
+        source: The caller's address, for counting refused cards.
+
+    Returns:
+        The secret with which the owner completes the payment, if it waits for that.
+
+    Raises:
+        UnknownProduct: It is not on sale.
+        WrongState: It is the one they have, or the subscription is not in good standing.
+        CardDeclined: The difference could not be paid; nothing has changed.
+        TooManyCardFailures: Too many cards were refused lately.
+    """
+    row, product = _changeable(user_id, product_name=product_name)
+    if not _is_dearer(product, than=row):
+        _move(row, product=product)
+        return None
+    card = _paying_card(row)
+    reference = card.stripe_payment_method_id if card else row.payment_method_reference
+    card_testing.refuse_if_too_many_failures(
+        user_id=user_id, source=source, payment_method=reference
+    )
+    card_testing.refuse_failing_card(card.fingerprint if card else "")
+    try:
+        return _move(row, product=product)
+    except CardDeclined as refusal:
+        card_testing.remember_failure(
+            user_id=user_id,
+            source=source,
+            payment_method=reference,
+            fingerprint=refusal.fingerprint or (card.fingerprint if card else ""),
+            code=refusal.members["decline_code"],
+        )
+        raise
+
+
+def _move(row: Subscription, *, product: SubscriptionProduct) -> str | None:
+    cause = f"change to {product.name}"
+    with time_budget():
+        if row.pending_price_reference:
+            row = _without_waiting_change(row, cause=cause)
+            if row.price_reference == product.price_reference:
+                return None
+        changed = _apply(
+            row,
+            cause=cause,
+            call=lambda: stripe_subscriptions.change_price(
+                row.stripe_subscription_id,
+                item_id=row.stripe_item_id,
+                price=product.price_reference,
+                charge_now=_is_dearer(product, than=row),
+                key=f"change:{row.stripe_subscription_id}:{uuid4()}",
+            ),
+        )
+        if not changed.pending_price_id:
+            return None
+        return _secret_or_decline(changed, cause=cause)
+
+
+def _secret_or_decline(changed: StripeSubscription, *, cause: str) -> str:
+    """Tell the owner how to pay for a change that waits, or give it up if the bank said no."""
+    invoice = changed.latest_invoice
+    if invoice is None or not invoice.payment_intent_id:
+        return ""
+    payment = stripe_subscriptions.fetch_payment_intent(invoice.payment_intent_id)
+    if payment.status != "requires_payment_method":
+        return payment.client_secret
+    void_invoice(invoice.id, key=f"give-up:{invoice.id}:{uuid4()}")
+    refresh_customer(changed.stripe_customer_id, cause=cause, with_payment_methods=False)
+    raise decline_of(payment)
+
+
+def _without_waiting_change(row: Subscription, *, cause: str) -> Subscription:
+    """Give up an earlier change that is not paid; it may have been paid a moment ago."""
+    with contextlib.suppress(MissingAtStripe, PaymentGatewayRefused):
+        void_invoice(row.latest_invoice_id, key=f"give-up:{row.latest_invoice_id}:{uuid4()}")
+    refresh_customer(row.customer.stripe_customer_id or "", cause=cause, with_payment_methods=False)
+    return current_subscription(row.user_id)
+
+
+def _paying_card(row: Subscription) -> PaymentMethod | None:
+    cards = row.customer.payment_methods.filter(detached_at=None)
+    named = cards.filter(stripe_payment_method_id=row.payment_method_reference)
+    return named.first() or cards.filter(is_default=True).first()
+
+
+def preview(user_id: UUID, *, product_name: str) -> Preview:
+    """Compute what `change` would cost, without doing it.
+
+    Args:
+        user_id: Whose.
+        product_name: What to move to.
+
+    Raises:
+        UnknownProduct, WrongState: As for `change`.
+    """
+    row, product = _changeable(user_id, product_name=product_name)
+    charge_now = _is_dearer(product, than=row)
+    with time_budget(), _ended_is_told(row, cause="change previewed"):
+        invoice = preview_change(
+            stripe_customer_id=row.customer.stripe_customer_id or "",
+            stripe_subscription_id=row.stripe_subscription_id,
+            item_id=row.stripe_item_id,
+            price=product.price_reference,
+            charge_now=charge_now,
+        )
+    return Preview(
+        product=product,
+        currency=invoice.currency,
+        due_now=invoice.amount_due if charge_now else 0,
+        next_invoice=(product.unit_amount or 0) if charge_now else invoice.amount_due,
+        next_invoice_at=row.current_period_end,
+        lines=invoice.lines,
+    )
+
+
+def _apply(
+    row: Subscription, *, cause: str, call: Callable[[], StripeSubscription]
+) -> StripeSubscription:
+    with time_budget(), _ended_is_told(row, cause=cause):
+        answer = call()
+        save_answer(row.customer, truth=Truth(subscriptions=(answer,)), cause=cause)
+        return answer
+
+
+@contextlib.contextmanager
+def _ended_is_told(row: Subscription, *, cause: str) -> Iterator[None]:
+    """Where Stripe refuses because the subscription ended behind our back, learn and say that."""
+    try:
+        yield
+    except (MissingAtStripe, PaymentGatewayRefused):
+        if not _has_ended(row, cause=cause):
+            raise
+        raise WrongState("The subscription has ended.") from None
+
+
+def _has_ended(row: Subscription, *, cause: str) -> bool:
+    refresh_customer(row.customer.stripe_customer_id or "", cause=cause)
+    row.refresh_from_db()
+    return row.stripe_status in ENDED
+
+
+def _not_ended(user_id: UUID) -> Subscription:
+    row = current_subscription(user_id)
+    if row.stripe_status in ENDED:
+        raise WrongState("The subscription has ended.")
+    return row
+
+
+def _changeable(user_id: UUID, *, product_name: str) -> tuple[Subscription, SubscriptionProduct]:
+    product, row = product_on_sale(product_name), _not_ended(user_id)
+    if row.stripe_status not in IN_GOOD_STANDING:
+        raise WrongState("Only a subscription that is paid can be changed.")
+    if row.price_reference == product.price_reference:
+        raise WrongState("That is the product you have.")
+    return row, product
+
+
+def _is_dearer(product: SubscriptionProduct, *, than: Subscription) -> bool:
+    return (product.unit_amount or 0) > (than.unit_amount or 0)

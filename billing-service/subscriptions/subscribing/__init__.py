@@ -1,0 +1,1 @@
+"""Subscribing: one attempt per request, from the checks to the first payment."""

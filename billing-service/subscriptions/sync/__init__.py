@@ -1,0 +1,1 @@
+"""Brings our rows in line with Stripe: the only writers of customers, cards and subscriptions."""

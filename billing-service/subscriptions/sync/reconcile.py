@@ -1,0 +1,261 @@
+"""Compares what we remember with what Stripe says, customer by customer, both ways round.
+
+Webhooks keep the two alike; this finds out whether they did.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from subscriptions.errors import MissingAtStripe
+from subscriptions.models import Customer, ReconcileRun
+from subscriptions.statuses import ENDED, LIVE
+from subscriptions.stripe_gateway.customers import pages_of_customers
+from subscriptions.stripe_gateway.objects import StripeCustomer
+from subscriptions.sync import writer
+from subscriptions.sync.subscription_rows import differences
+from subscriptions.sync.writer import Truth
+
+_BATCH = 100
+_RECHECKS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One thing that is not the same here and at Stripe."""
+
+    stripe_customer_id: str
+    object_id: str
+    what: str
+    ours: str = ""
+    stripes: str = ""
+    # Whether it was gone after Stripe's truth had been written.
+    repaired: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a run is."""
+
+    customers_compared: int
+    differences: int
+
+
+def unfinished_run(*, nightly: bool) -> ReconcileRun | None:
+    """Return the last run if it was broken off.
+
+    Args:
+        nightly: Look at the nightly job's runs, or at those people began: neither carries on what
+            the other may be busy with.
+    """
+    last = ReconcileRun.objects.filter(nightly=nightly).order_by("-id").first()
+    return last if last is not None and last.finished_at is None else None
+
+
+def run(record: ReconcileRun, *, is_awaited: Callable[[str], bool]) -> Iterator[Progress]:
+    """Carry a run on from where it is, yielding after every batch.
+
+    Args:
+        record: A new run, or one that was broken off; with `fix`, Stripe's truth is written.
+        is_awaited: Tells by a customer's id whether news of it is still to be handled. What
+            differs until then is no difference, but a fix does not wait for it.
+
+    Raises:
+        PaymentGatewayUnavailable: Stripe is away; the run can be carried on later.
+    """
+    yield from _our_customers(record, is_awaited=is_awaited)
+    yield from _stripes_customers(record, is_awaited=is_awaited)
+    record.finished_at = timezone.now()
+    record.save()
+
+
+def compare(customer: Customer, *, truth: Truth) -> list[Difference]:
+    """Compare one customer's rows with what Stripe says.
+
+    Args:
+        customer: Our row.
+        truth: What Stripe says, complete.
+    """
+    return [
+        *_compare_customer(customer, truth=truth),
+        *_compare_subscriptions(customer, truth=truth),
+        *_compare_payment_methods(customer, truth=truth),
+    ]
+
+
+def _our_customers(
+    record: ReconcileRun, *, is_awaited: Callable[[str], bool]
+) -> Iterator[Progress]:
+    while True:
+        rows = list(
+            Customer.objects.filter(pk__gt=record.position, deleted_at=None)
+            .exclude(stripe_customer_id=None)
+            .order_by("pk")[:_BATCH]
+        )
+        for row in rows:
+            found = _look(row.pk)
+            if found and record.fix:
+                found = _repair(row, found=found)
+            elif found and is_awaited(row.stripe_customer_id or ""):
+                found = []
+            _note(record, found)
+            record.position = row.pk
+            record.customers_compared += 1
+        record.save()
+        yield _progress(record)
+        if len(rows) < _BATCH:
+            return
+
+
+def _stripes_customers(
+    record: ReconcileRun, *, is_awaited: Callable[[str], bool]
+) -> Iterator[Progress]:
+    """Look for customers that were made for a user of ours and that we know nothing of."""
+    for page in _pages(record):
+        ours = [each for each in page if each.user_id]
+        known = set(
+            Customer.objects.filter(stripe_customer_id__in=[each.id for each in ours]).values_list(
+                "stripe_customer_id", flat=True
+            )
+        )
+        for found in ours:
+            if found.id in known:
+                continue
+            if record.fix:
+                _note(record, _adopt(found))
+            elif not is_awaited(found.id):
+                _note(record, [_unknown(found)])
+        record.stripe_position = page[-1].id if page else record.stripe_position
+        record.save()
+        yield _progress(record)
+
+
+def _pages(record: ReconcileRun) -> Iterator[list[StripeCustomer]]:
+    try:
+        yield from pages_of_customers(after=record.stripe_position or None)
+    except MissingAtStripe:
+        # The customer behind which to go on was deleted, so nobody knows how far we were.
+        yield from pages_of_customers(after=None)
+
+
+def _look(customer_pk: int) -> list[Difference]:
+    """Compare one customer; a change that happens meanwhile is no difference."""
+    found: list[Difference] = []
+    for _ in range(_RECHECKS):
+        customer = Customer.objects.filter(pk=customer_pk, deleted_at=None).first()
+        if customer is None:
+            return []
+        try:
+            truth = writer.fetch_truth(customer.stripe_customer_id or "")
+        except MissingAtStripe:
+            return [_missing(customer)]
+        found = compare(customer, truth=truth)
+        if Customer.objects.filter(pk=customer_pk, sync_version=customer.sync_version).exists():
+            break
+    return found
+
+
+def _repair(customer: Customer, *, found: list[Difference]) -> list[Difference]:
+    """Write what Stripe says, and say of each difference whether that was enough."""
+    writer.refresh_customer(customer.stripe_customer_id or "", cause="reconcile")
+    left = {(each.object_id, each.what) for each in _look(customer.pk)}
+    return [replace(each, repaired=(each.object_id, each.what) not in left) for each in found]
+
+
+def _adopt(found: StripeCustomer) -> list[Difference]:
+    """Take on a customer of a user who has no other; what still differs then is told as well."""
+    customer = writer.refresh_customer(found.id, cause="reconcile")
+    if customer is None:
+        return [_unknown(found)]
+    return [replace(_unknown(found), repaired=True), *_look(customer.pk)]
+
+
+def _compare_customer(customer: Customer, *, truth: Truth) -> Iterator[Difference]:
+    name = customer.stripe_customer_id or ""
+    if truth.customer is not None and truth.customer.deleted:
+        yield Difference(stripe_customer_id=name, object_id=name, what="deleted at Stripe")
+    live = [found.id for found in truth.subscriptions if found.status in LIVE]
+    if len(live) > 1:
+        yield Difference(
+            stripe_customer_id=name,
+            object_id=name,
+            what="more than one live subscription",
+            stripes=", ".join(live),
+        )
+
+
+def _compare_subscriptions(customer: Customer, *, truth: Truth) -> Iterator[Difference]:
+    name = customer.stripe_customer_id or ""
+    grace = timedelta(days=settings.BILLING.past_due_grace_days)
+    rows = {row.stripe_subscription_id: row for row in customer.subscriptions.all()}
+    for found in truth.subscriptions:
+        row = rows.pop(found.id, None)
+        if row is None:
+            yield Difference(
+                stripe_customer_id=name, object_id=found.id, what="subscription unknown here"
+            )
+            continue
+        for column, (ours, stripes) in differences(row, found=found, grace=grace).items():
+            yield Difference(
+                stripe_customer_id=name,
+                object_id=found.id,
+                what=column,
+                ours=str(ours),
+                stripes=str(stripes),
+            )
+    for row in rows.values():
+        if row.stripe_status not in ENDED:
+            yield Difference(
+                stripe_customer_id=name,
+                object_id=row.stripe_subscription_id,
+                what="subscription unknown at Stripe",
+            )
+
+
+def _compare_payment_methods(customer: Customer, *, truth: Truth) -> Iterator[Difference]:
+    name = customer.stripe_customer_id or ""
+    rows = {
+        row.stripe_payment_method_id: row
+        for row in customer.payment_methods.filter(detached_at=None)
+    }
+    default = truth.customer.default_payment_method_id if truth.customer else ""
+    for card in truth.payment_methods or ():
+        row = rows.pop(card.id, None)
+        if row is None:
+            what = "payment method unknown here"
+        elif row.is_default != (card.id == default):
+            what = "default payment method"
+        else:
+            continue
+        yield Difference(stripe_customer_id=name, object_id=card.id, what=what)
+    for missing in rows:
+        yield Difference(
+            stripe_customer_id=name, object_id=missing, what="payment method detached at Stripe"
+        )
+
+
+def _missing(customer: Customer) -> Difference:
+    name = customer.stripe_customer_id or ""
+    return Difference(stripe_customer_id=name, object_id=name, what="unknown at Stripe")
+
+
+def _unknown(found: StripeCustomer) -> Difference:
+    return Difference(
+        stripe_customer_id=found.id,
+        object_id=found.id,
+        what="customer unknown here",
+        stripes=f"made for user {found.user_id}",
+    )
+
+
+def _note(record: ReconcileRun, found: list[Difference]) -> None:
+    told = [asdict(each) for each in found]
+    # A run that had to begin a list again meets some of them twice.
+    record.drift = [*record.drift, *(each for each in told if each not in record.drift)]
+
+
+def _progress(record: ReconcileRun) -> Progress:
+    return Progress(customers_compared=record.customers_compared, differences=len(record.drift))

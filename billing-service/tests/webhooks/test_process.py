@@ -1,0 +1,252 @@
+"""What the worker makes of stored events."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.db.models import QuerySet
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from subscriptions.models import Customer, PaymentMethod, Subscription, SubscriptionProduct
+from tests.delivery import deliver, run_jobs
+from tests.sandbox import Sandbox
+from tests.subscriptions.person import Person
+from webhooks.inbox import SETTLE_TASK
+from webhooks.models import WebhookEvent
+from webhooks.process import MAX_TRIES, NO_END, PATIENCE
+from worker.tasks import sweep_inbox
+
+
+def settle_jobs() -> QuerySet[ProcrastinateJob]:
+    """Return the jobs for subjects; the sweepers' come with every full minute."""
+    return ProcrastinateJob.objects.filter(task_name=SETTLE_TASK)
+
+
+@pytest.fixture
+def person(stripe: Sandbox) -> Person:
+    """Somebody with a subscription."""
+    someone = Person(stripe)
+    assert someone.subscribe().status_code == 200
+    return someone
+
+
+def test_a_cancellation_in_the_dashboard_reaches_us(person: Person, stripe: Sandbox) -> None:
+    """The event is handled, and its time is noted."""
+    (subscription,) = stripe.subscriptions_of(person.id)
+    stripe.delete(f"/v1/subscriptions/{subscription['id']}")
+
+    person.hear_from_stripe()
+
+    assert person.words() == ("canceled", "canceled")
+    assert not WebhookEvent.objects.filter(state="pending").exists()
+    handled = WebhookEvent.objects.get(type="customer.subscription.deleted")
+    assert (handled.state, handled.handled_at is None) == ("handled", False)
+    assert not settle_jobs().exists()
+
+
+def test_events_in_any_order_and_number_end_in_the_truth(person: Person, stripe: Sandbox) -> None:
+    """`created` after `deleted`, each twice: the truth is fetched, never the event believed."""
+    (subscription,) = stripe.subscriptions_of(person.id)
+    stripe.delete(f"/v1/subscriptions/{subscription['id']}")
+    events = stripe.new_events()
+
+    for half in (events[::-1], events):
+        for event in half:
+            assert deliver(event).status_code == 200
+        run_jobs()
+
+    assert person.words() == ("canceled", "canceled")
+
+
+def test_deleted_for_an_old_subscription_leaves_the_live_one(
+    person: Person, stripe: Sandbox
+) -> None:
+    """The end of one subscription says nothing about another."""
+    person.post("cancel", {"at_period_end": False})
+    old_news = stripe.new_events()
+    assert person.subscribe().status_code == 200
+
+    for event in old_news:
+        deliver(event)
+    run_jobs()
+
+    assert person.words() == ("successful", "active")
+    assert Subscription.objects.filter(user_id=person.id).count() == 2
+
+
+def test_a_webhook_may_come_before_the_answer(stripe: Sandbox) -> None:
+    """A subscription we were never told about is adopted for the user its customer names."""
+    person = Person(stripe)
+    customer = stripe.post(
+        "/v1/customers",
+        **{
+            "payment_method": "pm_card_visa",
+            "invoice_settings[default_payment_method]": "pm_card_visa",
+            "metadata[user_id]": str(person.id),
+        },
+    )
+    stripe.post(
+        "/v1/subscriptions",
+        **{"customer": customer["id"], "items[0][price]": "price_sandbox_pro"},
+    )
+
+    person.hear_from_stripe()
+
+    assert person.words() == ("successful", "active")
+    assert Customer.objects.get().stripe_customer_id == customer["id"]
+    assert PaymentMethod.objects.get().is_default
+
+
+def test_a_customer_of_nobody_is_no_error(stripe: Sandbox) -> None:
+    """An account may have customers that have nothing to do with this service."""
+    customer = stripe.post("/v1/customers", description="somebody else's")
+    stripe.post(f"/v1/customers/{customer['id']}", description="changed")
+
+    for event in stripe.new_events():
+        deliver(event)
+    run_jobs()
+
+    assert Customer.objects.count() == 0
+    assert not WebhookEvent.objects.filter(state="pending").exists()
+
+
+def test_a_customer_deleted_in_the_dashboard_becomes_a_tombstone(
+    person: Person, stripe: Sandbox
+) -> None:
+    """Its subscription has ended, its card is gone, and nothing fails."""
+    (customer,) = stripe.customers_of(person.id)
+    stripe.delete(f"/v1/customers/{customer['id']}")
+
+    person.hear_from_stripe()
+
+    row = Customer.objects.get()
+    assert row.deleted_at is not None
+    assert person.words() == ("canceled", "canceled")
+    assert not PaymentMethod.objects.filter(detached_at=None).exists()
+
+
+def test_a_new_price_name_reaches_the_list_of_products(person: Person, stripe: Sandbox) -> None:
+    """What staff rename at Stripe is what callers read."""
+    stripe.post("/v1/products/prod_sandbox_basic", name="Basic, renamed")
+
+    person.hear_from_stripe()
+
+    assert SubscriptionProduct.objects.get(name="basic_subscription").title == "Basic, renamed"
+    stripe.post("/v1/products/prod_sandbox_basic", name="Basic subscription")
+
+
+def test_with_stripe_away_the_event_waits_and_is_tried_again(
+    person: Person, stripe: Sandbox
+) -> None:
+    """The inbox answers 200 all the same; the job comes back a little later."""
+    (subscription,) = stripe.subscriptions_of(person.id)
+    stripe.delete(f"/v1/subscriptions/{subscription['id']}")
+    with stripe.fault(effect="error", status=503):
+        for event in stripe_events(person):
+            assert deliver(event).status_code == 200
+        run_jobs()
+
+    assert person.words() == ("successful", "active")
+    waiting = WebhookEvent.objects.filter(state="pending")
+    assert waiting.exists()
+    assert all("payment_gateway_unavailable" in event.last_error for event in waiting)
+    (job,) = settle_jobs()
+    assert job.scheduled_at is not None
+    assert job.scheduled_at > timezone.now()
+
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET scheduled_at = now()")
+    run_jobs()
+
+    assert person.words() == ("canceled", "canceled")
+
+
+def stripe_events(person: Person) -> list[dict[str, object]]:
+    """Make up the event for a cancellation, as the list is not to be had right now."""
+    customer = Customer.objects.get(user_id=person.id).stripe_customer_id
+    thing = {"id": "sub_1", "object": "subscription", "customer": customer}
+    return [
+        {
+            "id": "evt_made_up",
+            "type": "customer.subscription.deleted",
+            "created": 1_790_000_000,
+            "data": {"object": thing},
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("age", "last_error", "state"),
+    [
+        (PATIENCE, "payment_gateway_unavailable", "dead"),
+        (timedelta(minutes=5), "payment_gateway_unavailable", "handled"),
+        (timedelta(minutes=5), NO_END, "dead"),
+    ],
+    ids=["tried for long", "tried often, with others", "ended its worker each time"],
+)
+def test_after_too_many_tries_an_event_is_a_dead_letter(
+    person: Person, age: timedelta, last_error: str, state: str
+) -> None:
+    """It stops costing calls and staff see why; a burst in a short outage costs no event."""
+    (event,) = stripe_events(person)
+    deliver(event)
+    received_at = timezone.now() - age
+    WebhookEvent.objects.update(failures=MAX_TRIES, received_at=received_at, last_error=last_error)
+
+    run_jobs()
+
+    tried = WebhookEvent.objects.get()
+    assert (tried.state, tried.last_error) == (state, last_error if state == "dead" else "")
+
+
+def test_a_bug_is_noted_at_the_event_and_tried_again_later(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Staff read what it was, and nothing of it stays in the queue."""
+
+    def stumble(*args: object, **kwargs: object) -> None:
+        raise ZeroDivisionError
+
+    (event,) = stripe_events(person)
+    deliver(event)
+    with monkeypatch.context() as patch:
+        patch.setattr("webhooks.process.writer.refresh_customer", stumble)
+        run_jobs()
+
+    waiting = WebhookEvent.objects.get()
+    assert (waiting.state, waiting.last_error) == ("pending", "ZeroDivisionError")
+    (job,) = settle_jobs()
+    assert (job.status, job.scheduled_at is None) == ("todo", False)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sweeper_whose_worker_died_keeps_no_other_from_sweeping() -> None:
+    """It alone drops the jobs of dead workers, its own among them."""
+    sweep_inbox.configure().defer(timestamp=0)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing'")
+    sweep_inbox.configure().defer(timestamp=60)
+
+    run_jobs()
+
+    assert not ProcrastinateJob.objects.filter(status="doing").exists()
+
+
+def test_the_sweeper_picks_up_what_a_dead_worker_left(person: Person, stripe: Sandbox) -> None:
+    """A job whose worker is gone would hold its customer's lock for ever."""
+    (subscription,) = stripe.subscriptions_of(person.id)
+    stripe.delete(f"/v1/subscriptions/{subscription['id']}")
+    for event in stripe.new_events():
+        deliver(event)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing'")
+    WebhookEvent.objects.update(received_at=timezone.now() - timedelta(minutes=2))
+    run_jobs()
+    assert person.words() == ("successful", "active")
+
+    sweep_inbox(timestamp=0)
+    run_jobs()
+
+    assert person.words() == ("canceled", "canceled")
+    assert not WebhookEvent.objects.filter(state="pending").exists()

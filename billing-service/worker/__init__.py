@@ -1,0 +1,1 @@
+"""Runs the background jobs, and holds the commands of operators."""

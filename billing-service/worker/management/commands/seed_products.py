@@ -1,0 +1,31 @@
+"""`manage.py seed_products`: the two products on sale, with their amounts if Stripe answers."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from errors import BillingError
+from subscriptions.catalogue import products
+from subscriptions.models import SubscriptionProduct
+
+
+class Command(BaseCommand):
+    """Safe to repeat."""
+
+    help = "Create basic_subscription and pro_subscription from the price-id variables."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Seed, then mirror what Stripe says."""
+        for product in products.seed():
+            self.stdout.write(f"{product.name}: {product.price_reference}, {self._mirror(product)}")
+
+    def _mirror(self, product: SubscriptionProduct) -> str:
+        try:
+            is_sold_at_stripe = products.mirror_price(product)
+        except BillingError as refusal:
+            return f"amount not known yet ({refusal.code})"
+        if not is_sold_at_stripe:
+            return "not on sale: Stripe does not know the price or has it switched off"
+        if not product.on_sale:
+            return "taken off sale; the admin puts it on sale again"
+        return f"{product.unit_amount} {product.currency} per {product.interval}"

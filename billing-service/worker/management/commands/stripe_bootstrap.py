@@ -1,0 +1,58 @@
+"""`manage.py stripe_bootstrap`: what this service needs at Stripe, made once."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from errors import BillingError
+from subscriptions.catalogue.bootstrap import ensure_prices, ensure_webhook_endpoint
+from webhooks.event_types import HANDLED
+
+
+class Command(BaseCommand):
+    """Safe to repeat; what is there already is found by lookup key and address."""
+
+    help = "Create products, prices and the webhook endpoint; print the lines for .env."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Describe the options."""
+        parser.add_argument("--currency", default="usd")
+        parser.add_argument("--basic-amount", type=int, default=1000, help="in the smallest unit")
+        parser.add_argument("--pro-amount", type=int, default=2500, help="in the smallest unit")
+        parser.add_argument("--interval", default="month", choices=["day", "week", "month", "year"])
+        parser.add_argument(
+            "--webhook-url",
+            default=f"{settings.BILLING.public_url}/api/stripe-webhook/",
+            help="where Stripe shall deliver; an empty value makes no endpoint",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Make what is missing."""
+        try:
+            self._prices(options)
+            if options["webhook_url"]:
+                self._webhook(options["webhook_url"])
+        except BillingError as refusal:
+            raise CommandError(refusal.detail) from refusal
+
+    def _prices(self, options: dict[str, Any]) -> None:
+        basic, pro = ensure_prices(
+            basic_amount=options["basic_amount"],
+            pro_amount=options["pro_amount"],
+            currency=options["currency"],
+            interval=options["interval"],
+        )
+        self.stdout.write(f"STRIPE_BASIC_PRODUCT_PRICE_ID={basic}")
+        self.stdout.write(f"STRIPE_PRO_PRODUCT_PRICE_ID={pro}")
+
+    def _webhook(self, url: str) -> None:
+        endpoint, secret = ensure_webhook_endpoint(url, enabled_events=sorted(HANDLED))
+        if secret:
+            self.stdout.write(f"STRIPE_WEBHOOK_SECRET={secret}")
+        else:
+            self.stderr.write(
+                f"The endpoint {endpoint} exists already and is enabled for the events we handle; "
+                "Stripe tells its secret in the dashboard."
+            )

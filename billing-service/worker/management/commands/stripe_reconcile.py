@@ -1,0 +1,78 @@
+"""`manage.py stripe_reconcile`: tells, or repairs, where we and Stripe disagree."""
+
+import json
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from errors import BillingError
+from subscriptions.models import ReconcileRun
+from subscriptions.sync.reconcile import run, unfinished_run
+from webhooks.awaited import is_awaited
+
+_DRIFT = 2
+
+
+class Command(BaseCommand):
+    """Exit code 0: nothing differs, or nothing any more; 2: something still does."""
+
+    help = "Compare every customer, payment method and subscription with Stripe."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Describe the options."""
+        mode = parser.add_mutually_exclusive_group()
+        mode.add_argument("--dry-run", action="store_true", help="only tell (the default)")
+        mode.add_argument("--fix", action="store_true", help="write what Stripe says")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+        parser.add_argument("--resume", action="store_true", help="carry on your run broken off")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run, show progress on standard error, report on standard output."""
+        record = _begin(fix=options["fix"], resume=options["resume"])
+        try:
+            for progress in run(record, is_awaited=is_awaited):
+                self.stderr.write(
+                    f"{progress.customers_compared} customers compared, "
+                    f"{progress.differences} differences"
+                )
+        except BillingError as refusal:
+            raise CommandError(f"{refusal.detail} Carry on with --resume.") from refusal
+        self._report(record, as_json=options["json"])
+        if record.left:
+            sys.exit(_DRIFT)
+
+    def _report(self, record: ReconcileRun, *, as_json: bool) -> None:
+        if as_json:
+            report = {
+                "customers_compared": record.customers_compared,
+                "fixed": record.fix,
+                "drift": record.drift,
+            }
+            self.stdout.write(json.dumps(report))
+            return
+        for each in record.drift:
+            self.stdout.write(
+                f"{each['stripe_customer_id']} {each['object_id']}: {each['what']}"
+                f" (here {each['ours'] or '—'}, at Stripe {each['stripes'] or '—'})"
+                + (", repaired" if each["repaired"] else "")
+            )
+        ending = f", {len(record.drift) - record.left} repaired" if record.fix else ""
+        self.stdout.write(
+            f"{record.customers_compared} customers compared, {len(record.drift)} "
+            f"differences found{ending}."
+        )
+
+
+def _begin(*, fix: bool, resume: bool) -> ReconcileRun:
+    record = unfinished_run(nightly=False) if resume else None
+    if record is None:
+        return ReconcileRun(fix=fix)
+    if record.fix != fix:
+        begun_with = "--fix" if record.fix else "--dry-run"
+        raise CommandError(
+            f"The run broken off was begun with {begun_with}: carry it on with that, "
+            "or begin a new one without --resume."
+        )
+    return record
