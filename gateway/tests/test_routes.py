@@ -24,6 +24,7 @@ PUBLIC = [
     ("POST", "/api/token/password", "auth"),
     ("GET", "/api/token/me", "auth"),
     ("GET", "/api/token/docs", "auth"),
+    ("GET", "/api/token/docs/assets/docs.css", "auth"),
     ("GET", "/api/token/openapi.json", "auth"),
     ("GET", "/.well-known/jwks.json", "auth"),
     ("GET", "/.well-known/oauth-authorization-server", "auth"),
@@ -316,15 +317,23 @@ def test_a_slow_sender_is_cut_off_and_nobody_waits_for_it(
     assert ends == {b"HTTP/1.1 400"}
 
 
-def test_pages_are_compressed(public: Gateway) -> None:
+@pytest.mark.parametrize(
+    ("path", "service"),
+    [
+        ("/static/admin/css/base.css", "billing"),
+        ("/api/token/docs/assets/swagger-ui-bundle.js", "auth"),
+        ("/api/token/openapi.json", "auth"),
+    ],
+)
+def test_pages_are_compressed(public: Gateway, path: str, service: str) -> None:
     """Swagger's script is a megabyte and a half; it travels compressed."""
     answer = public.get(
-        "/static/swagger-ui-bundle.js",
+        path,
         headers={"Accept-Encoding": "gzip", "X-Padding": "x" * 4_000},
     )
 
     assert answer.headers["Content-Encoding"] == "gzip"
-    assert json.loads(answer.text)["service"] == "billing"
+    assert json.loads(answer.text)["service"] == service
 
 
 def _until_200(gateway: Gateway) -> int:

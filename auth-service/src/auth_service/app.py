@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
+from auth_service import __version__
 from auth_service.clock import Clock, utc_now
 from auth_service.database import STATEMENT_POOL_SIZE, open_engine, open_statements
 from auth_service.housekeeping import Housekeeping
@@ -27,6 +28,7 @@ from auth_service.routes import (
     jwks,
     metadata,
     metrics,
+    openapi,
     token,
     users,
 )
@@ -62,8 +64,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     app = FastAPI(
         title=f"{settings.app_name}: tokens",
         description=_DESCRIPTION,
-        version="1.0.0",
-        openapi_url=docs_page.OPENAPI_URL,
+        version=__version__,
+        openapi_url=openapi.OPENAPI_URL,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -76,7 +78,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     error_handlers.install(app)
     for module in (token, jwks, account, internal, users, metadata, health, metrics):
         app.include_router(module.router)
-    docs_page.install(app)
+    openapi.install(app)
+    docs_page.install(app, heading=settings.app_name)
     return app
 
 

@@ -2,6 +2,7 @@
 
 import click
 
+from auth_service import __version__
 from auth_service.commands.doctor import doctor
 from auth_service.commands.keys import keys
 from auth_service.commands.migrate import migrate
@@ -10,6 +11,7 @@ from auth_service.commands.users import users
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="auth-service", message="%(prog)s %(version)s")
 def main() -> None:
     """Issue tokens and keep users, passwords and signing keys."""
 

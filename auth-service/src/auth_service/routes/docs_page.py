@@ -1,84 +1,68 @@
-"""`/api/token/docs`: Swagger UI from an installed package, so nothing leaves the machine."""
+"""`/api/token/docs`: Swagger UI, from files that all services' API pages share."""
 
+import html
 import json
-import re
-from typing import Any
+from pathlib import Path
+from string import Template
 
 from fastapi import APIRouter, FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.openapi.utils import get_openapi
-from starlette.responses import HTMLResponse
+from starlette.datastructures import QueryParams
+from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from auth_service import __version__
+from auth_service.routes.openapi import OPENAPI_URL
 
 DOCS_URL = "/api/token/docs"
-OPENAPI_URL = "/api/token/openapi.json"
-INTERNAL_OPENAPI_URL = "/internal/openapi.json"
-_REFERENCE = re.compile(r"#/components/schemas/([^\"]+)")
-_PUBLIC_PREFIXES = ("/api/token/", "/.well-known/")
-_ASSETS_URL = f"{DOCS_URL}/assets"
+ASSETS_URL = f"{DOCS_URL}/assets"
+# Every script and style is a file of ours; Swagger UI's style sheet has its icons as data URLs.
+_CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
 
 
-def install(app: FastAPI) -> None:
-    """Serve the page, its assets and a document that tells what the service really answers."""
+def install(app: FastAPI, *, heading: str) -> None:
+    """Add the page, under its heading, and its assets to an application."""
     router = APIRouter(include_in_schema=False)
+    page = Template(Path(__file__).with_suffix(".html").read_text()).substitute(
+        title=html.escape(app.title),
+        heading=html.escape(heading),
+        assets=ASSETS_URL,
+        version=__version__,
+        schema_url=OPENAPI_URL,
+        schemas=html.escape(json.dumps([{"name": "Tokens", "url": OPENAPI_URL}])),
+    )
 
     @router.get(DOCS_URL)
     async def docs() -> HTMLResponse:
-        return get_swagger_ui_html(
-            openapi_url=OPENAPI_URL,
-            title=app.title,
-            swagger_js_url=f"{_ASSETS_URL}/swagger-ui-bundle.js",
-            swagger_css_url=f"{_ASSETS_URL}/swagger-ui.css",
-            swagger_favicon_url=f"{_ASSETS_URL}/favicon-32x32.png",
-            swagger_ui_parameters={"persistAuthorization": True, "displayRequestDuration": True},
-        )
+        headers = {"Content-Security-Policy": _CONTENT_SECURITY_POLICY, "Cache-Control": "no-cache"}
+        return HTMLResponse(page, headers=headers)
 
     app.include_router(router)
-    assets = StaticFiles(packages=[("fastapi_swagger", "resources")])
-    app.mount(_ASSETS_URL, assets, name="swagger-assets")
-
-    @app.get(INTERNAL_OPENAPI_URL, include_in_schema=False)
-    async def internal_openapi() -> dict[str, Any]:
-        return _document(app, is_public=False)
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            app.openapi_schema = _document(app, is_public=True)
-        return app.openapi_schema
-
-    app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it
+    packages: list[str | tuple[str, str]] = [
+        ("fastapi_swagger", "resources"),
+        ("auth_service", "docs_assets"),
+    ]
+    app.mount(ASSETS_URL, _Assets(packages=packages), name="docs-assets")
 
 
-def _document(app: FastAPI, *, is_public: bool) -> dict[str, Any]:
-    document = get_openapi(
-        title=app.title, version=app.version, description=app.description, routes=app.routes
-    )
-    document["paths"] = {
-        path: _without_422(operations)
-        for path, operations in document["paths"].items()
-        if path.startswith(_PUBLIC_PREFIXES) == is_public
-    }
-    components = document["components"]
-    components["schemas"] = _used(components["schemas"], by=document["paths"])
-    schemes = {**components["securitySchemes"], "basicAuth": {"type": "http", "scheme": "basic"}}
-    components["securitySchemes"] = {
-        name: scheme for name, scheme in schemes.items() if (name == "jwtAuth") == is_public
-    }
-    return document
+class _Assets(StaticFiles):
+    """Files that browsers keep for a year under `?v=` and this version, and else ask for again."""
 
-
-def _without_422(operations: dict[str, Any]) -> dict[str, Any]:
-    # FastAPI announces a 422 for every body; ours is a 400 in our own shape.
-    for operation in operations.values():
-        operation["responses"].pop("422", None)
-    return operations
-
-
-def _used(schemas: dict[str, Any], *, by: dict[str, Any]) -> dict[str, Any]:
-    used: dict[str, Any] = {}
-    wanted = set(_REFERENCE.findall(json.dumps(by)))
-    while wanted:
-        name = wanted.pop()
-        used[name] = schemas[name]
-        wanted |= set(_REFERENCE.findall(json.dumps(schemas[name]))) - used.keys()
-    return dict(sorted(used.items()))
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        is_versioned = QueryParams(scope["query_string"]).get("v") == __version__
+        response.headers["Cache-Control"] = (
+            "public, max-age=31536000, immutable" if is_versioned else "no-cache"
+        )
+        return response
