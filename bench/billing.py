@@ -32,7 +32,7 @@ from bench.subscribers import Subscriber, cost_ratios, subscribe_users
 CLIENTS = 8
 OUR_WEBHOOKS = "/api/stripe-webhook/"
 EVENTS_EACH = 10
-SETTLED_CUSTOMERS = 40
+PROCESSED_CUSTOMERS = 40
 
 _WAITING = """
 SELECT count(*) FILTER (WHERE state = 'pending'), count(*) FILTER (WHERE state = 'dead')
@@ -75,7 +75,7 @@ def measure(*, pace: Pace, report: Report) -> Findings:
 
     Args:
         pace: Rounds and their length; a quick one has a tenth of the customers.
-        report: Told how far it is.
+        report: Receives sentences on the progress.
     """
     users = 60 if pace.quick else 500
     report("starting sandbox, auth-service and billing-service")
@@ -123,7 +123,7 @@ def _against_peers(
     ):
         found = _status(system.billing, subscribers, enqueueing, pace=pace, report=report)
         found |= _ingest(system.billing, templates, enqueueing, working, pace=pace, report=report)
-        found |= _settled(system, templates, working, pace=pace, report=report)
+        found |= _processed(system, templates, working, pace=pace, report=report)
     return found
 
 
@@ -208,7 +208,7 @@ def _ingest(
     }
 
 
-def _settled(
+def _processed(
     system: System,
     templates: Sequence[EventTemplate],
     working: Contender,
@@ -216,28 +216,28 @@ def _settled(
     pace: Pace,
     report: Report,
 ) -> dict[str, Ratio]:
-    """Deliver ten events for each of some customers and wait until all of them are settled."""
-    some = templates[:SETTLED_CUSTOMERS]
+    """Deliver ten events for each of some customers and wait until all of them are processed."""
+    some = templates[:PROCESSED_CUSTOMERS]
     _empty_inbox(system)
     with billing_worker(system.folder, system.environment) as worker:
         samples = interleave(
-            "delivery to settled",
+            "delivery to processed",
             {
-                "ours": _settling(system, worker, some),
+                "ours": _processing(system, worker, some),
                 "default": working.turn(lambda: delivering(WEBHOOK_PATH, round_robin(some))),
             },
             pace=pace,
             report=report,
         )
-    return {"settled": compare(samples["ours"], samples["default"], rate)}
+    return {"processed": compare(samples["ours"], samples["default"], rate)}
 
 
-def _settling(system: System, worker: int, templates: Sequence[EventTemplate]) -> Turn:
+def _processing(system: System, worker: int, templates: Sequence[EventTemplate]) -> Turn:
     def turn(_seconds: float) -> Sample:
         processes = (*system.billing.processes, worker)
         before, started = cpu_seconds(processes), time.perf_counter()
         count = deliver_burst(system.billing, templates)
-        wait_until_settled(system)
+        wait_until_processed(system)
         elapsed = time.perf_counter() - started
         each = elapsed / count
         cpu_each = (cpu_seconds(processes) - before) / count
@@ -254,11 +254,11 @@ def deliver_burst(billing: Contender, templates: Sequence[EventTemplate]) -> int
     return len(seen.latencies)
 
 
-def wait_until_settled(system: System) -> None:
+def wait_until_processed(system: System) -> None:
     """Return when no stored event is waiting.
 
     Raises:
-        BenchError: Some still wait after five minutes, or ended as dead letters.
+        BenchError: Some still wait after five minutes, or failed for good.
     """
     with system.database.connect("billing") as connection:
         for _ in range(10_000):
@@ -286,8 +286,8 @@ def _burst(
     system.meter.forget()
     with billing_worker(system.folder, system.environment):
         deliver_burst(system.billing, templates)
-        wait_until_settled(system)
+        wait_until_processed(system)
     fetches = sum(call.request_line.startswith("GET") for call in system.meter.calls)
     each = fetches / len(templates)
-    report(f"settled with {fetches} fetches")
+    report(f"processed with {fetches} fetches")
     return {"fetches": Ratio(each, each, each)}

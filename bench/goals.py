@@ -58,7 +58,7 @@ GOALS = (
     Goal("ingest-cpu", "billing", "webhook ingest, CPU per request", _ENQUEUE, "≤", 0.45),
     Goal("ingest-p99", "billing", "webhook ingest, p99", _ENQUEUE, "≤", 1.0),
     Goal("ingest-default", "billing", "webhook ingest, requests a second", _DEFAULT, "≥", 15),
-    Goal("settled", "billing", "events a second, delivery to settled", _DEFAULT, "≥", 5),
+    Goal("processed", "billing", "events a second, delivery to processed", _DEFAULT, "≥", 5),
     Goal(
         *("status-lookup", "billing", "status, requests a second"),
         *("DRF + simplejwt with look-up", "≥", 1.8),

@@ -41,7 +41,7 @@ def measure(*, pace: Pace, report: Report) -> Findings:
 
     Args:
         pace: Rounds and their length; a quick one stores a fraction.
-        report: Told how far it is.
+        report: Receives sentences on the progress.
     """
     large = QUICK if pace.quick else LARGE
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary, ExitStack() as stack:
@@ -145,7 +145,7 @@ def _shares(requests: Sequence[bytes]) -> list[Script]:
 
 
 def made_up_event() -> EventTemplate:
-    """Return an event about as large as Stripe's, for a customer nobody knows."""
+    """Return an event about as large as Stripe's, for an unknown customer."""
     subscription = {
         "id": "sub_bench",
         "object": "subscription",

@@ -17,7 +17,7 @@ def plans_of(database: Postgres, name: str, work: Callable[[], None]) -> list[st
     """Log the statements that some work causes and return each one's plan.
 
     Args:
-        database: The server; nobody else may be using it.
+        database: The server, with no other user.
         name: The database the work uses.
         work: For example one request.
     """

@@ -16,7 +16,7 @@ class BenchError(Exception):
 
 
 def free_port() -> int:
-    """Return a TCP port on the loopback address that nobody listens on."""
+    """Return a TCP port on the loopback address that is free."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

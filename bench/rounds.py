@@ -33,7 +33,7 @@ class Sample:
 
 
 Turn = Callable[[float], Sample]
-"""Works for about as many seconds as it is told and says what that cost."""
+"""Works for about as many seconds as it is given and reports what that cost."""
 
 Figure = Callable[[Sample], float]
 Report = Callable[[str], None]
@@ -89,7 +89,7 @@ def interleave(
         what: What is measured, for the progress line.
         sides: Turns by the name of their side.
         pace: Rounds and their length.
-        report: Told once a round.
+        report: Receives a sentence per round.
     """
     for turn in sides.values():
         turn(pace.warm_up_seconds)

@@ -38,7 +38,7 @@ def stripe_meter(*, port: int, upstream_port: int) -> Iterator[StripeMeter]:
     """Relay a port of the loopback address to the sandbox's, in a thread of its own.
 
     Args:
-        port: Where billing-service is told Stripe is.
+        port: The port that billing-service uses as Stripe.
         upstream_port: Where the sandbox listens.
     """
     meter = StripeMeter()

@@ -45,7 +45,7 @@ def subscribe_users(
         environment: Where the services listen.
         meter: Sees the calls at Stripe.
         count: How many users, from `user0` on.
-        report: Told now and then.
+        report: Receives sentences on the progress.
     """
     subscribers, costs = [], []
     auth = KeptConnection(environment.auth_port)
@@ -67,10 +67,10 @@ def _subscribe(
     billing: KeptConnection, meter: StripeMeter, *, token: str
 ) -> tuple[Subscriber, Cost]:
     headers = {"Authorization": f"JWT {token}", "Idempotency-Key": str(uuid.uuid4())}
-    wish = {"subscription_product": "basic_subscription", "payment_method": "pm_card_visa"}
+    body = {"subscription_product": "basic_subscription", "payment_method": "pm_card_visa"}
     meter.forget()
     started = time.perf_counter()
-    status: dict[str, Any] = billing.post(_SUBSCRIBE, wish, headers=headers)
+    status: dict[str, Any] = billing.post(_SUBSCRIBE, body, headers=headers)
     elapsed = time.perf_counter() - started
     calls = list(meter.calls)
     started = time.perf_counter()

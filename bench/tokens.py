@@ -69,7 +69,7 @@ def measure(*, pace: Pace, report: Report) -> Findings:
 
     Args:
         pace: Rounds and their length.
-        report: Told how far it is.
+        report: Receives sentences on the progress.
     """
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as temporary,

@@ -37,7 +37,7 @@ def test_a_kept_run_comes_back_as_it_went(tmp_path: Path) -> None:
 
 
 def test_the_chart_has_a_mark_for_every_figure() -> None:
-    """The drawing is well-formed and misses are told apart by colour."""
+    """The drawing is well-formed and misses differ in colour."""
     root = ElementTree.fromstring(chart(RESULTS))  # noqa: S314 # our own drawing
     circles = [node for node in root.iter() if node.tag.endswith("circle")]
 
