@@ -8,6 +8,15 @@ from urllib.parse import unquote
 
 from dev.config.settings import ROOT
 
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
+SOURCES = (
+    "auth-service/src/auth_service",
+    "billing-service",
+    "stripe-sandbox/src/stripe_sandbox",
+    "dev",
+    "bench",
+)
+
 
 @cache
 def pages() -> list[Path]:
@@ -70,3 +79,39 @@ def test_a_link_to_a_missing_page_or_section_is_noticed(tmp_path: Path) -> None:
     )
 
     assert broken(page) == ["gone.md", "#two"]
+
+
+def drawn_packages() -> set[str]:
+    """The folders in the tree of `docs/architecture.md`, with their whole paths."""
+    layout = re.search(
+        r"^## The layout$.*?^```$\n(.*?)^```$", ARCHITECTURE, re.MULTILINE | re.DOTALL
+    )
+    assert layout
+    found: set[str] = set()
+    above: list[str] = []
+    for line in layout[1].splitlines():
+        if match := re.match(r"([│ ]*)(?:[├└]── )?([\w./-]+)", line):
+            depth = (len(line) - len(line.lstrip("│├└─ "))) // 4
+            above = [*above[:depth], match[2].rstrip("/")]
+            if match[2].endswith("/"):
+                found.add("/".join(above))
+    return found
+
+
+def packages() -> set[str]:
+    """Our packages; tests, and the folders that only Django or Alembic looks into, left out."""
+    modules = (page.parent for source in SOURCES for page in (ROOT / source).rglob("__init__.py"))
+    left_out = {"tests", "migrations", "commands", ".venv"}
+    return {
+        str(package.relative_to(ROOT))
+        for package in modules
+        if left_out.isdisjoint(package.relative_to(ROOT).parts)
+    }
+
+
+def test_the_drawn_layout_has_every_package_and_no_other() -> None:
+    """A newcomer who looks for a package of the tree finds it, and the other way round."""
+    drawn = drawn_packages()
+
+    assert packages() - drawn == set()
+    assert {path for path in drawn if not (ROOT / path).is_dir()} == set()
