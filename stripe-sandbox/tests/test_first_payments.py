@@ -23,6 +23,26 @@ def test_three_d_secure_that_is_never_completed_expires(scene: Scene) -> None:
     assert intent_of(expired).status == "canceled"
 
 
+def test_voiding_the_first_invoice_ends_an_incomplete_subscription(scene: Scene) -> None:
+    """It can never be paid any more; the intent's last error can still be read."""
+    subscription = scene.subscription(scene.customer("pm_card_chargeCustomerFail"))
+
+    scene.v1.invoices.void_invoice(subscription.latest_invoice.id)
+
+    ended = scene.seen(subscription)
+    assert (ended.status, ended.latest_invoice.status) == ("incomplete_expired", "void")
+    assert intent_of(ended).status == "canceled"
+    assert intent_of(ended).last_payment_error.code == "card_declined"
+
+
+def test_the_subscriptions_of_an_unknown_customer_are_refused(scene: Scene) -> None:
+    """An empty list would read as "this customer has none"."""
+    with pytest.raises(stripe.InvalidRequestError, match="No such customer") as refusal:
+        scene.v1.subscriptions.list({"customer": "cus_unknown"})
+
+    assert (refusal.value.code, refusal.value.param) == ("resource_missing", "customer")
+
+
 def test_three_d_secure_completed_on_the_page_activates(scene: Scene) -> None:
     """Completing the challenge pays the invoice and activates the subscription."""
     subscription = scene.subscription(scene.customer("pm_card_authenticationRequiredOnSetup"))

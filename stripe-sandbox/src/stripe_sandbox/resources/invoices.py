@@ -16,6 +16,7 @@ from stripe_sandbox.rules import (
     payments,
     renewals,
     subscription_creation,
+    subscriptions,
 )
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
@@ -251,6 +252,10 @@ def void(call: Call) -> Json:
             code="status_transition_invalid",
         )
     renewals.forget_update_of(call.work, invoices.void(call.work, invoice))
+    subscription = call.work.find(invoices.subscription_of(invoice) or "")
+    if subscription and subscription["status"] == "incomplete":
+        # Without its first invoice it can never be paid.
+        subscriptions.expire(call.work, subscription)
     return invoice
 
 

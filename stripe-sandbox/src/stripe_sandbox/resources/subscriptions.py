@@ -251,6 +251,9 @@ def list_subscriptions(call: Call) -> Json:
     where = {name: params.get(name) for name in ("customer", "collection_method", "test_clock")}
     if not params.get("customer") and not params.get("test_clock"):
         where["test_clock"] = NOTHING
+    if params.get("customer") and call.work.find(params["customer"]) is None:
+        # A deleted customer still has its list.
+        call.work.referenced("customer", params["customer"], param="customer")
     where["_prices"] = params.get("price") or params.get("plan")
     status = params.get("status")
     if status is None:
