@@ -3,7 +3,7 @@
 from django.http import HttpRequest
 
 
-def client_address(request: HttpRequest) -> str:
+def client_ip(request: HttpRequest) -> str:
     """Return the caller's address as the gateway saw it.
 
     The gateway drops what clients send as X-Forwarded-For and appends the peer's address, so

@@ -59,7 +59,7 @@ class Actor:
     """Who acts, for auth-service's audit log."""
 
     user_id: UUID
-    source: str
+    client_ip: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +86,13 @@ class AuthClient:
         self._service_token = ""
         self._renew_at = float("-inf")
 
-    def obtain(self, username: str, password: str, *, source: str) -> str:
+    def obtain(self, username: str, password: str, *, client_ip: str) -> str:
         """Log a user in and return the access token, unverified.
 
         Args:
             username: As typed.
             password: As typed.
-            source: The browser's address, which auth-service throttles by.
+            client_ip: Of the browser; auth-service limits attempts by it.
 
         Raises:
             WrongCredentials: Refused; no more is known.
@@ -103,7 +103,7 @@ class AuthClient:
             "POST",
             "/api/token/obtain",
             body={"username": username, "password": password},
-            headers={"X-Forwarded-For": source},
+            headers={"X-Forwarded-For": client_ip},
         )
         if answer.status == HTTPStatus.UNAUTHORIZED:
             raise WrongCredentials("Unknown user or wrong password.")
@@ -296,4 +296,4 @@ def _document(answer: Answer) -> dict[str, Any]:
 def _actor_headers(actor: Actor | None) -> dict[str, str]:
     if actor is None:
         return {}
-    return {"X-Actor-Id": str(actor.user_id), "X-Actor-Source": actor.source}
+    return {"X-Actor-Id": str(actor.user_id), "X-Actor-Source": actor.client_ip}

@@ -6,7 +6,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 
 from identity.bearer import verify
-from identity.client_ip import client_address
+from identity.client_ip import client_ip
 from users.auth_client import WrongCredentials, auth_client
 from users.mirror import apply_user
 from users.models import User
@@ -30,7 +30,7 @@ class AuthServiceBackend(ModelBackend):
         if request is None or not username or not password:
             return None
         try:
-            access_token = auth_client().obtain(username, password, source=client_address(request))
+            access_token = auth_client().obtain(username, password, client_ip=client_ip(request))
         except WrongCredentials:
             return None
         claims = verify(access_token)

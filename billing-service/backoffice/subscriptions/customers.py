@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 
 from backoffice.subscriptions.stripe_objects import Mirrored, stripe_link, timeline_link
-from subscriptions.managing.user_deletion import delete_customer
+from subscriptions.managing.customer_deletion import delete_customer
 from subscriptions.models import Customer
 from subscriptions.sync.writer import refresh_customer
 

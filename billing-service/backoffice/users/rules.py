@@ -3,7 +3,7 @@
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
-from identity.client_ip import client_address
+from identity.client_ip import client_ip
 from users.auth_client import Actor
 from users.feed import feed_is_stale
 from users.models import User
@@ -20,7 +20,7 @@ def staff(request: HttpRequest) -> User:
 
 def actor(request: HttpRequest) -> Actor:
     """Name the member of staff for auth-service's audit log."""
-    return Actor(staff(request).id, client_address(request))
+    return Actor(staff(request).id, client_ip(request))
 
 
 def is_read_only(request: HttpRequest) -> bool:

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 
 from errors import ValidationFailed
 from identity.bearer import VerifiedUser
-from identity.client_ip import client_address
+from identity.client_ip import client_ip
 
 _LONGEST_KEY = 255
 
@@ -22,7 +22,7 @@ def user_id_of(request: Request) -> UUID:
 def source_of(request: Request) -> str | None:
     """Return the address the gateway saw the caller at, if it is one."""
     try:
-        return str(ipaddress.ip_address(client_address(request._request)))  # noqa: SLF001 - DRF's only way to Django's request
+        return str(ipaddress.ip_address(client_ip(request._request)))  # noqa: SLF001 - DRF's only way to Django's request
     except ValueError:
         return None
 

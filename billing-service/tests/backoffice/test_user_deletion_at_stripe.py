@@ -1,4 +1,4 @@
-"""What is settled at Stripe before a user is deleted."""
+"""What a deletion does at Stripe and to our rows about cards and subscriptions."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -7,8 +7,8 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from backoffice.user_deletion import finish_deletion
 from subscriptions.errors import AttemptInProgress, PaymentGatewayUnavailable
-from subscriptions.managing.user_deletion import cancel_everything_for
 from subscriptions.models import (
     CardFailure,
     Customer,
@@ -17,53 +17,66 @@ from subscriptions.models import (
     Subscription,
 )
 from subscriptions.sync.writer import lock_customer
+from tests.auth_stand_in import AuthStandIn
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import DECLINED, Person, card
 from users.mirror import mirror_user
 from users.models import User
 
 
-def test_a_leaver_is_billed_no_more(person: Person, stripe: Sandbox) -> None:
-    """The subscription ends, the customer is forgotten; doing it twice is harmless."""
+@pytest.fixture
+def person(person: Person, auth_service: AuthStandIn) -> Person:
+    """One whose account auth-service knows."""
+    user_id = auth_service.add_user("alice")
+    return Person(person.stripe, user_id=user_id)
+
+
+def _delete(person: Person) -> None:
+    mirror_user(person.id)
+    finish_deletion(person.id)
+
+
+def test_a_deleted_user_is_not_billed_any_more(person: Person, stripe: Sandbox) -> None:
+    """The subscription ends and Stripe forgets the person; doing it twice is harmless."""
     assert person.subscribe().status_code == 200
 
-    cancel_everything_for(person.id)
-    cancel_everything_for(person.id)
+    _delete(person)
+    _delete(person)
 
     assert stripe.customers_of(person.id) == []
-    assert person.words() == ("canceled", "canceled")
+    assert Subscription.objects.get().stripe_status == "canceled"
     assert Customer.objects.get().deleted_at is not None
 
 
-def test_with_stripe_away_the_leaver_stays_for_now(person: Person, stripe: Sandbox) -> None:
+def test_with_stripe_away_nothing_is_assumed(person: Person, stripe: Sandbox) -> None:
     """Nothing is assumed to be cancelled that Stripe has not confirmed."""
     assert person.subscribe().status_code == 200
 
     with stripe.fault(effect="error", status=500), pytest.raises(PaymentGatewayUnavailable):
-        cancel_everything_for(person.id)
+        _delete(person)
 
-    assert person.words() == ("successful", "active")
+    assert Subscription.objects.get().stripe_status == "active"
     assert Customer.objects.get().deleted_at is None
 
 
-def test_a_try_under_way_is_waited_for(person: Person) -> None:
-    """Otherwise it would start billing somebody who is gone."""
+def test_an_attempt_in_progress_is_waited_for(person: Person) -> None:
+    """Otherwise it would start to bill a deleted user."""
     assert person.subscribe().status_code == 200
     SubscribeAttempt.objects.update(
         state="open", leased_until=timezone.now() + timedelta(seconds=20)
     )
 
     with pytest.raises(AttemptInProgress):
-        cancel_everything_for(person.id)
+        _delete(person)
 
 
-def test_a_leaver_is_forgotten(person: Person) -> None:
-    """What says where they were and which cards they hold is gone; what was billed stays."""
+def test_personal_data_of_a_deleted_user_is_removed(person: Person) -> None:
+    """IP addresses and card details are removed; what was billed stays."""
     person.subscribe(DECLINED, **{"X-Forwarded-For": "203.0.113.9"})
     person.subscribe(**{"X-Forwarded-For": "203.0.113.9"})
     assert SubscribeAttempt.objects.exclude(source=None).count() == 2
 
-    cancel_everything_for(person.id)
+    _delete(person)
 
     assert not SubscribeAttempt.objects.exclude(source=None).exists()
     assert not CardFailure.objects.exists()
@@ -72,33 +85,33 @@ def test_a_leaver_is_forgotten(person: Person) -> None:
     assert Subscription.objects.get().stripe_status == "canceled"
 
 
-def test_a_try_that_begins_at_that_moment_is_seen(person: Person) -> None:
-    """It holds the customer's row and is not committed yet; the goodbye waits for it to be."""
+def test_an_attempt_that_begins_at_that_moment_is_seen(person: Person) -> None:
+    """It holds the customer's row and is not committed yet; the deletion waits for the commit."""
     assert person.subscribe(DECLINED).status_code == 400
-    goodbye = ThreadPoolExecutor()
+    pool = ThreadPoolExecutor()
     with transaction.atomic():
         lock_customer(person.id)
         SubscribeAttempt.objects.update(
             state="open", leased_until=timezone.now() + timedelta(seconds=20)
         )
-        left = goodbye.submit(_leave, person)
+        deletion = pool.submit(_delete_in_thread, person)
         with pytest.raises(TimeoutError):
-            left.result(timeout=0.5)
+            deletion.result(timeout=0.5)
 
     with pytest.raises(AttemptInProgress):
-        left.result()
-    goodbye.shutdown()
+        deletion.result()
+    pool.shutdown()
 
 
-def _leave(person: Person) -> None:
+def _delete_in_thread(person: Person) -> None:
     try:
-        cancel_everything_for(person.id)
+        _delete(person)
     finally:
         connection.close()
 
 
 @pytest.mark.parametrize("path", ["subscribe", "setup-intent"])
-def test_nothing_new_begins_for_a_leaver(person: Person, stripe: Sandbox, path: str) -> None:
+def test_nothing_begins_for_a_deactivated_user(person: Person, stripe: Sandbox, path: str) -> None:
     """Their token may be good for a second more; what it began would be billed for ever."""
     mirror_user(person.id)
     User.objects.update(is_active=False)
@@ -110,8 +123,8 @@ def test_nothing_new_begins_for_a_leaver(person: Person, stripe: Sandbox, path: 
     assert not SubscribeAttempt.objects.exists()
 
 
-def test_whoever_never_subscribed_can_go_at_once(person: Person) -> None:
-    """There is nothing to settle, and nothing is left to say that they were here."""
-    cancel_everything_for(person.id)
+def test_a_user_who_never_subscribed_is_deleted_at_once(person: Person) -> None:
+    """There is nothing to end at Stripe, and no customer row is left behind."""
+    _delete(person)
 
     assert not Customer.objects.exists()

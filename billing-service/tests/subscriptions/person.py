@@ -29,8 +29,8 @@ def card(number: str = VISA, **changes: Any) -> dict[str, Any]:
 class Person:
     """Calls the API with a token of their own."""
 
-    def __init__(self, stripe: Sandbox) -> None:
-        self.id = uuid.uuid4()
+    def __init__(self, stripe: Sandbox, *, user_id: uuid.UUID | None = None) -> None:
+        self.id = user_id or uuid.uuid4()
         self.stripe = stripe
         self.client = Client()
         self.headers = {"Authorization": f"JWT {signing_key().access_token(self.id)}"}
