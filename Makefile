@@ -44,8 +44,16 @@ logs: dev/.venv/.ready ## Show the logs and follow them; ARGS="auth-service -n 1
 	@exec $(LAUNCH) logs $(ARGS)
 
 .PHONY: clean
-clean: dev/.venv/.ready ## Stop it and remove its databases, logs and secrets
-	@exec $(LAUNCH) clean
+clean: dev/.venv/.ready ## Stop it and remove its databases, logs and secrets; ARGS=--yes does not ask
+	@exec $(LAUNCH) clean $(ARGS)
+
+.PHONY: manage
+manage: setup ## A command of billing's manage.py beside the running system: ARGS="stripe_reconcile"
+	@exec $(LAUNCH) manage $(ARGS)
+
+.PHONY: auth
+auth: setup ## A command of auth-service beside the running system: ARGS="keys list"
+	@exec $(LAUNCH) auth $(ARGS)
 
 .PHONY: stripe-listen
 stripe-listen: setup ## Forward events to billing with the official Stripe CLI

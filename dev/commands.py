@@ -1,103 +1,26 @@
-"""up, down, status, logs and clean."""
+"""What the launcher's commands do and print."""
 
-import fcntl
+import os
 import shutil
-import signal
-import threading
+import subprocess
+import sys
 import time
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from itertools import groupby
 from pathlib import Path
 
+import click
 import psutil
 from rich.table import Table
 from rich.text import Text
 
 from dev.config.settings import Settings
-from dev.errors import AlreadyStarting, BadSetting, ComponentFailed
+from dev.errors import BadSetting, NotConfirmed
+from dev.lifecycle import bring_up, is_up, require_running, take_down
 from dev.processes import supervise
-from dev.processes.components import Answers, Process
-from dev.processes.interruptions import SIGNALS
-from dev.processes.startup import READY_SECONDS, Startup, Watcher
+from dev.processes.components import Process
 from dev.screen import Progress, console
 from dev.system import System
-
-
-@contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
-    """Two launchers in one state directory would start everything twice."""
-    settings.run_dir.mkdir(parents=True, exist_ok=True)
-    settings.log_dir.mkdir(exist_ok=True)
-    with (settings.state_dir / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise AlreadyStarting(
-                f"Another `make` is starting or stopping the system in {settings.state_dir}."
-            ) from error
-        yield
-
-
-def is_up(system: System) -> bool:
-    """Whether every process is running and ready.
-
-    Args:
-        system: Which system.
-    """
-    run_dir = system.settings.run_dir
-    return all(
-        (record := supervise.recorded(run_dir, process.name)) is not None
-        and record.process() is not None
-        and record.fingerprint == supervise.fingerprint(process)
-        and process.ready()
-        for process in system.processes
-    )
-
-
-def runs_any(system: System) -> bool:
-    """Whether any process of the system is running, ready or not.
-
-    Args:
-        system: Which system.
-    """
-    records = [supervise.recorded(system.settings.run_dir, p.name) for p in system.processes]
-    return any(record.process() is not None for record in records if record is not None)
-
-
-def bring_up(system: System, *, watcher: Watcher) -> None:
-    """Start what is not running; if that fails or is interrupted, stop everything.
-
-    Args:
-        system: What to bring up.
-        watcher: Is told of the progress.
-
-    Raises:
-        LauncherError: Why the system cannot be had.
-    """
-    with _alone(system.settings):
-        try:
-            _require_free_ports(system)
-            Startup(system.components, state_dir=system.settings.state_dir, watcher=watcher).run()
-            _wait_for_routes(system.settings)
-        except BaseException:
-            _stop_all(system)
-            raise
-
-
-def take_down(system: System) -> int:
-    """Stop every process of the system, in reverse order.
-
-    Args:
-        system: What to stop.
-
-    Returns:
-        How many were running.
-    """
-    with _alone(system.settings):
-        return _stop_all(system)
 
 
 def up(system: System) -> None:
@@ -147,12 +70,12 @@ def status(system: System) -> None:
     console.print(table)
 
 
-def logs(system: System, *, names: list[str], lines: int, follow: bool) -> None:
+def logs(system: System, *, names: tuple[str, ...], lines: int, follow: bool) -> None:
     """Print the end of the logs, and go on as they grow.
 
     Args:
         system: Whose logs.
-        names: Only these processes or steps; all if empty.
+        names: Only these processes or tasks; all if empty.
         lines: How many of each to begin with.
         follow: Go on until Ctrl-C.
 
@@ -171,71 +94,64 @@ def logs(system: System, *, names: list[str], lines: int, follow: bool) -> None:
         time.sleep(0.3)
 
 
-def clean(system: System) -> None:
-    """Stop the system and remove all that it keeps: databases, logs, secrets."""
+def clean(system: System, *, confirmed: bool) -> None:
+    """Stop the system and remove all that it keeps: databases, logs, secrets.
+
+    Args:
+        system: What to remove.
+        confirmed: Do not ask.
+
+    Raises:
+        NotConfirmed: The answer was no, or there is no terminal to ask at.
+    """
+    settings = system.settings
+    if settings.state_dir.exists() and not confirmed:
+        _confirm(f"Remove all databases, logs and secrets in {settings.state_dir}?")
     take_down(system)
     system.cluster.remove()
-    shutil.rmtree(system.settings.state_dir, ignore_errors=True)
-    settings = system.settings
+    shutil.rmtree(settings.state_dir, ignore_errors=True)
     keys = "" if settings.keys_dir.is_relative_to(settings.state_dir) else " Signing keys are kept."
     console.print(f"[green]✓[/] Removed databases, logs and secrets.{keys}")
 
 
-def _require_free_ports(system: System) -> None:
-    """Look at all ports first: a refusal should come before anything is started."""
-    for process in system.processes:
-        record = supervise.recorded(system.settings.run_dir, process.name)
-        if record is None or record.process() is None:
-            for variable, port in process.ports.items():
-                supervise.require_free_port(variable, port)
+def _confirm(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise NotConfirmed(f"{question} Confirm with `make clean ARGS=--yes`.")
+    if not click.confirm(question):
+        raise NotConfirmed("Nothing was removed.")
 
 
-def _wait_for_routes(settings: Settings) -> None:
-    """The gateway is up when it has found both services healthy."""
-    gateway = f"http://127.0.0.1:{settings.ports.gateway}"
-    routes = [Answers(f"{gateway}/.well-known/jwks.json"), Answers(f"{gateway}/api/docs/")]
-    deadline = time.monotonic() + READY_SECONDS
-    for route in routes:
-        while not route():
-            if time.monotonic() > deadline:
-                log = settings.log_dir / "gateway.log"
-                raise ComponentFailed(f"The gateway does not answer {route.url} with 200.", log=log)
-            threading.Event().wait(0.1)
+def manage(system: System, arguments: tuple[str, ...]) -> int:
+    """Run a command of billing-service's manage.py as the running worker would.
+
+    Returns:
+        The command's exit status.
+
+    Raises:
+        NotRunning: The system is not running.
+    """
+    worker = system.process("billing-worker")
+    return _run_beside(system, worker, (worker.argv[0], "manage.py", *arguments))
 
 
-def _stop_all(system: System) -> int:
-    stopped = 0
-    with _undisturbed():
-        in_order = sorted(system.processes, key=lambda process: process.stop_order)
-        for _, together in groupby(in_order, key=lambda process: process.stop_order):
-            stopped += _stop_together(list(together), run_dir=system.settings.run_dir)
-        supervise.stop_leftovers(system.settings.state_dir)
-    return stopped
+def auth(system: System, arguments: tuple[str, ...]) -> int:
+    """Run a command of auth-service with the running service's environment.
+
+    Returns:
+        The command's exit status.
+
+    Raises:
+        NotRunning: The system is not running.
+    """
+    service = system.process("auth-service")
+    return _run_beside(system, service, (service.argv[0], *arguments))
 
 
-def _stop_together(processes: list[Process], *, run_dir: Path) -> int:
-    records = [(process, supervise.recorded(run_dir, process.name)) for process in processes]
-    found = [(process, record) for process, record in records if record is not None]
-    running = sum(record.process() is not None for _, record in found)
-    for process, record in found:
-        supervise.ask_to_end(record, stop_signal=process.stop_signal)
-    for process, record in found:
-        supervise.see_end(record, run_dir=run_dir, seconds=process.stop_seconds)
-    return running
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """A second, impatient Ctrl-C must not leave half of the processes running."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _run_beside(system: System, process: Process, argv: tuple[str, ...]) -> int:
+    require_running(system)
+    # TERM lets the command know how wide and colourful the terminal is.
+    env = {**process.env, "TERM": os.environ.get("TERM", "dumb")}
+    return subprocess.run(argv, cwd=process.cwd, env=env, check=False).returncode
 
 
 def _row(process: Process, settings: Settings) -> tuple[bool, list[str]]:

@@ -4,56 +4,58 @@ from pathlib import Path
 
 
 class LauncherError(Exception):
-    """A refusal that the person at the keyboard can act on: one sentence, exit status 2.
+    """A refusal that the person at the keyboard can act on: one sentence, and an exit status.
 
     Anything else that escapes is a bug and shows its traceback.
     """
 
-    code: str = "launcher_error"
-    status: int = 2
+    status: int = 1
 
 
 class BadSetting(LauncherError):
-    """A variable, or the file it stands in, has a value nothing can be started with."""
+    """A variable, or the file it is set in, has a value that no system can be started with."""
 
-    code = "bad_setting"
+    status = 2
 
 
 class PortTaken(LauncherError):
     """Another program listens where one of ours has to."""
 
-    code = "port_taken"
-
 
 class ToolMissing(LauncherError):
-    """A program or a set-up step that the launcher needs is not there."""
+    """A program or a set-up step that the launcher needs is missing."""
 
-    code = "tool_missing"
+
+class NotRunning(LauncherError):
+    """The command needs a running system."""
+
+
+class NotConfirmed(LauncherError):
+    """The command removes something, and no one has confirmed it."""
 
 
 class AlreadyStarting(LauncherError):
     """Another launcher is at work in the same state directory."""
 
-    code = "already_starting"
-
 
 class ComponentFailed(LauncherError):
-    """A process ended, or a step failed, before it was ready.
+    """A process ended, or a task failed, before it was ready.
 
     Args:
         sentence: What happened, in one sentence.
         log: The component's log, whose last lines say why.
     """
 
-    code = "component_failed"
-
     def __init__(self, sentence: str, *, log: Path | None = None) -> None:
         super().__init__(sentence)
         self.log = log
 
+    def log_tail(self, lines: int = 15) -> str:
+        """The last lines of the log, or nothing if there is none."""
+        if self.log is None or not self.log.exists():
+            return ""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
 
 class DemoFailed(LauncherError):
     """A step of the demo got another answer than the one it shows."""
-
-    code = "demo_failed"
-    status = 1

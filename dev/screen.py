@@ -2,8 +2,6 @@
 
 import threading
 import time
-from collections import deque
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -13,10 +11,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from dev.errors import LauncherError
+from dev.errors import ComponentFailed, LauncherError
 from dev.processes.startup import State
-
-LOG_TAIL_LINES = 15
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
@@ -97,9 +93,7 @@ class Progress:
 def refuse(error: LauncherError) -> None:
     """Say why nothing more is done, with the end of the log that explains it."""
     errors.print(Text("✗ ", style="bold red") + Text(str(error)), soft_wrap=True)
-    log: Path | None = getattr(error, "log", None)
-    if log and log.exists():
-        with log.open(errors="replace") as lines:
-            for line in deque(lines, LOG_TAIL_LINES):
-                errors.print(Text(f"  │ {line.rstrip()}", style="dim"), soft_wrap=True)
-        errors.print(Text(f"  └ all of it: {log}", style="dim"), soft_wrap=True)
+    if isinstance(error, ComponentFailed) and (tail := error.log_tail()):
+        for line in tail.splitlines():
+            errors.print(Text(f"  │ {line}", style="dim"), soft_wrap=True)
+        errors.print(Text(f"  └ all of it: {error.log}", style="dim"), soft_wrap=True)

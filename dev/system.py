@@ -1,41 +1,26 @@
-"""The table of everything the system is made of: what it runs, reads, needs and answers."""
+"""The components of the system: what each runs, reads and needs, and how it shows it is ready."""
 
-import os
-import signal
-import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
-from urllib.parse import quote
 
+from dev.config.environments import (
+    AUTH,
+    BILLING,
+    GATEWAY,
+    SANDBOX,
+    environment,
+    values_in_place,
+)
 from dev.config.settings import Settings
-from dev.errors import ComponentFailed, ToolMissing
-from dev.processes.components import Answers, Component, Process, Task, is_of_the_machine
+from dev.processes.components import Answers, Component, Process, Task
+from dev.processes.supervise import run
 from dev.programs import gateway, postgres
-
-# Who reads what: a secret reaches only the processes that need it.
-SHARED = ("ENVIRONMENT", "PUBLIC_URL", "TOKEN_ISSUER", "LOG_LEVEL")
-AUTH = (
-    *SHARED,
-    *("APP_NAME", "AUTH_DATABASE_URL", "AUTH_INTERNAL_CLIENT_SECRET", "AUTH_WORKERS"),
-    *("KEYS_DIR", "KEYS_PASSPHRASE_FILE", "TOKEN_AUDIENCES", "ACCESS_TOKEN_LIFETIME_SECONDS"),
-    *("REFRESH_*", "THROTTLE_*", "FORWARDED_ALLOW_IPS"),
-)
-BILLING = (
-    *SHARED,
-    *("BILLING_DATABASE_URL", "BILLING_BIND", "BILLING_WORKERS", "BILLING_THREADS"),
-    *("DJANGO_SECRET_KEY", "AUTH_INTERNAL_URL", "AUTH_INTERNAL_CLIENT_SECRET"),
-    *("TOKEN_AUDIENCE", "JWKS_CACHE_FILE", "PAST_DUE_GRACE_DAYS", "STRIPE_*", "CARD_FAILURES_*"),
-    "KEEP_*",
-)
-SANDBOX = ("LOG_LEVEL", "SANDBOX_*", "STRIPE_WEBHOOK_SECRET", "STRIPE_*_PRODUCT_PRICE_ID")
-GATEWAY = ("AUTH_UPSTREAMS", "BILLING_UPSTREAMS", "TOKEN_*", "PUBLIC_RPS", "PUBLIC_BURST")
 
 
 @dataclass(frozen=True, kw_only=True)
 class System:
-    """The components of one system."""
+    """The components of one system, and the PostgreSQL files that belong to it."""
 
     settings: Settings
     components: tuple[Component, ...]
@@ -43,228 +28,221 @@ class System:
 
     @property
     def processes(self) -> tuple[Process, ...]:
-        """The components that stay."""
-        return tuple(component for component in self.components if isinstance(component, Process))
+        """The components that keep running."""
+        return tuple(one for one in self.components if isinstance(one, Process))
+
+    def process(self, name: str) -> Process:
+        """The process of this name."""
+        return next(process for process in self.processes if process.name == name)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What the functions below share: the settings, every variable, and the PostgreSQL files."""
+
+    settings: Settings
+    values: Mapping[str, str]
+    cluster: postgres.Cluster
+
+    def folder(self, name: str) -> Path:
+        return self.settings.root / name
+
+    def program(self, folder: str, name: str) -> str:
+        return str(self.folder(folder) / ".venv" / "bin" / name)
+
+    def command(
+        self, name: str, *argv: str, folder: str, names: tuple[str, ...], after: tuple[str, ...]
+    ) -> Task:
+        """A task that runs a service's command with the service's environment."""
+        cwd = self.folder(folder)
+        env = environment(self.values, names, venv=cwd)
+        log = self.settings.log_dir / f"{name}.log"
+        return Task(name=name, after=after, run=lambda: run(name, argv, cwd=cwd, env=env, log=log))
 
 
 def system(settings: Settings) -> System:
-    """Lay out the whole system for these settings.
-
-    Args:
-        settings: Ports, addresses and secrets.
-    """
-    ports = settings.ports
-    values = {**settings.values, **_addresses(settings)}
-    auth_dir = settings.root / "auth-service"
-    billing_dir = settings.root / "billing-service"
-    sandbox_dir = settings.root / "stripe-sandbox"
-    logs = settings.log_dir
+    """Lay out the whole system for these settings, without starting any of it."""
+    values = values_in_place(settings)
     cluster = postgres.cluster(settings.state_dir, identity=values["POSTGRES_PASSWORD"])
-    auth_env = _environment(values, AUTH, venv=auth_dir)
-    billing_env = _environment(values, BILLING, venv=billing_dir)
-    manage = (_program(billing_dir, "python"), "manage.py")
+    plan = _Plan(settings, values, cluster)
+    components: list[Component] = [
+        _postgres_files(plan),
+        _postgres(plan),
+        _databases(plan),
+        _auth_migrations(plan),
+        _auth_service(plan),
+        _billing_migrations(plan),
+        _billing_products(plan),
+        _billing_service(plan),
+        _billing_worker(plan),
+        _gateway_files(plan),
+        _gateway(plan),
+    ]
+    if settings.sandbox_url:
+        components.insert(3, _stripe_sandbox(plan))
+    return System(settings=settings, components=tuple(components), cluster=cluster)
 
-    def command(name: str, *argv: str, cwd: Path, env: Mapping[str, str]) -> Callable[[], None]:
-        return lambda: _run(name, argv, cwd=cwd, env=env, log=logs / f"{name}.log")
 
-    sandbox = Process(
+def _postgres_files(plan: _Plan) -> Task:
+    password = plan.values["POSTGRES_PASSWORD"]
+    return Task(
+        name="postgres-files", run=lambda: plan.cluster.initialise(superuser_password=password)
+    )
+
+
+def _postgres(plan: _Plan) -> Process:
+    return plan.cluster.process(
+        port=plan.settings.ports.postgres,
+        variable="POSTGRES_PORT",
+        env=environment(plan.values),
+        after=("postgres-files",),
+        stop_order=3,
+    )
+
+
+def _databases(plan: _Plan) -> Task:
+    script = plan.settings.root / "dev" / "databases.sql"
+    port = plan.settings.ports.postgres
+    env = {**plan.values, "PGPASSWORD": plan.values["POSTGRES_PASSWORD"]}
+    return Task(
+        name="databases",
+        run=lambda: plan.cluster.apply(script, port=port, env=env),
+        after=("postgres",),
+    )
+
+
+def _stripe_sandbox(plan: _Plan) -> Process:
+    folder, port = plan.folder("stripe-sandbox"), plan.settings.ports.sandbox
+    seed_file = folder / "seeds" / "demo.json"
+    return Process(
         name="stripe-sandbox",
         argv=(
-            _program(sandbox_dir, "stripe-sandbox"),
+            plan.program("stripe-sandbox", "stripe-sandbox"),
             "serve",
-            *("--host", "127.0.0.1", "--port", str(ports.sandbox)),
-            *("--data", str(settings.state_dir / "sandbox.sqlite")),
-            *("--seed-file", str(sandbox_dir / "seeds" / "demo.json")),
+            *("--host", "127.0.0.1", "--port", str(port)),
+            *("--data", str(plan.settings.state_dir / "sandbox.sqlite")),
+            *("--seed-file", str(seed_file)),
         ),
-        cwd=sandbox_dir,
-        env=_environment(values, SANDBOX, venv=sandbox_dir),
-        ready=Answers(f"http://127.0.0.1:{ports.sandbox}/healthz"),
-        ports={"SANDBOX_PORT": ports.sandbox},
-        stop_signal=signal.SIGTERM,
+        cwd=folder,
+        env=environment(plan.values, SANDBOX, venv=folder),
+        made_from=(folder / "src" / "stripe_sandbox", folder / "requirements.txt", seed_file),
+        ready=Answers(f"http://127.0.0.1:{port}/healthz"),
+        ports={"SANDBOX_PORT": port},
         stop_order=2,
     )
-    components: tuple[Component, ...] = (
-        Task(
-            name="postgres-files",
-            run=lambda: cluster.initialise(superuser_password=values["POSTGRES_PASSWORD"]),
-        ),
-        Process(
-            name="postgres",
-            argv=cluster.argv(port=ports.postgres),
-            cwd=Path("/"),
-            env=_environment(values, ()),
-            user=cluster.user,
-            ready=lambda: cluster.is_ready(port=ports.postgres),
-            ports={"POSTGRES_PORT": ports.postgres},
-            after=("postgres-files",),
-            # Fast shutdown: PostgreSQL takes SIGTERM as "when the last client has left".
-            stop_signal=signal.SIGINT,
-            stop_order=3,
-        ),
-        Task(
-            name="databases",
-            run=lambda: cluster.apply(
-                settings.root / "dev" / "databases.sql",
-                port=ports.postgres,
-                env={**values, "PGPASSWORD": values["POSTGRES_PASSWORD"]},
-            ),
-            after=("postgres",),
-        ),
-        *([sandbox] if settings.sandbox_url else []),
-        Task(
-            name="auth-migrations",
-            run=command(
-                "auth-migrations",
-                _program(auth_dir, "auth-service"),
-                "migrate",
-                cwd=auth_dir,
-                env=auth_env,
-            ),
-            after=("databases",),
-        ),
-        Task(
-            name="billing-migrations",
-            run=command("billing-migrations", *manage, "migrate", cwd=billing_dir, env=billing_env),
-            after=("databases",),
-        ),
-        Task(
-            name="billing-products",
-            run=command(
-                "billing-products", *manage, "seed_products", cwd=billing_dir, env=billing_env
-            ),
-            after=("billing-migrations", *(["stripe-sandbox"] if settings.sandbox_url else [])),
-        ),
-        Process(
-            name="auth-service",
-            argv=(
-                _program(auth_dir, "auth-service"),
-                "serve",
-                *("--host", "127.0.0.1", "--port", str(ports.auth)),
-                *("--workers", values.get("AUTH_WORKERS") or "2"),
-            ),
-            cwd=auth_dir,
-            env=auth_env,
-            ready=Answers(f"http://127.0.0.1:{ports.auth}/readyz"),
-            ports={"AUTH_PORT": ports.auth},
-            after=("auth-migrations",),
-            stop_signal=signal.SIGTERM,
-            stop_order=1,
-        ),
-        Process(
-            name="billing-service",
-            argv=(
-                _program(billing_dir, "gunicorn"),
-                *("-c", "config/gunicorn.py", "config.wsgi"),
-            ),
-            cwd=billing_dir,
-            env=billing_env,
-            ready=Answers(f"http://127.0.0.1:{ports.billing}/readyz"),
-            ports={"BILLING_PORT": ports.billing},
-            # Later than the keys it verifies with, so that its first request finds them.
-            after=("billing-migrations", "auth-service"),
-            stop_signal=signal.SIGTERM,
-            stop_order=1,
-        ),
-        Process(
-            name="billing-worker",
-            argv=(*manage, "run_worker"),
-            cwd=billing_dir,
-            env=billing_env,
-            ready=lambda: cluster.has_worker(values["BILLING_DATABASE_URL"]),
-            ports={},
-            after=("billing-products", "auth-service"),
-            stop_signal=signal.SIGTERM,
-            stop_order=1,
-        ),
-        Task(
-            name="gateway-files",
-            run=lambda: gateway.write_files(
-                settings.root / "gateway",
-                settings.state_dir / "gateway",
-                port=ports.gateway,
-                ops_port=ports.ops,
-            ),
-        ),
-        Process(
-            name="gateway",
-            argv=gateway.argv(settings.state_dir / "gateway"),
-            cwd=settings.state_dir / "gateway",
-            env=_environment(values, GATEWAY),
-            ready=Answers(f"http://127.0.0.1:{ports.ops}/ping"),
-            ports={"GATEWAY_PORT": ports.gateway, "GATEWAY_OPS_PORT": ports.ops},
-            # Later than the services, so that it never sees them missing.
-            after=("gateway-files", "auth-service", "billing-service"),
-            stop_signal=signal.SIGTERM,
-            stop_order=0,
-        ),
+
+
+def _auth_migrations(plan: _Plan) -> Task:
+    program = plan.program("auth-service", "auth-service")
+    return plan.command(
+        "auth-migrations",
+        program,
+        "migrate",
+        folder="auth-service",
+        names=AUTH,
+        after=("databases",),
     )
-    return System(settings=settings, components=components, cluster=cluster)
 
 
-def _addresses(settings: Settings) -> dict[str, str]:
-    """The variables whose value is where this system's components really are."""
-    ports, values, state = settings.ports, settings.values, settings.state_dir
-
-    def database(name: str) -> str:
-        password = quote(values[f"{name.upper()}_DATABASE_PASSWORD"], safe="")
-        return f"postgresql://{name}:{password}@127.0.0.1:{ports.postgres}/{name}"
-
-    usual = {
-        "AUTH_DATABASE_URL": database("auth"),
-        "BILLING_DATABASE_URL": database("billing"),
-        "AUTH_INTERNAL_URL": f"http://127.0.0.1:{ports.auth}",
-        "FORWARDED_ALLOW_IPS": "127.0.0.1",
-        "JWKS_CACHE_FILE": str(state / "billing" / "jwks.json"),
-        "AUTH_UPSTREAMS": f"http://127.0.0.1:{ports.auth}",
-        "BILLING_UPSTREAMS": f"http://127.0.0.1:{ports.billing}",
-        "STRIPE_DASHBOARD_URL": settings.sandbox_url or "",
-        "SANDBOX_WEBHOOK_URL": f"http://127.0.0.1:{ports.gateway}/api/stripe-webhook/",
-    }
-    own_sandbox = {
-        "STRIPE_API_BASE": f"http://127.0.0.1:{ports.sandbox}",
-        "SANDBOX_PUBLIC_URL": settings.sandbox_url or "",
-    }
-    return {
-        **{name: values.get(name) or value for name, value in usual.items()},
-        "PUBLIC_URL": settings.public_url,
-        "BILLING_BIND": f"127.0.0.1:{ports.billing}",
-        "KEYS_DIR": str(settings.keys_dir),
-        **(own_sandbox if settings.sandbox_url else {}),
-    }
+def _auth_service(plan: _Plan) -> Process:
+    folder, port = plan.folder("auth-service"), plan.settings.ports.auth
+    return Process(
+        name="auth-service",
+        argv=(
+            plan.program("auth-service", "auth-service"),
+            "serve",
+            *("--host", "127.0.0.1", "--port", str(port)),
+            *("--workers", plan.values.get("AUTH_WORKERS") or "2"),
+        ),
+        cwd=folder,
+        env=environment(plan.values, AUTH, venv=folder),
+        made_from=(folder / "src" / "auth_service", folder / "requirements.txt"),
+        ready=Answers(f"http://127.0.0.1:{port}/readyz"),
+        ports={"AUTH_PORT": port},
+        after=("auth-migrations",),
+        stop_order=1,
+    )
 
 
-def _environment(
-    values: Mapping[str, str], names: tuple[str, ...], *, venv: Path | None = None
-) -> dict[str, str]:
-    env = {
-        name: value
-        for name, value in values.items()
-        if is_of_the_machine(name) or any(fnmatchcase(name, pattern) for pattern in names)
-    }
-    # A log that is written in blocks tells nothing about a process that has just died.
-    env["PYTHONUNBUFFERED"] = "1"
-    if venv is not None:
-        env["PATH"] = os.pathsep.join([str(venv / ".venv" / "bin"), env.get("PATH", "")])
-    return env
+def _billing_migrations(plan: _Plan) -> Task:
+    return _manage(plan, "billing-migrations", "migrate", after=("databases",))
 
 
-def _program(folder: Path, name: str) -> str:
-    return str(folder / ".venv" / "bin" / name)
+def _billing_products(plan: _Plan) -> Task:
+    sandbox = ("stripe-sandbox",) if plan.settings.sandbox_url else ()
+    return _manage(
+        plan, "billing-products", "seed_products", after=("billing-migrations", *sandbox)
+    )
 
 
-def _run(name: str, argv: tuple[str, ...], *, cwd: Path, env: Mapping[str, str], log: Path) -> None:
-    with log.open("wb") as output:
-        try:
-            status = subprocess.run(
-                argv,
-                cwd=cwd,
-                env=dict(env),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                check=False,
-            ).returncode
-        except FileNotFoundError as error:
-            raise ToolMissing(f"{error.filename} is missing: run `make setup`.") from error
-    if status:
-        raise ComponentFailed(f"{name} ended with status {status}.", log=log)
+def _manage(plan: _Plan, name: str, command: str, *, after: tuple[str, ...]) -> Task:
+    python = plan.program("billing-service", "python")
+    return plan.command(
+        name, python, "manage.py", command, folder="billing-service", names=BILLING, after=after
+    )
+
+
+def _billing_service(plan: _Plan) -> Process:
+    port = plan.settings.ports.billing
+    return Process(
+        name="billing-service",
+        argv=(
+            plan.program("billing-service", "gunicorn"),
+            *("-c", "config/gunicorn.py", "config.wsgi"),
+        ),
+        cwd=plan.folder("billing-service"),
+        env=environment(plan.values, BILLING, venv=plan.folder("billing-service")),
+        made_from=_billing_sources(plan),
+        ready=Answers(f"http://127.0.0.1:{port}/readyz"),
+        ports={"BILLING_PORT": port},
+        # After the keys it verifies with, so that its first request finds them.
+        after=("billing-migrations", "auth-service"),
+        stop_order=1,
+    )
+
+
+def _billing_worker(plan: _Plan) -> Process:
+    return Process(
+        name="billing-worker",
+        argv=(plan.program("billing-service", "python"), "manage.py", "run_worker"),
+        cwd=plan.folder("billing-service"),
+        env=environment(plan.values, BILLING, venv=plan.folder("billing-service")),
+        made_from=_billing_sources(plan),
+        ready=lambda: plan.cluster.has_worker(plan.values["BILLING_DATABASE_URL"]),
+        after=("billing-products", "auth-service"),
+        stop_order=1,
+    )
+
+
+def _billing_sources(plan: _Plan) -> tuple[Path, ...]:
+    """Every package and file of billing-service but its tests."""
+    folder = plan.folder("billing-service")
+    packages = sorted(marker.parent for marker in folder.glob("*/__init__.py"))
+    code = [package for package in packages if package.name != "tests"]
+    return (*code, folder / "requirements.txt")
+
+
+def _gateway_files(plan: _Plan) -> Task:
+    ports = plan.settings.ports
+    source, target = plan.folder("gateway"), plan.settings.state_dir / "gateway"
+    return Task(
+        name="gateway-files",
+        run=lambda: gateway.write_files(source, target, port=ports.gateway, ops_port=ports.ops),
+    )
+
+
+def _gateway(plan: _Plan) -> Process:
+    ports, target = plan.settings.ports, plan.settings.state_dir / "gateway"
+    return Process(
+        name="gateway",
+        argv=gateway.argv(target),
+        cwd=target,
+        env=environment(plan.values, GATEWAY),
+        # Traefik reads this file once; it watches the routes itself.
+        made_from=(plan.folder("gateway") / "traefik.yml",),
+        ready=Answers(f"http://127.0.0.1:{ports.ops}/ping"),
+        ports={"GATEWAY_PORT": ports.gateway, "GATEWAY_OPS_PORT": ports.ops},
+        # After the services, so that it never finds them missing.
+        after=("gateway-files", "auth-service", "billing-service"),
+        stop_order=0,
+    )

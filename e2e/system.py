@@ -1,25 +1,25 @@
 """A whole system on free ports, with handles to its processes, logs and databases."""
 
-import itertools
 import os
 import signal
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from dev import commands
+from dev import lifecycle
+from dev.config.machine import is_of_the_machine
 from dev.config.settings import PORT_VARIABLES, Settings, load
-from dev.errors import ComponentFailed, PortTaken
+from dev.errors import ComponentFailed
 from dev.processes import supervise
-from dev.processes.components import Process, is_of_the_machine
-from dev.processes.startup import READY_SECONDS, State
-from dev.processes.supervise import require_free_port
+from dev.processes.components import Process
+from dev.processes.ports import free_port
+from dev.processes.startup import State
 from dev.system import System, system
 from e2e.people import PASSWORD, Person, with_tokens
 
@@ -37,11 +37,6 @@ UNLIMITED = dict.fromkeys(
 )
 
 
-# Below the ports that outgoing connections are given, none of them twice, and elsewhere for each
-# test run: between the choice and the use of a port a busy machine hands out many.
-_PORTS = itertools.count(10_000 + os.getpid() * 200 % 20_000)
-
-
 def clean_environment(**own: str) -> dict[str, str]:
     """An environment without a `.env` and without anything a developer has exported.
 
@@ -55,15 +50,6 @@ def clean_environment(**own: str) -> dict[str, str]:
 def free_ports() -> dict[str, str]:
     """A port for each variable, none of which is in use."""
     return {variable: str(free_port()) for variable in PORT_VARIABLES.values()}
-
-
-def free_port() -> int:
-    """A port that is not in use and is not handed out again."""
-    for port in _PORTS:
-        with suppress(PortTaken):
-            require_free_port("", port)
-            return port
-    raise AssertionError("counting has no end")
 
 
 @dataclass
@@ -132,8 +118,8 @@ class RunningSystem:
         return person
 
     def process(self, name: str) -> Process:
-        """The process of this name in the table."""
-        return next(process for process in self.system.processes if process.name == name)
+        """The process of this name."""
+        return self.system.process(name)
 
     def pid(self, name: str) -> int | None:
         """The pid of a process that is running."""
@@ -144,18 +130,12 @@ class RunningSystem:
     def stop(self, name: str, *, kill: bool = False) -> None:
         """Stop one process, politely or not."""
         process = self.process(name)
-        run_dir = self.settings.run_dir
-        record = supervise.recorded(run_dir, name)
+        record = supervise.recorded(self.settings.run_dir, name)
         assert record is not None, f"{name} was never started"
         if kill:
             # Its workers with it, as the end of a container does: orphans would hold the port.
             os.killpg(record.pid, signal.SIGKILL)
-        supervise.stop(
-            record,
-            run_dir=run_dir,
-            stop_signal=process.stop_signal,
-            seconds=process.stop_seconds,
-        )
+        supervise.stop(process, run_dir=self.settings.run_dir)
 
     def start(self, name: str) -> None:
         """Start one process again and wait until it is ready."""
@@ -165,7 +145,7 @@ class RunningSystem:
         if log.exists():
             log.rename(log.with_suffix(f".{time.time_ns()}.log"))
         child = supervise.start(process, run_dir=self.settings.run_dir, log=log)
-        supervise.wait_until_ready(process, child, log=log, seconds=READY_SECONDS)
+        supervise.wait_until_ready(process, child, log=log)
 
     def restart(self, name: str, *, kill: bool = False) -> None:
         """Stop and start one process."""
@@ -215,10 +195,9 @@ def silent(_name: str, _state: State, *, seconds: float) -> None:
 def bring_up(system: System) -> None:
     """Start the system; what fails shows the end of its log."""
     try:
-        commands.bring_up(system, watcher=silent)
+        lifecycle.bring_up(system, watcher=silent)
     except ComponentFailed as error:
-        if error.log is not None and error.log.exists():
-            error.add_note("\n".join(error.log.read_text().splitlines()[-30:]))
+        error.add_note(error.log_tail())
         raise
 
 
@@ -240,5 +219,5 @@ def whole_system(state_dir: Path, **settings: str) -> Iterator[RunningSystem]:
             for person in started.people:
                 person.client.close()
     finally:
-        commands.take_down(whole)
+        lifecycle.take_down(whole)
         whole.cluster.remove()

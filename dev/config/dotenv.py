@@ -6,6 +6,7 @@ from pathlib import Path
 from dev.errors import BadSetting
 
 _ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
+_NAME = re.compile(r"^#?([A-Z][A-Z0-9_]*)=", re.MULTILINE)
 _COMMENT = r"\s*(?:\s#.*)?"
 # In single quotes everything stands for itself. Elsewhere Compose puts variables in the place of
 # `$NAME`, in double quotes it reads backslashes, and a # that follows an empty value is a value.
@@ -40,6 +41,13 @@ def read(path: Path, *, strict: bool = True) -> dict[str, str]:
         elif strict:
             raise BadSetting(_refusal(f"{path.name} line {number}", is_assignment=bool(assignment)))
     return values
+
+
+def names(path: Path) -> set[str]:
+    """The variables of one file, those behind a comment mark (`#NAME=`) included."""
+    if not path.exists():
+        return set()
+    return set(_NAME.findall(path.read_text(encoding="utf-8")))
 
 
 def _value(text: str) -> str | None:

@@ -3,13 +3,15 @@
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from dev.config import dotenv
+from dev.config.machine import is_of_the_machine
 from dev.errors import BadSetting
 from dev.files import write_whole
 
@@ -42,6 +44,9 @@ DEFAULTS = {
 # which live in there too, and the secrets that are left empty.
 DATABASE_PASSWORDS = ("POSTGRES_PASSWORD", "AUTH_DATABASE_PASSWORD", "BILLING_DATABASE_PASSWORD")
 SECRETS = ("AUTH_INTERNAL_CLIENT_SECRET", "DJANGO_SECRET_KEY")
+
+# What other programs look for in `.env`: Compose, Docker, and this launcher.
+_OTHER_READERS = ("COMPOSE_", "DOCKER_", "DEV_")
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _WHOLE_NUMBERS = (
@@ -118,8 +123,11 @@ def load(environ: Mapping[str, str] = os.environ, *, root: Path = ROOT) -> Setti
     Raises:
         BadSetting: A value that nothing can be started with, named in one sentence.
     """
-    files = dotenv.read(root / ".env.sample") | dotenv.read(_env_file(environ, root=root))
-    return _settings(DEFAULTS | files | dict(environ), root=root)
+    sample = root / ".env.sample"
+    file = _env_file(environ, root=root)
+    chosen = dotenv.read(file)
+    _require_known(chosen, known=dotenv.names(sample), file=file)
+    return _settings(DEFAULTS | dotenv.read(sample) | chosen | dict(environ), root=root)
 
 
 def load_defaults(environ: Mapping[str, str] = os.environ, *, root: Path = ROOT) -> Settings:
@@ -132,6 +140,16 @@ def load_defaults(environ: Mapping[str, str] = os.environ, *, root: Path = ROOT)
     files = dotenv.read(_env_file(environ, root=root), strict=False)
     chosen = (files | dict(environ)).get("DEV_STATE_DIR", "")
     return _settings(DEFAULTS | {"DEV_STATE_DIR": chosen}, root=root)
+
+
+def _require_known(chosen: Iterable[str], *, known: set[str], file: Path) -> None:
+    """Refuse a name that nothing reads: it would be a typing error without any effect."""
+    for name in chosen:
+        if name in known or name.startswith(_OTHER_READERS) or is_of_the_machine(name):
+            continue
+        close = get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else "`.env.sample` lists those that exist."
+        raise BadSetting(f"{file.name} sets {name}, which nothing reads: {hint}")
 
 
 def _env_file(environ: Mapping[str, str], *, root: Path) -> Path:

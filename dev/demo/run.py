@@ -1,6 +1,6 @@
 """Starts a system for the demo if none is running, and leaves things as they were."""
 
-from dev import commands
+from dev import lifecycle
 from dev.demo.journey import walk
 from dev.demo.show import Show
 from dev.screen import Progress, console
@@ -34,15 +34,15 @@ def on_this_machine(system: System) -> None:
     url = system.settings.public_url
     show = Show(console)
     show.opening(url)
-    found_running = commands.runs_any(system)
+    found_running = lifecycle.runs_any(system)
     try:
-        if not commands.is_up(system):
+        if not lifecycle.is_up(system):
             with Progress([component.name for component in system.components]) as progress:
-                commands.bring_up(system, watcher=progress)
+                lifecycle.bring_up(system, watcher=progress)
         walk(url, show)
     finally:
         if not found_running:
-            commands.take_down(system)
+            lifecycle.take_down(system)
     show.summary(
         f"The system keeps running: {url}/api/docs/"
         if found_running

@@ -1,46 +1,58 @@
-"""What a system is made of: steps that end, processes that stay, and when each is ready."""
+"""What a system is made of: tasks that end, processes that keep running, and when each is ready."""
 
-import http.client
+import signal
+import socket
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
-from urllib.parse import urlsplit
 
-# What any program needs from the machine it runs on.
-_MACHINE = (
-    *("PATH", "HOME", "LANG", "LC_*", "TZ", "TMPDIR", "XDG_RUNTIME_DIR"),
-    *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"),
-    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+import httpx
+
+# Connections are not kept: a server that is about to stop would wait for them. The context without
+# certificates saves the time it takes to load them; every address is plain HTTP on this machine.
+_CLIENT = httpx.Client(
+    timeout=2,
+    trust_env=False,
+    verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+    limits=httpx.Limits(max_keepalive_connections=0),
 )
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Ready when a GET of the address gets the status."""
+    """Ready when a GET of the address is answered with 200."""
 
     url: str
-    status: int = 200
 
     def __call__(self) -> bool:
-        """Ask once."""
-        parts = urlsplit(self.url)
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=2)
         try:
-            connection.request("GET", parts.path or "/")
-            with connection.getresponse() as answer:
-                return answer.status == self.status
-        except (OSError, http.client.HTTPException):
+            return _CLIENT.get(self.url).status_code == httpx.codes.OK
+        except httpx.TransportError:
             return False
-        finally:
-            connection.close()
+
+
+@dataclass(frozen=True)
+class Listens:
+    """Ready when a port of this machine accepts connections."""
+
+    port: int
+
+    def __call__(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """Something done once on the way up, after the named parts.
+    """Something that is done once on the way up.
 
-    `run` raises a LauncherError when it cannot be done.
+    Args:
+        run: Does it; raises a LauncherError when it cannot be done.
+        after: Components that must be ready first.
     """
 
     name: str
@@ -50,42 +62,34 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """A program that stays until it is stopped.
+    """A program that keeps running until it is stopped.
 
     Args:
         name: Also the name of its log and its record.
-        argv: The program and its arguments.
-        cwd: Where it runs.
-        env: The whole environment: what is not in it, the process does not see.
-        ready: Tells whether it can be used.
-        port: Where it listens, if anywhere, and the variable that moves it.
-        after: Parts that must be ready first.
-        user: The account to run under, where that is not our own.
-        stop_signal: What makes it finish its work and end.
-        stop_order: Those with the lowest number are stopped first, those with equal ones together.
-        stop_seconds: How long it may take before it is killed.
+        env: The whole environment: the process sees no other variable.
+        made_from: Files and folders whose content decides what runs: after a change the process is
+            restarted.
+        ready: Whether it can be used.
+        ports: The ports where it listens, by the variable that changes each.
+        after: Components that must be ready first.
+        user: The account it runs under, if that is not ours.
+        stop_signal: Makes it finish its work and end.
+        stop_order: Those with the lowest number are stopped first, equal ones together.
+        stop_seconds: How long it may take to end before it is killed.
     """
 
     name: str
     argv: tuple[str, ...]
     cwd: Path
     env: Mapping[str, str] = field(repr=False)
+    made_from: tuple[Path, ...] = ()
     ready: Callable[[], bool]
-    ports: Mapping[str, int]
+    ports: Mapping[str, int] = field(default_factory=dict)
     after: tuple[str, ...] = ()
     user: str | None = None
-    stop_signal: int
-    stop_order: int
+    stop_signal: int = signal.SIGTERM
+    stop_order: int = 0
     stop_seconds: float = 20.0
 
 
 Component = Task | Process
-
-
-def is_of_the_machine(name: str) -> bool:
-    """Whether a variable tells about the machine or the terminal, not about the system.
-
-    Args:
-        name: A variable of the environment.
-    """
-    return any(fnmatchcase(name, pattern) for pattern in _MACHINE)

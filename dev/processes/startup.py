@@ -10,9 +10,7 @@ from typing import Protocol
 
 from dev.processes import supervise
 from dev.processes.components import Component, Process
-
-# Generous: a busy machine is not a broken one.
-READY_SECONDS = 120.0
+from dev.processes.ports import require_free_port
 
 
 class State(Enum):
@@ -86,23 +84,13 @@ class Startup:
         if record and record.process():
             if record.fingerprint == supervise.fingerprint(component) and component.ready():
                 return State.RUNNING
-            self._stop(component, record)
+            supervise.stop(component, run_dir=self._run_dir)
         self._start(component)
         return State.READY
 
     def _start(self, process: Process) -> None:
         for variable, port in process.ports.items():
-            supervise.require_free_port(variable, port)
+            require_free_port(variable, port)
         log = self._log_dir / f"{process.name}.log"
         child = supervise.start(process, run_dir=self._run_dir, log=log)
-        supervise.wait_until_ready(
-            process, child, log=log, seconds=READY_SECONDS, stopping=self._stopping
-        )
-
-    def _stop(self, process: Process, record: supervise.Record) -> None:
-        supervise.stop(
-            record,
-            run_dir=self._run_dir,
-            stop_signal=process.stop_signal,
-            seconds=process.stop_seconds,
-        )
+        supervise.wait_until_ready(process, child, log=log, stopping=self._stopping)

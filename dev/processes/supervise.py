@@ -1,27 +1,29 @@
 """Starting, finding and stopping processes by pid, across runs of the launcher."""
 
-import errno
 import hashlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
-from dev.errors import ComponentFailed, PortTaken, ToolMissing
+from dev.config.machine import is_of_the_machine
+from dev.errors import ComponentFailed, ToolMissing
 from dev.files import write_whole
-from dev.processes.components import Process, is_of_the_machine
+from dev.processes.components import Process
 
 # In the environment of every process of a system, so that what outlives its parent is found.
 MARK = "STARTED_FROM_STATE_DIR"
+
+# Generous: a busy machine is not a broken one.
+READY_SECONDS = 120.0
 
 # Python complains about a handle that is dropped while its process lives, as ours do.
 _handles: list[subprocess.Popen[bytes]] = []
@@ -35,6 +37,7 @@ class Record:
     pid: int
     created_at: float
     fingerprint: str
+    ports: Sequence[int] = ()
 
     def process(self) -> psutil.Process | None:
         """The process, or None if it has ended."""
@@ -50,13 +53,26 @@ class Record:
 
 
 def fingerprint(process: Process) -> str:
-    """What it was started with, so that a changed setting restarts what it concerns.
+    """A digest of what a process is started with: command, variables, ports and files.
 
-    Another terminal has another PATH or LANG, which is no reason to restart anything.
+    Variables of the machine are left out: another terminal has another PATH or LANG, which is no
+    reason to restart anything.
     """
     chosen = sorted(item for item in process.env.items() if not is_of_the_machine(item[0]))
-    text = json.dumps([process.argv, chosen])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    started_with = [process.argv, chosen, sorted(process.ports.items())]
+    digest = hashlib.sha256(json.dumps(started_with).encode())
+    for path in process.made_from:
+        for file in _files(path):
+            digest.update(f"{file}\0".encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _files(path: Path) -> list[Path]:
+    """The file itself, or all files of a folder but those that Python compiles."""
+    if path.is_file():
+        return [path]
+    found = (file for file in path.rglob("*") if file.is_file() and file.suffix != ".pyc")
+    return sorted(found)
 
 
 def recorded(run_dir: Path, name: str) -> Record | None:
@@ -66,42 +82,55 @@ def recorded(run_dir: Path, name: str) -> Record | None:
     return None
 
 
-def require_free_port(variable: str, port: int) -> None:
-    """Refuse to go on when another program listens on the port.
+def run(name: str, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> None:
+    """Run a command to its end.
 
     Args:
-        variable: The setting that moves the port.
-        port: A port of this machine alone, in both of its spellings: browsers try [::1] first.
+        name: What it is called in the refusal.
+        argv: The program and its arguments.
+        cwd: Where it runs.
+        env: The whole environment.
+        log: Takes standard output and error; an older one is replaced.
 
     Raises:
-        PortTaken: Names the variable and, where it can be seen, the program.
+        ToolMissing: The program is not there.
+        ComponentFailed: It ended with another status than 0.
     """
-    if _is_taken(port, socket.AF_INET, "127.0.0.1") or _is_taken(port, socket.AF_INET6, "::1"):
-        raise PortTaken(
-            f"Port {port} is taken by {_listener(port)}:"
-            f" stop it, or set {variable} to another port."
-        )
+    with log.open("wb") as output:
+        try:
+            status = subprocess.run(
+                argv,
+                cwd=cwd,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+            ).returncode
+        except FileNotFoundError as error:
+            raise ToolMissing(f"{error.filename} is missing: run `make setup`.") from error
+    if status:
+        raise ComponentFailed(f"{name} ended with status {status}.", log=log)
 
 
-def _is_taken(port: int, family: socket.AddressFamily, address: str) -> bool:
+@contextmanager
+def running(process: Process, *, run_dir: Path, log: Path) -> Iterator[int]:
+    """Start a process, yield its pid when it is ready, and stop it at the end.
+
+    Args:
+        process: What to start.
+        run_dir: Where its record is kept meanwhile.
+        log: Takes standard output and error; an older one is replaced.
+
+    Raises:
+        ComponentFailed: It ended, or was not ready in time.
+    """
+    child = start(process, run_dir=run_dir, log=log)
     try:
-        with socket.socket(family) as probe:
-            # Connections that have just been closed do not count.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((address, port))
-    except OSError as error:
-        # A machine without IPv6 has no such address.
-        return error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
-    return False
-
-
-def _listener(port: int) -> str:
-    with suppress(psutil.Error):
-        for connection in psutil.net_connections("tcp"):
-            local = connection.laddr
-            if connection.pid and local and local.port == port and connection.status == "LISTEN":
-                return f"{psutil.Process(connection.pid).name()} (pid {connection.pid})"
-    return "another program"
+        wait_until_ready(process, child, log=log)
+        yield child.pid
+    finally:
+        stop(process, run_dir=run_dir)
 
 
 def start(process: Process, *, run_dir: Path, log: Path) -> subprocess.Popen[bytes]:
@@ -139,6 +168,7 @@ def start(process: Process, *, run_dir: Path, log: Path) -> subprocess.Popen[byt
         pid=child.pid,
         created_at=psutil.Process(child.pid).create_time(),
         fingerprint=fingerprint(process),
+        ports=tuple(process.ports.values()),
     )
     write_whole(run_dir / f"{process.name}.json", json.dumps(asdict(record)))
     return child
@@ -157,7 +187,7 @@ def wait_until_ready(
     child: subprocess.Popen[bytes],
     *,
     log: Path,
-    seconds: float,
+    seconds: float = READY_SECONDS,
     stopping: threading.Event | None = None,
 ) -> None:
     """Return when the process is ready.
@@ -183,17 +213,16 @@ def wait_until_ready(
             return
 
 
-def stop(record: Record, *, run_dir: Path, stop_signal: int, seconds: float) -> None:
+def stop(process: Process, *, run_dir: Path) -> None:
     """Ask a process to end, wait, and kill what is left of its group.
 
     Args:
-        record: Which process.
-        run_dir: Where its record is removed from.
-        stop_signal: The polite signal.
-        seconds: How long it may take.
+        process: Found by its record; without one there is nothing to stop.
+        run_dir: Where its record is, and is removed from.
     """
-    ask_to_end(record, stop_signal=stop_signal)
-    see_end(record, run_dir=run_dir, seconds=seconds)
+    if record := recorded(run_dir, process.name):
+        ask_to_end(record, stop_signal=process.stop_signal)
+        see_end(record, run_dir=run_dir, seconds=process.stop_seconds)
 
 
 def ask_to_end(record: Record, *, stop_signal: int) -> None:

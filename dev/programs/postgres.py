@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from dev.errors import ComponentFailed, ToolMissing
+from dev.processes.components import Process
 
 # PostgreSQL refuses to run as root; this account exists everywhere and owns nothing.
 _UNPRIVILEGED_USER = "nobody"
@@ -103,21 +105,47 @@ class Cluster:
         """Remove the data, and the programs if they were copied."""
         shutil.rmtree(self.private_dir or self.data_dir, ignore_errors=True)
 
-    def argv(self, *, port: int) -> tuple[str, ...]:
-        """The command that runs the server on a port of this machine alone."""
-        options = {
+    def process(
+        self,
+        *,
+        port: int,
+        env: Mapping[str, str],
+        variable: str = "",
+        after: tuple[str, ...] = (),
+        stop_order: int = 0,
+        options: Mapping[str, str] | None = None,
+    ) -> Process:
+        """The server as a process, on a port of this machine alone.
+
+        Args:
+            port: Where it listens.
+            env: Its environment.
+            variable: The setting that changes the port.
+            after: Components that must be ready first.
+            stop_order: As of any process.
+            options: Settings of the server that differ from PostgreSQL's and from these.
+        """
+        settings = {
             "listen_addresses": "127.0.0.1",
-            "port": port,
+            "port": str(port),
             # Socket paths are limited to about 100 characters, checkouts are not.
             "unix_socket_directories": "",
-            "max_connections": 200,
+            "max_connections": "200",
             "log_line_prefix": "%m [%p] %q%u@%d ",
-        }
-        return (
-            str(self.bin_dir / "postgres"),
-            "-D",
-            str(self.data_dir),
-            *(f"--{name}={value}" for name, value in options.items()),
+        } | dict(options or {})
+        arguments = (f"--{name}={value}" for name, value in settings.items())
+        return Process(
+            name="postgres",
+            argv=(str(self.bin_dir / "postgres"), "-D", str(self.data_dir), *arguments),
+            cwd=Path("/"),
+            env=env,
+            user=self.user,
+            ready=lambda: self.is_ready(port=port),
+            ports={variable: port} if variable else {},
+            after=after,
+            # Fast shutdown: PostgreSQL takes SIGTERM as "when the last client has left".
+            stop_signal=signal.SIGINT,
+            stop_order=stop_order,
         )
 
     def is_ready(self, *, port: int) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dev.config.settings import Settings
-from dev.errors import ToolMissing
+from dev.errors import NotRunning
 from dev.processes.components import Answers
 from dev.programs.node import npm_install, program
 
@@ -84,7 +84,7 @@ def listen(settings: Settings, *, more: list[str]) -> int:
         ToolMissing: The CLI cannot be had, or the system is not running.
     """
     if not Answers(f"http://127.0.0.1:{settings.ports.ops}/ping")():
-        raise ToolMissing("The system is not running: start it with `make up`.")
+        raise NotRunning("The system is not running: start it with `make up`.")
     command = [*listen_command(settings, stripe=install(settings.state_dir)), *more]
     return _run(command, env=environment(settings))
 

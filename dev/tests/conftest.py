@@ -1,11 +1,12 @@
 """A repository that holds nothing but settings, and free ports."""
 
+import shutil
 import signal
 from pathlib import Path
 
 import pytest
 
-from dev.config.settings import DEFAULTS
+from dev.config.settings import ROOT
 from dev.processes.interruptions import end_like_ctrl_c
 
 
@@ -17,6 +18,5 @@ def pytest_configure() -> None:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A repository with the demo's settings and no `.env`."""
-    lines = [f"{name}={value}" for name, value in DEFAULTS.items()]
-    (tmp_path / ".env.sample").write_text("\n".join(lines))
+    shutil.copy(ROOT / ".env.sample", tmp_path)
     return tmp_path

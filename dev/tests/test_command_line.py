@@ -1,4 +1,4 @@
-"""The launcher as it is run: refusals are one sentence and exit status 2."""
+"""The launcher as it is run: a refusal is one sentence."""
 
 import socket
 import subprocess
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import psutil
+import pytest
 
 from dev.config.settings import ROOT
 from e2e.system import clean_environment, free_ports
@@ -18,6 +19,7 @@ def launch(*arguments: str, state_dir: Path, **env: str) -> subprocess.Completed
         [sys.executable, "-m", "dev", *arguments],
         cwd=ROOT,
         env=clean_environment(**own),
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
@@ -42,7 +44,7 @@ def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:
 
         result = launch("up", state_dir=tmp_path, GATEWAY_PORT=port)
 
-    assert result.returncode == 2
+    assert result.returncode == 1
     assert result.stderr.count("\n") == 1
     assert f"Port {port} is taken" in result.stderr
     assert "GATEWAY_PORT" in result.stderr
@@ -87,6 +89,38 @@ def test_arguments_for_the_stripe_cli_are_passed_on(tmp_path: Path) -> None:
     result = launch("stripe-listen", "--events", "invoice.paid", state_dir=tmp_path)
 
     assert "The system is not running" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["manage", "auth"])
+def test_a_service_command_needs_a_running_system(tmp_path: Path, command: str) -> None:
+    """`make manage` and `make auth` say what to do, and pass options on instead of reading them."""
+    result = launch(command, "keys", "--help", state_dir=tmp_path)
+
+    assert result.returncode == 1
+    assert result.stderr.strip() == "✗ The system is not running: start it with `make up`."
+
+
+def test_clean_asks_before_it_removes(tmp_path: Path) -> None:
+    """Without a terminal there is no answer, so nothing is removed."""
+    state_dir = tmp_path / "state"
+    (state_dir / "postgres").mkdir(parents=True)
+
+    unasked = launch("clean", state_dir=state_dir)
+    kept = state_dir.exists()
+    confirmed = launch("clean", "--yes", state_dir=state_dir)
+
+    assert (unasked.returncode, kept) == (1, True)
+    assert "Confirm with `make clean ARGS=--yes`." in unasked.stderr
+    assert confirmed.returncode == 0
+    assert not state_dir.exists()
+
+
+def test_wrong_usage_is_status_2(tmp_path: Path) -> None:
+    """A misspelt option is named, and nothing is started."""
+    result = launch("up", "--fast", state_dir=tmp_path)
+
+    assert result.returncode == 2
+    assert "--fast" in result.stderr
 
 
 def test_no_line_of_a_log_can_be_asked_for(tmp_path: Path) -> None:

@@ -1,18 +1,17 @@
 """The bundled PostgreSQL: two databases that do not see each other."""
 
-import signal
-import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from dev.config.settings import ROOT
 from dev.processes import supervise
-from dev.processes.components import Process
-from dev.processes.startup import READY_SECONDS
+from dev.processes.ports import free_port, is_taken
 from dev.programs import postgres
 
 PASSWORDS = {
@@ -60,30 +59,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     state_dir = tmp_path_factory.mktemp("state")
     for folder in ("run", "logs"):
         (state_dir / folder).mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    # pytest's directories are closed to others, which is what sends root elsewhere.
+    # pytest's directories are closed to others, which sends root to the temporary directory.
     cluster = postgres.cluster(state_dir, identity="test")
     cluster.initialise(superuser_password=PASSWORDS["PGPASSWORD"])
-    process = Process(
-        name="postgres",
-        argv=cluster.argv(port=port),
-        cwd=Path("/"),
-        env={},
-        user=cluster.user,
-        ready=lambda: cluster.is_ready(port=port),
-        ports={},
-        stop_signal=signal.SIGINT,
-        stop_order=0,
-    )
+    port = free_port()
     log = state_dir / "logs" / "postgres.log"
-    child = supervise.start(process, run_dir=state_dir / "run", log=log)
-    supervise.wait_until_ready(process, child, log=log, seconds=READY_SECONDS)
-    yield Server(cluster, port)
-    record = supervise.recorded(state_dir / "run", "postgres")
-    assert record is not None
-    supervise.stop(record, run_dir=state_dir / "run", stop_signal=signal.SIGINT, seconds=20)
+    with supervise.running(cluster.process(port=port, env={}), run_dir=state_dir / "run", log=log):
+        yield Server(cluster, port)
     cluster.remove()
 
 
@@ -158,3 +140,23 @@ def test_a_first_start_that_was_interrupted_is_begun_again(server: Server) -> No
 
     assert (cluster.data_dir / "PG_VERSION").exists()
     assert not (cluster.data_dir / "new").exists()
+
+
+def test_a_temporary_server_ends_with_its_caller() -> None:
+    """A killed test run leaves no server behind: its end of the pipe is closed for it."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "dev.programs.temporary_postgres"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        address = urlsplit(server.stdout.readline())
+        assert is_taken(address.port or 0)
+
+        server.stdin.close()
+
+        assert server.wait(60) == 0
+    assert not is_taken(address.port or 0)

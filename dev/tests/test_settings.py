@@ -151,6 +151,30 @@ def test_a_wrong_value_is_named_in_one_sentence(
     assert str(refusal.value).count(". ") == 0
 
 
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [("AUTH_WORKRES=4", "did you mean AUTH_WORKERS?"), ("COLOUR=red", "`.env.sample` lists")],
+)
+def test_a_misspelt_variable_is_named(root: Path, line: str, hint: str) -> None:
+    """A setting that nothing reads is a typing error, not a setting."""
+    (root / ".env").write_text(f"LOG_LEVEL=DEBUG\n{line}\n")
+
+    with pytest.raises(BadSetting) as refusal:
+        load({}, root=root)
+
+    assert line.partition("=")[0] in str(refusal.value)
+    assert hint in str(refusal.value)
+
+
+def test_variables_of_compose_and_of_the_machine_may_stand_in_the_file(root: Path) -> None:
+    """Compose reads the same file, and proxies belong to the machine."""
+    (root / ".env").write_text(
+        "COMPOSE_PROJECT_NAME=mine\nHTTPS_PROXY=http://proxy:3128\nTHROTTLE_PAIR_FAILURES=3\n"
+    )
+
+    assert load({}, root=root).values["THROTTLE_PAIR_FAILURES"] == "3"
+
+
 def test_a_live_key_is_not_repeated(root: Path) -> None:
     """The refusal of a key must not put the key on the screen."""
     with pytest.raises(BadSetting) as refusal:

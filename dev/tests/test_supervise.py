@@ -1,9 +1,10 @@
 """Starting and stopping by pid, whatever a process does about it."""
 
-import signal
+import json
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -12,6 +13,7 @@ import pytest
 from dev.errors import ComponentFailed, PortTaken, ToolMissing
 from dev.processes import supervise
 from dev.processes.components import Process
+from dev.processes.ports import require_free_port
 from dev.processes.startup import Startup, State
 
 STUBBORN = """
@@ -40,9 +42,6 @@ def a_process(state_dir: Path, code: str, *, name: str = "component", words: str
         cwd=state_dir,
         env={},
         ready=lambda: log.exists() and words in log.read_text(),
-        ports={},
-        stop_signal=signal.SIGTERM,
-        stop_order=0,
         stop_seconds=0.3,
     )
 
@@ -64,12 +63,7 @@ def stop(state_dir: Path, process: Process) -> psutil.Process | None:
     record = supervise.recorded(state_dir / "run", process.name)
     assert record is not None
     before = record.process()
-    supervise.stop(
-        record,
-        run_dir=state_dir / "run",
-        stop_signal=process.stop_signal,
-        seconds=process.stop_seconds,
-    )
+    supervise.stop(process, run_dir=state_dir / "run")
     assert record.process() is None
     return before
 
@@ -137,8 +131,8 @@ def test_a_changed_setting_restarts_what_it_concerns(state_dir: Path) -> None:
 def test_another_terminal_restarts_nothing(state_dir: Path) -> None:
     """Another PATH or language, over ssh say, is no changed setting."""
     here = a_process(state_dir, "import time; print('up'); time.sleep(300)")
-    there = Process(**{**vars(here), "env": {"PATH": "/elsewhere", "LC_ALL": "de_DE.UTF-8"}})
-    changed = Process(**{**vars(here), "env": {"LOG_LEVEL": "DEBUG"}})
+    there = replace(here, env={"PATH": "/elsewhere", "LC_ALL": "de_DE.UTF-8"})
+    changed = replace(here, env={"LOG_LEVEL": "DEBUG"})
 
     assert supervise.fingerprint(there) == supervise.fingerprint(here)
     assert supervise.fingerprint(changed) != supervise.fingerprint(here)
@@ -165,7 +159,7 @@ def test_a_process_that_ends_early_is_a_failure_with_its_log(state_dir: Path) ->
 def test_a_program_that_is_not_there_asks_for_the_set_up(state_dir: Path) -> None:
     """A launcher without set-up says what to run."""
     process = a_process(state_dir, "")
-    missing = Process(**{**vars(process), "argv": ("/nowhere/at/all",)})
+    missing = replace(process, argv=("/nowhere/at/all",))
 
     with pytest.raises(ToolMissing, match="run `make setup`"):
         bring_up(state_dir, missing)
@@ -175,7 +169,7 @@ def test_components_wait_for_what_they_need(state_dir: Path) -> None:
     """Migrations do not run before there is a database."""
     code = "import time; print('up'); time.sleep(300)"
     first = a_process(state_dir, code, name="first")
-    second = Process(**{**vars(a_process(state_dir, code, name="second")), "after": ("first",)})
+    second = replace(a_process(state_dir, code, name="second"), after=("first",))
 
     seen = bring_up(state_dir, second, first)
 
@@ -185,15 +179,31 @@ def test_components_wait_for_what_they_need(state_dir: Path) -> None:
 
 
 def test_a_reused_pid_is_not_taken_for_ours(state_dir: Path) -> None:
-    """After a reboot a record may name the pid of somebody else's process."""
+    """After a reboot a record may name the pid of a process that is not ours."""
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
-    record = supervise.Record("component", other.pid, created_at=1.0, fingerprint="")
+    stale = {"name": "component", "pid": other.pid, "created_at": 1.0, "fingerprint": ""}
+    (state_dir / "run" / "component.json").write_text(json.dumps(stale))
 
-    supervise.stop(record, run_dir=state_dir / "run", stop_signal=signal.SIGTERM, seconds=1)
+    supervise.stop(a_process(state_dir, ""), run_dir=state_dir / "run")
 
     assert other.poll() is None
     other.kill()
     other.wait()
+
+
+def test_a_changed_file_or_port_restarts_what_it_concerns(state_dir: Path) -> None:
+    """After a `git pull`, or with another port in `.env`, `make up` starts today's program."""
+    source = state_dir / "package"
+    source.mkdir()
+    (source / "module.py").write_text("before")
+    process = replace(a_process(state_dir, ""), made_from=(source,), ports={"PORT": 8000})
+    before = supervise.fingerprint(process)
+
+    (source / "module.pyc").write_text("compiled")
+    assert supervise.fingerprint(process) == before
+    assert supervise.fingerprint(replace(process, ports={"PORT": 8001})) != before
+    (source / "module.py").write_text("after")
+    assert supervise.fingerprint(process) != before
 
 
 @pytest.mark.parametrize(
@@ -209,7 +219,7 @@ def test_a_taken_port_names_the_setting_and_the_program(
         port = listener.getsockname()[1]
 
         with pytest.raises(PortTaken) as refusal:
-            supervise.require_free_port("GATEWAY_PORT", port)
+            require_free_port("GATEWAY_PORT", port)
 
     assert f"Port {port} is taken by" in str(refusal.value)
     assert "set GATEWAY_PORT to another port" in str(refusal.value)

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from dev import system as table
+from dev.config.environments import AUTH, BILLING, GATEWAY, SANDBOX
 from dev.config.settings import ROOT, load
+from dev.system import system
 
 SECRETS = {
     "STRIPE_API_SECRET": {"billing-service", "billing-worker"},
@@ -27,7 +28,7 @@ SECRETS = {
 @pytest.mark.parametrize(("name", "readers"), SECRETS.items())
 def test_a_secret_reaches_only_its_readers(root: Path, name: str, readers: set[str]) -> None:
     """A leak in one process gives away only what that process needed."""
-    whole = table.system(load({}, root=root))
+    whole = system(load({}, root=root))
 
     holders = {process.name for process in whole.processes if name in process.env}
 
@@ -36,14 +37,14 @@ def test_a_secret_reaches_only_its_readers(root: Path, name: str, readers: set[s
 
 def test_unrelated_variables_of_the_shell_stay_outside(root: Path) -> None:
     """What else a developer has exported is nobody's business."""
-    whole = table.system(load({"PATH": "/bin", "CLOUD_TOKEN": "private"}, root=root))
+    whole = system(load({"PATH": "/bin", "CLOUD_TOKEN": "private"}, root=root))
 
     assert all("CLOUD_TOKEN" not in process.env for process in whole.processes)
 
 
 def test_every_dependency_is_a_part_of_the_table(root: Path) -> None:
     """A name that nobody has would be waited for without end."""
-    whole = table.system(load({}, root=root))
+    whole = system(load({}, root=root))
     names = {component.name for component in whole.components}
 
     assert all(set(component.after) <= names for component in whole.components)
@@ -51,9 +52,7 @@ def test_every_dependency_is_a_part_of_the_table(root: Path) -> None:
 
 def test_with_real_stripe_no_sandbox_is_waited_for(root: Path) -> None:
     """Nothing depends on the sandbox when it is left out."""
-    whole = table.system(
-        load({"STRIPE_API_SECRET": "sk_test_51Real", "STRIPE_API_BASE": ""}, root=root)
-    )
+    whole = system(load({"STRIPE_API_SECRET": "sk_test_51Real", "STRIPE_API_BASE": ""}, root=root))
 
     assert "stripe-sandbox" not in {component.name for component in whole.components}
     assert all("stripe-sandbox" not in component.after for component in whole.components)
@@ -63,7 +62,7 @@ def test_a_database_of_ones_own_is_used(root: Path) -> None:
     """An address in `.env` wins over the bundled server's."""
     elsewhere = "postgresql://auth@db.example/auth"
 
-    whole = table.system(load({"AUTH_DATABASE_URL": elsewhere}, root=root))
+    whole = system(load({"AUTH_DATABASE_URL": elsewhere}, root=root))
     auth = next(process for process in whole.processes if process.name == "auth-service")
 
     assert auth.env["AUTH_DATABASE_URL"] == elsewhere
@@ -83,7 +82,7 @@ def sample_readers() -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("letter", "readable"),
-    [("A", table.AUTH), ("B", table.BILLING), ("S", table.SANDBOX), ("G", table.GATEWAY)],
+    [("A", AUTH), ("B", BILLING), ("S", SANDBOX), ("G", GATEWAY)],
 )
 def test_the_sample_file_tells_who_reads_what(letter: str, readable: tuple[str, ...]) -> None:
     """A variable that the sample promises to a process reaches it."""
@@ -104,11 +103,11 @@ def compose() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("service", "readable"),
     [
-        ("auth-service", table.AUTH),
-        ("billing-service", (*table.BILLING, "TEST_*")),
-        ("billing-worker", table.BILLING),
-        ("stripe-sandbox", table.SANDBOX),
-        ("gateway", table.GATEWAY),
+        ("auth-service", AUTH),
+        ("billing-service", (*BILLING, "TEST_*")),
+        ("billing-worker", BILLING),
+        ("stripe-sandbox", SANDBOX),
+        ("gateway", GATEWAY),
     ],
 )
 def test_containers_are_given_what_processes_are_given(

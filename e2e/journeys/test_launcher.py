@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from dev.config.settings import ROOT, load
 from dev.processes import supervise
+from dev.processes.ports import free_port
 from dev.processes.supervise import MARK
 from dev.system import system
 from e2e.system import RunningSystem, clean_environment, free_ports
@@ -98,7 +100,7 @@ def test_up_twice_demo_and_down(terminal: Terminal) -> None:
     logs = terminal.run("logs", "gateway", "-n", "1", "--no-follow")
     down = terminal.run("down")
     left = terminal.left()
-    clean = terminal.run("clean")
+    clean = terminal.run("clean", "--yes")
 
     assert first.returncode == 0, first.stdout
     assert "/api/docs/" in first.stdout
@@ -114,6 +116,30 @@ def test_up_twice_demo_and_down(terminal: Terminal) -> None:
     assert left == []
     assert not terminal.state_dir.exists()
     assert "are kept" not in clean.stdout
+
+
+def test_another_port_and_the_services_own_commands(terminal: Terminal) -> None:
+    """A changed port moves a running system; both services' commands run beside it."""
+    first = terminal.run("up")
+    port = str(free_port())
+    terminal.env["GATEWAY_PORT"] = port
+
+    moved = terminal.run("up")
+    answer = httpx.get(f"http://127.0.0.1:{port}/api/docs/", trust_env=False)
+    keys = terminal.run("auth", "keys", "list")
+    dry_run = terminal.run("manage", "stripe_reconcile", "--dry-run")
+    terminal.env["KEEP_EVENTS_DAYS"] = "none"
+    refused = terminal.run("manage", "check")
+
+    assert first.returncode == 0, first.stdout
+    assert moved.returncode == 0, moved.stdout
+    assert f"localhost:{port}/api/docs/" in moved.stdout
+    assert answer.status_code == 200
+    assert keys.returncode == 0, keys.stdout
+    assert "active" in keys.stdout
+    assert dry_run.returncode == 0, dry_run.stdout
+    assert refused.returncode != 0
+    assert "KEEP_EVENTS_DAYS" in refused.stdout, "a variable of the shell wins"
 
 
 def test_the_demo_of_a_running_system_starts_nothing(

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from dev.processes.interruptions import end_like_ctrl_c
+from dev.processes.ports import free_port
 from dev.programs import gateway
-from e2e.system import free_port
 from gateway.tests.stand_in import Gateway, echo
 
 GATEWAY_DIR = Path(__file__).resolve().parent.parent

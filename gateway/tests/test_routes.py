@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from e2e.system import free_port
+from dev.processes.ports import free_port
 from e2e.waiting import until
 from gateway.tests.stand_in import Gateway, echo
 
