@@ -8,6 +8,7 @@ from pathlib import Path
 
 import django_stubs_ext
 
+from config import __version__
 from config.database import database_settings
 from config.environment import BadEnvironment, read_environment, stop_at_start
 from config.logs import logging_settings
@@ -124,7 +125,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Billing",
     "DESCRIPTION": "Subscriptions, payment methods and invoices, settled at Stripe.",
-    "VERSION": "1.0.0",
+    "VERSION": __version__,
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": [],
