@@ -21,6 +21,7 @@ from subscriptions.api.serializers import (
     PortalRequest,
     SetupBody,
 )
+from subscriptions.api.strict import EmptyBody
 from subscriptions.managing import hosted_pages, payment_methods
 from subscriptions.managing.invoices import page_of_invoices
 from subscriptions.managing.payment_methods import Setup
@@ -69,6 +70,7 @@ class SetupIntentView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Make a setup intent for Stripe.js: the card never comes near this server."""
+        EmptyBody(data=request.data).is_valid(raise_exception=True)
         return Response(_setup_body(payment_methods.prepare_setup(user_id_of(request))))
 
 

@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 from subscriptions.api import openapi_responses
 from subscriptions.api.caller import source_of, user_id_of
 from subscriptions.api.serializers import CancelRequest, ChangeRequest, PreviewBody, StatusBody
+from subscriptions.api.strict import EmptyBody
 from subscriptions.managing import plan
 from subscriptions.status import status_body
 
@@ -50,6 +51,7 @@ class ResumeView(APIView):
     )
     def post(self, request: Request) -> Response:
         """Go on, as long as the paid period has not ended."""
+        _validated(EmptyBody(data=request.data))
         user_id = user_id_of(request)
         plan.resume(user_id)
         return Response(status_body(user_id))

@@ -6,12 +6,13 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from subscriptions.api.card_fields import CvcField, TestCardNumberField, refuse_expired
+from subscriptions.api.strict import StrictBody, StrictQuery
 
 _CARD_FIELDS = ("card_number", "card_expiration_month", "card_expiration_year", "card_cvc")
 _PAYMENT_METHOD = r"^pm_[A-Za-z0-9_]{1,250}$"
 
 
-class PaymentMethodRequest(serializers.Serializer[Any]):
+class PaymentMethodRequest(StrictBody):
     """A payment method, or the card fields with one of Stripe's published test numbers."""
 
     payment_method = serializers.RegexField(_PAYMENT_METHOD, required=False)
@@ -53,13 +54,13 @@ class SubscribeRequest(PaymentMethodRequest):
     subscription_product = serializers.SlugField(max_length=64)
 
 
-class CancelRequest(serializers.Serializer[Any]):
+class CancelRequest(StrictBody):
     """When to end."""
 
     at_period_end = serializers.BooleanField(default=True)
 
 
-class ChangeRequest(serializers.Serializer[Any]):
+class ChangeRequest(StrictBody):
     """What to change to."""
 
     subscription_product = serializers.SlugField(max_length=64)
@@ -189,7 +190,7 @@ class InvoicesBody(serializers.Serializer[Any]):
     next = serializers.CharField(allow_null=True)
 
 
-class InvoicesQuery(serializers.Serializer[Any]):
+class InvoicesQuery(StrictQuery):
     """Which page of invoices."""
 
     limit = serializers.IntegerField(default=10, min_value=1, max_value=100)
@@ -202,7 +203,7 @@ class HostedPageBody(serializers.Serializer[Any]):
     url = serializers.CharField()
 
 
-class CheckoutRequest(serializers.Serializer[Any]):
+class CheckoutRequest(StrictBody):
     """What to subscribe to on Stripe's page, and where it leads afterwards."""
 
     subscription_product = serializers.SlugField(max_length=64)
@@ -210,7 +211,7 @@ class CheckoutRequest(serializers.Serializer[Any]):
     cancel_path = serializers.RegexField(r"^/[^/\\\s]\S{0,500}$", required=False)
 
 
-class PortalRequest(serializers.Serializer[Any]):
+class PortalRequest(StrictBody):
     """Where Stripe's page leads back to."""
 
     return_path = serializers.RegexField(r"^/[^/\\\s]\S{0,500}$", required=False)

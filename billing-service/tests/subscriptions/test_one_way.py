@@ -18,9 +18,13 @@ BASIC = {"subscription_product": "basic_subscription"}
 CREATE = {"method": "POST", "path": "/v1/subscriptions"}
 
 
-@pytest.mark.parametrize("path", ["setup-intent", "checkout-session"])
+@pytest.mark.parametrize(("path", "body"), [("setup-intent", {}), ("checkout-session", BASIC)])
 def test_nobody_subscribes_while_the_customer_is_made(
-    person: Person, stripe: Sandbox, monkeypatch: pytest.MonkeyPatch, path: str
+    person: Person,
+    stripe: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    body: dict[str, str],
 ) -> None:
     """Two first calls at once would make two customers; the second is told to wait."""
     make = stripe_customers.create_bare_customer
@@ -33,7 +37,7 @@ def test_nobody_subscribes_while_the_customer_is_made(
 
     monkeypatch.setattr(stripe_customers, "create_bare_customer", make_slowly)
 
-    assert person.post(path, BASIC).status_code == 200
+    assert person.post(path, body).status_code == 200
 
     assert refused == [(409, "attempt_in_progress")] * 2
     assert len(stripe.customers_of(person.id)) == 1

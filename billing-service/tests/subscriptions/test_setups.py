@@ -127,9 +127,13 @@ def test_nobody_pays_with_somebody_elses_card(subscriber: Person, stripe: Sandbo
     """Knowing the id of another customer's payment method is of no use."""
     stolen = PaymentMethod.objects.get().stripe_payment_method_id
     thief = Person(stripe)
-    body = {"subscription_product": "basic_subscription", "payment_method": stolen}
+    card = {"payment_method": stolen}
+    calls = {
+        "subscribe": {"subscription_product": "basic_subscription"} | card,
+        "payment-method": card,
+    }
 
-    for path in ("subscribe", "payment-method"):
+    for path, body in calls.items():
         for _ in ("a new customer", "a known customer"):
             answer = thief.post(path, body)
             assert (answer.status_code, answer.json()["code"]) == (400, "payment_method_refused")
