@@ -12,6 +12,7 @@ from bench.goals import Suite
 from bench.processes import BenchError
 from bench.results import Findings
 from bench.rounds import Pace
+from dev.errors import LauncherError
 
 SUITES = {"tokens": tokens.measure, "billing": billing.measure, "growth": growth.measure}
 PEERS = ("djangorestframework-simplejwt", "dj-stripe", "django", "gunicorn")
@@ -30,7 +31,7 @@ def main() -> int:
         for name in names:
             _progress(f"suite {name}")
             found[name] = SUITES[name](pace=pace, report=_progress)
-    except BenchError as refusal:
+    except (BenchError, LauncherError) as refusal:
         print(f"bench: {refusal}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

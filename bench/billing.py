@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.arithmetic import Ratio
-from bench.calls import KeptConnection
+from bench.calls import client
 from bench.load import Clients, drive, once, repeat, request_bytes
 from bench.ours import (
     Environments,
@@ -60,7 +60,7 @@ def running_system(folder: Path, *, users: int) -> Iterator[System]:
         users: How many users auth-service is given.
     """
     with ExitStack() as stack:
-        database = stack.enter_context(postgres(folder / "postgres"))
+        database = stack.enter_context(postgres())
         environment = environments(database, folder)
         stack.enter_context(sandbox(folder, environment))
         ports = {"port": environment.stripe_port, "upstream_port": environment.sandbox_port}
@@ -97,13 +97,12 @@ def event_templates(
     environment: Environments, subscribers: Sequence[Subscriber]
 ) -> list[EventTemplate]:
     """Fetch each subscriber's subscription as Stripe would put it into an event."""
-    stripe = KeptConnection(environment.sandbox_port)
     headers = {"Authorization": "Bearer sk_test_sandbox"}
-    found = [
-        stripe.get(f"/v1/subscriptions/{each.subscription_id}", headers=headers)
-        for each in subscribers
-    ]
-    stripe.close()
+    with client(environment.sandbox_port) as stripe:
+        found = [
+            stripe.get(f"/v1/subscriptions/{each.subscription_id}", headers=headers).json()
+            for each in subscribers
+        ]
     return [EventTemplate(subscription) for subscription in found]
 
 
@@ -147,11 +146,10 @@ def _status(
 
     def their_tokens() -> list[str]:
         # The peer's tokens live for five minutes, so each turn gets new ones.
-        connection = KeptConnection(theirs.port)
         users = ({"username": f"user{n}", "password": PASSWORD} for n in range(CLIENTS))
-        tokens = [connection.post("/token/obtain", user)["access"] for user in users]
-        connection.close()
-        return tokens
+        with client(theirs.port) as peer_client:
+            answers = [peer_client.post("/token/obtain", json=user) for user in users]
+        return [answer.json()["access"] for answer in answers]
 
     samples = interleave(
         f"status, {CLIENTS} clients",

@@ -1,51 +1,24 @@
-"""Single HTTP calls that prepare a run; nothing here is measured."""
+"""Single HTTP calls that prepare a run."""
 
-import http.client
-import json
-from collections.abc import Mapping
-from typing import Any
+import httpx
 
 from bench.processes import BenchError
 
 
-class KeptConnection:
-    """A keep-alive connection to a server of this machine; answers are parsed as JSON."""
+def client(port: int) -> httpx.Client:
+    """A client of one server of this machine; it raises BenchError for an answer of no success."""
+    return httpx.Client(
+        base_url=f"http://127.0.0.1:{port}",
+        timeout=60,
+        trust_env=False,
+        event_hooks={"response": [_require_success]},
+    )
 
-    def __init__(self, port: int) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
-    def get(self, path: str, *, headers: Mapping[str, str] | None = None) -> Any:
-        """Make a GET.
-
-        Raises:
-            BenchError: The answer is no success.
-        """
-        return self.request("GET", path, None, headers or {})
-
-    def post(
-        self, path: str, document: Mapping[str, object], *, headers: Mapping[str, str] | None = None
-    ) -> Any:
-        """POST a JSON document.
-
-        Raises:
-            BenchError: The answer is no success.
-        """
-        sent = {"Content-Type": "application/json", **(headers or {})}
-        return self.request("POST", path, json.dumps(document), sent)
-
-    def request(self, method: str, path: str, body: str | None, headers: Mapping[str, str]) -> Any:
-        """Make any request.
-
-        Raises:
-            BenchError: The answer is no success.
-        """
-        self._connection.request(method, path, body, dict(headers))
-        answer = self._connection.getresponse()
-        content = answer.read()
-        if answer.status >= 300:
-            raise BenchError(f"{method} {path} answered {answer.status}: {content[:500]!r}")
-        return json.loads(content) if content else None
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
+def _require_success(answer: httpx.Response) -> None:
+    if not answer.is_success:
+        content = answer.read()[:500]
+        request = answer.request
+        raise BenchError(
+            f"{request.method} {request.url.path} answered {answer.status_code}: {content!r}"
+        )

@@ -14,7 +14,7 @@ import jwt
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from bench.billing import CLIENTS, OUR_WEBHOOKS, delivering
-from bench.calls import KeptConnection
+from bench.calls import client
 from bench.generator import Scale, fill, user_id
 from bench.load import Clients, Script, drive, once, repeat, request_bytes
 from bench.ours import (
@@ -46,7 +46,7 @@ def measure(*, pace: Pace, report: Report) -> Findings:
     large = QUICK if pace.quick else LARGE
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary, ExitStack() as stack:
         folder = Path(temporary)
-        database = stack.enter_context(postgres(folder / "postgres"))
+        database = stack.enter_context(postgres())
         few = environments(database, folder)
         many = with_another_billing(few, database, name="billing_grown")
         stack.enter_context(auth_service(database, folder, few, users=0))
@@ -75,9 +75,8 @@ class TokenSigner:
     """
 
     def __init__(self, environment: Environments, keys: Path) -> None:
-        connection = KeptConnection(environment.auth_port)
-        self._kid = connection.get("/.well-known/jwks.json")["keys"][0]["kid"]
-        connection.close()
+        with client(environment.auth_port) as auth:
+            self._kid = auth.get("/.well-known/jwks.json").json()["keys"][0]["kid"]
         self._key: Any = load_pem_private_key((keys / f"{self._kid}.pem").read_bytes(), None)
         self._issuer = environment.auth["PUBLIC_URL"]
 

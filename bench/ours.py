@@ -1,6 +1,5 @@
 """Start our services as they are run in production, two workers each."""
 
-import base64
 import json
 import uuid
 from collections.abc import Callable, Iterator
@@ -8,11 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.calls import KeptConnection
+import httpx
+
+from bench.calls import client
 from bench.postgres import Postgres
-from bench.processes import free_port, inherited_environment, run, server
+from bench.processes import inherited_environment, run, server
 from bench.rounds import Contender
 from bench.setting import PASSWORD, ROOT, THREADS, USERS, WEBHOOK_SECRET, WORKERS
+from dev.processes.ports import free_port
 
 INTERNAL_SECRET = "internal-client-secret-of-the-benchmark"
 AUTH = ROOT / "auth-service"
@@ -118,28 +120,26 @@ def auth_service(
 
 
 def _create_users(port: int, users: int) -> None:
-    connection = KeptConnection(port)
-    for number in range(users):
-        if number % 100 == 0:
-            # A service token lives for a minute.
-            token = _service_token(connection)
-        connection.post(
-            "/internal/users",
-            {"username": f"user{number}", "password": PASSWORD},
-            headers={"Authorization": f"Bearer {token}", "Idempotency-Key": str(uuid.uuid4())},
-        )
-    connection.close()
+    with client(port) as auth:
+        for number in range(users):
+            if number % 100 == 0:
+                # A service token lives for a minute.
+                token = _service_token(auth)
+            auth.post(
+                "/internal/users",
+                json={"username": f"user{number}", "password": PASSWORD},
+                headers={"Authorization": f"Bearer {token}", "Idempotency-Key": str(uuid.uuid4())},
+            )
 
 
-def _service_token(connection: KeptConnection) -> str:
-    basic = base64.b64encode(f"billing-service:{INTERNAL_SECRET}".encode()).decode()
-    headers = {
-        "Authorization": f"Basic {basic}",
-        "Content-Type": "application/x-www-form-urlencoded",
-    }
-    form = "grant_type=client_credentials"
-    answer: dict[str, str] = connection.request("POST", "/internal/token", form, headers)
-    return answer["access_token"]
+def _service_token(auth: httpx.Client) -> str:
+    answer = auth.post(
+        "/internal/token",
+        auth=("billing-service", INTERNAL_SECRET),
+        data={"grant_type": "client_credentials"},
+    )
+    token: str = answer.json()["access_token"]
+    return token
 
 
 @contextmanager

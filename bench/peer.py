@@ -10,9 +10,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bench.postgres import Postgres
-from bench.processes import free_port, inherited_environment, run, server
+from bench.processes import inherited_environment, run, server
 from bench.rounds import Contender
 from bench.setting import PASSWORD, ROOT, RSA_BITS, THREADS, USERS, WEBHOOK_SECRET, WORKERS
+from dev.processes.ports import free_port
 
 WEBHOOK_PATH = "/stripe/webhook/00000000-0000-0000-0000-000000000001/"
 
@@ -53,7 +54,8 @@ def peer(
 def _environment(database: Postgres, *, name: str) -> dict[str, str]:
     return inherited_environment() | {
         "PEER_DATABASE": name,
-        "PEER_DATABASE_HOST": database.socket_dir,
+        "PEER_DATABASE_PORT": str(database.port),
+        "PEER_DATABASE_PASSWORD": database.password,
         "PEER_WEBHOOK_SECRET": WEBHOOK_SECRET,
     }
 

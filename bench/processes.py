@@ -1,26 +1,20 @@
 """Starting and stopping child processes, and reading what they cost from /proc."""
 
 import os
-import socket
 import subprocess
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
+from dev.errors import ComponentFailed
+from dev.processes import supervise
+from dev.processes.components import Listens, Process
+
 
 class BenchError(Exception):
     """A run that cannot give a figure; the message says what to do about it."""
-
-
-def free_port() -> int:
-    """Return a TCP port on the loopback address that is free."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def inherited_environment() -> dict[str, str]:
@@ -57,44 +51,20 @@ def server(
         log: File for its output, shown when it does not start.
 
     Raises:
-        BenchError: It ended by itself or did not listen within a minute.
+        BenchError: It ended by itself or did not listen in time.
     """
-    with log.open("wb") as output:
-        # A session of its own: Ctrl-C is for us, who then stop the servers in their order.
-        process = subprocess.Popen(
-            command, cwd=cwd, env=env, stdout=output, stderr=output, start_new_session=True
-        )
+    process = Process(
+        name=log.stem,
+        argv=tuple(command),
+        cwd=cwd,
+        env=env,
+        ready=Listens(port) if port is not None else lambda: True,
+    )
     try:
-        if port is not None:
-            _wait_for_port(process, port=port, log=log)
-        yield process.pid
-    finally:
-        _stop(process)
-
-
-def _wait_for_port(process: subprocess.Popen[bytes], *, port: int, log: Path) -> None:
-    for _ in range(600):
-        if process.poll() is not None:
-            break
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise BenchError(f"not listening on port {port}:\n{log.read_text()[-4000:]}")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    # A worker can outlive a killed parent, so the tree is noted before the parent goes.
-    children = _tree(process.pid)[1:]
-    process.terminate()
-    try:
-        process.wait(timeout=20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    for child in psutil.wait_procs(children, timeout=5)[1]:
-        child.kill()
+        with supervise.running(process, run_dir=log.parent, log=log) as pid:
+            yield pid
+    except ComponentFailed as error:
+        raise BenchError(f"{error}\n{error.log_tail()}") from error
 
 
 def _tree(pid: int) -> list[psutil.Process]:

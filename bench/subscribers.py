@@ -5,10 +5,11 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+
+import httpx
 
 from bench.arithmetic import Ratio, ratio
-from bench.calls import KeptConnection
+from bench.calls import client
 from bench.ours import Environments
 from bench.rounds import Report
 from bench.setting import PASSWORD
@@ -48,29 +49,24 @@ def subscribe_users(
         report: Receives sentences on the progress.
     """
     subscribers, costs = [], []
-    auth = KeptConnection(environment.auth_port)
-    billing = KeptConnection(environment.billing_port)
-    for number in range(count):
-        credentials = {"username": f"user{number}", "password": PASSWORD}
-        token = auth.post("/api/token/obtain", credentials)["access"]
-        subscriber, cost = _subscribe(billing, meter, token=token)
-        subscribers.append(subscriber)
-        costs.append(cost)
-        if number % 50 == 49:
-            report(f"subscribed {number + 1} of {count} users")
-    auth.close()
-    billing.close()
+    with client(environment.auth_port) as auth, client(environment.billing_port) as billing:
+        for number in range(count):
+            credentials = {"username": f"user{number}", "password": PASSWORD}
+            token = auth.post("/api/token/obtain", json=credentials).json()["access"]
+            subscriber, cost = _subscribe(billing, meter, token=token)
+            subscribers.append(subscriber)
+            costs.append(cost)
+            if number % 50 == 49:
+                report(f"subscribed {number + 1} of {count} users")
     return subscribers, costs
 
 
-def _subscribe(
-    billing: KeptConnection, meter: StripeMeter, *, token: str
-) -> tuple[Subscriber, Cost]:
+def _subscribe(billing: httpx.Client, meter: StripeMeter, *, token: str) -> tuple[Subscriber, Cost]:
     headers = {"Authorization": f"JWT {token}", "Idempotency-Key": str(uuid.uuid4())}
     body = {"subscription_product": "basic_subscription", "payment_method": "pm_card_visa"}
     meter.forget()
     started = time.perf_counter()
-    status: dict[str, Any] = billing.post(_SUBSCRIBE, body, headers=headers)
+    answer = billing.post(_SUBSCRIBE, json=body, headers=headers)
     elapsed = time.perf_counter() - started
     calls = list(meter.calls)
     started = time.perf_counter()
@@ -78,7 +74,7 @@ def _subscribe(
         billing.get(_STATUS, headers=headers)
     status_seconds = (time.perf_counter() - started) / _STATUSES_EACH
     own = elapsed - sum(call.seconds for call in calls)
-    return Subscriber(token, status["id_reference"]), Cost(own, status_seconds, calls)
+    return Subscriber(token, answer.json()["id_reference"]), Cost(own, status_seconds, calls)
 
 
 def cost_ratios(costs: Sequence[Cost], *, rounds: int) -> dict[str, Ratio]:

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.arithmetic import Ratio, ratio
-from bench.calls import KeptConnection
+from bench.calls import client
 from bench.limits import limit
 from bench.load import Clients, json_post, refreshing, repeat, request_bytes
 from bench.ours import BILLING, Environments, auth_service, environments
 from bench.peer import peer
 from bench.postgres import postgres
-from bench.processes import free_port, inherited_environment, run, server, worker_memory_bytes
+from bench.processes import inherited_environment, run, server, worker_memory_bytes
 from bench.report import figure
 from bench.results import Findings
 from bench.rounds import Contender, Pace, Report, compare, cpu, interleave, p99, rate
 from bench.setting import PASSWORD, ROOT
+from dev.processes.ports import free_port
 
 LOGGING_IN = 16
 
@@ -44,10 +45,9 @@ class TokenIssuer:
 
     def log_in(self, user: str) -> dict[str, str]:
         """Log one user in and return both tokens."""
-        connection = KeptConnection(self.server.port)
         document = {"username": user, "password": PASSWORD}
-        tokens: dict[str, str] = connection.post(f"{self.prefix}/obtain", document)
-        connection.close()
+        with client(self.server.port) as server:
+            tokens: dict[str, str] = server.post(f"{self.prefix}/obtain", json=document).json()
         return tokens
 
     def _refreshing(self, clients: int) -> Clients:
@@ -73,7 +73,7 @@ def measure(*, pace: Pace, report: Report) -> Findings:
     """
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as temporary,
-        postgres(Path(temporary) / "postgres") as database,
+        postgres() as database,
     ):
         folder = Path(temporary)
         environment = environments(database, folder)

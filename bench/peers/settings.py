@@ -38,7 +38,9 @@ DATABASES = {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": _setting("PEER_DATABASE"),
         "USER": "postgres",
-        "HOST": _setting("PEER_DATABASE_HOST"),
+        "PASSWORD": _setting("PEER_DATABASE_PASSWORD"),
+        "HOST": "127.0.0.1",
+        "PORT": _setting("PEER_DATABASE_PORT"),
         # A connection per request costs the peer three quarters of its rate.
         "CONN_MAX_AGE": None,
     }

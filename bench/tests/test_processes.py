@@ -7,7 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.processes import BenchError, cpu_seconds, free_port, run, server
+from bench.processes import BenchError, cpu_seconds, run, server
+from dev.processes.ports import free_port
 
 CHILD = "import subprocess, sys, time; subprocess.run([sys.executable, '-c', sys.argv[1]])"
 BUSY = "import time\nwhile time.process_time() < 0.3: pass\n"

