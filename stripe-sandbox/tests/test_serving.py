@@ -167,3 +167,17 @@ def live_on(v1: Any, clock: str) -> None:
         }
     )
     v1.subscriptions.create({"customer": customer.id, "items": [{"price": BASIC}]})
+
+
+def test_each_data_file_is_an_account_of_its_own(tmp_path: Path) -> None:
+    """A restart keeps the account; another file is another one, as another key's would be."""
+    data = ("--data", str(tmp_path / "one.sqlite3"))
+    with Server(*data) as one:
+        first = one.client().v1.accounts.retrieve_current().id
+    with Server(*data) as restarted:
+        again = restarted.client().v1.accounts.retrieve_current().id
+    with Server("--data", str(tmp_path / "two.sqlite3")) as two:
+        other = two.client().v1.accounts.retrieve_current().id
+
+    assert first == again != other
+    assert first.startswith("acct_")

@@ -1,4 +1,4 @@
-"""The one account that the sandbox is."""
+"""The account that the sandbox is: each data file is one of its own."""
 
 from typing import Any
 
@@ -7,17 +7,16 @@ from stripe_sandbox.sdk import response_shapes
 
 Json = dict[str, Any]
 
-_ID = "acct_1StripeSandbox000"
 _CREATED = 1735689600
 
 
 @handles("accounts.retrieve_current")
-def retrieve(_call: Call) -> Json:
+def retrieve(call: Call) -> Json:
     """The account behind the key."""
     return response_shapes.new(
         "account",
         {
-            "id": _ID,
+            "id": call.work.store.account_id,
             "business_type": "company",
             "charges_enabled": True,
             "country": "US",

@@ -29,6 +29,10 @@ class Identifiers:
         """An object id such as `cus_…`, in the length Stripe uses for that prefix."""
         return prefix + self.text(14 if prefix in _SHORT else 24)
 
+    def account(self) -> str:
+        """The id of a new data file's account; it leaves the counter alone."""
+        return "acct_1StripeSandbox000" if self.deterministic else f"acct_{_random_text(16)}"
+
 
 _SHORT = {"cus_", "prod_", "si_"}
 

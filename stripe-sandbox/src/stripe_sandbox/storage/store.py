@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS delivery_attempts (
   id INTEGER PRIMARY KEY, delivery INTEGER NOT NULL, at REAL NOT NULL, status INTEGER,
   outcome TEXT NOT NULL, milliseconds INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS delivery_attempts_by_delivery ON delivery_attempts (delivery);
+CREATE TABLE IF NOT EXISTS account (id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 
@@ -67,9 +68,18 @@ class Store:
         self.clock = clock
         self.public_url = public_url
         self.ids = Identifiers(deterministic=deterministic, counter=self._counter())
+        self.account_id = self._account_id()
         self.on_commit: list[Callable[[list[Json]], None]] = []
         # When to deliver an event of a type: one delay in seconds per copy.
         self.delivery_delays: Callable[[str], list[float]] = lambda _type: [0.0]
+
+    def _account_id(self) -> str:
+        """The account that this data file is, as a real one is told apart from every other."""
+        self.connection.execute(
+            "INSERT INTO account SELECT ? WHERE NOT EXISTS (SELECT * FROM account)",
+            (self.ids.account(),),
+        )
+        return str(self.connection.execute("SELECT id FROM account").fetchone()[0])
 
     def _counter(self) -> int:
         row = self.connection.execute("SELECT value FROM counters WHERE name = 'ids'").fetchone()
