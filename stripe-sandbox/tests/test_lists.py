@@ -97,33 +97,88 @@ def test_five_levels_are_too_many(scene: Scene) -> None:
         scene.subscription(scene.customer(), expand=[deep])
 
 
+PEOPLE = (("Ada", "red", "1"), ("Bob", "blue", "2"), ("Cleo", "red", "3"))
+
+
+@pytest.fixture
+def people(scene: Scene) -> None:
+    """Three customers in two teams, made once."""
+    if not scene.v1.customers.list({"email": "search@example.com"}).data:
+        for name, team, rank in PEOPLE:
+            metadata = {"team": team, "rank": rank}
+            scene.customer(None, name=name, metadata=metadata, email="search@example.com")
+
+
+@pytest.mark.usefixtures("people")
 @pytest.mark.parametrize(
     ("query", "found"),
     [
         ("metadata['team']:'red' AND metadata['rank']:'1'", ["Ada"]),
+        ("metadata['team']:'red' metadata['rank']:'1'", ["Ada"]),
         ("metadata['team']:'red'", ["Cleo", "Ada"]),
+        ("metadata['team']:'RED'", ["Cleo", "Ada"]),
         ("name:'Ada' OR name:'Bob'", ["Bob", "Ada"]),
+        ("name:'Ada' OR metadata['team']:'red'", ["Cleo", "Ada"]),
         ("-metadata['team']:'red' AND metadata['rank']:'2'", ["Bob"]),
+        ("email:'search@example.com' AND metadata['city']:null AND name~'bob'", ["Bob"]),
+        ("email:'search@example.com' AND -name:null", ["Cleo", "Bob", "Ada"]),
+        ("email~'arch@exam' AND phone:null", ["Cleo", "Bob", "Ada"]),
+        ("email:'search@example.com' AND created>0 AND created<4102444800", ["Cleo", "Bob", "Ada"]),
+        ("email:'search@example.com' AND created<1000", []),
         ("name~'cle'", ["Cleo"]),
+        ("name~'c%e'", []),
     ],
 )
 def test_search(scene: Scene, query: str, found: list[str]) -> None:
-    """AND, OR, negation, part of a text, metadata."""
-    known = scene.v1.customers.list({"email": "search@example.com"}).data
-    if not known:
-        for name, team, rank in (("Ada", "red", "1"), ("Bob", "blue", "2"), ("Cleo", "red", "3")):
-            metadata = {"team": team, "rank": rank}
-            scene.customer(None, name=name, metadata=metadata, email="search@example.com")
-
+    """AND, OR, negation, part of a text, no value, numbers, metadata; case does not matter."""
     result = scene.v1.customers.search({"query": query})
 
     assert [customer.name for customer in result.data] == found
 
 
-def test_a_query_that_makes_no_sense_is_refused(scene: Scene) -> None:
-    """A search that cannot be read is the caller's mistake."""
-    with pytest.raises(stripe.InvalidRequestError, match="parse your search query"):
-        scene.v1.subscriptions.search({"query": "status is active"})
+def test_a_search_follows_what_changes(scene: Scene) -> None:
+    """A new name is found, the old one and a deleted customer no longer."""
+    customer = scene.customer(None, name="Maiden Name", metadata={"follows": "yes"})
+    scene.v1.customers.update(customer.id, {"name": "Married Name", "metadata": {"follows": ""}})
+
+    def found(query: str) -> list[str]:
+        return [one.id for one in scene.v1.customers.search({"query": query}).data]
+
+    assert found("name~'married'") == found("name:'married name'") == [customer.id]
+    assert found("name~'maiden'") == found("metadata['follows']:'yes'") == []
+    scene.v1.customers.delete(customer.id)
+    assert found("name~'married'") == found("name:'Married Name'") == []
+
+
+def test_numbers_are_compared_as_numbers(scene: Scene) -> None:
+    """90 is less than 1000, and than 500."""
+    customer = scene.customer(None)
+    for amount in (90, 1000):
+        values = {"amount": amount, "currency": "usd", "customer": customer.id}
+        scene.v1.payment_intents.create(values)
+
+    query = f"customer:'{customer.id}' AND amount<500"
+    assert [p.amount for p in scene.v1.payment_intents.search({"query": query}).data] == [90]
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("status is active", "parse your search query"),
+        ("name:'a' AND", "parse your search query"),
+        ("shoe_size:'44'", "`shoe_size` is an unsupported search field for resource `customers`"),
+        ("email['a']:'b'", "`email` is an unsupported search field"),
+        ("email>'5'", "`email` is not numeric"),
+        ("created:'today'", "`created` is numeric"),
+        ("name~'ab'", "at least 3 characters"),
+        ("name:'a' AND name:'b' OR name:'c'", "AND and OR"),
+        (" ".join(["name:'a'"] * 11), "at most 10 clauses"),
+    ],
+)
+def test_a_query_that_makes_no_sense_is_refused(scene: Scene, query: str, sentence: str) -> None:
+    """A search that cannot be read is the caller's mistake, and the answer says which."""
+    with pytest.raises(stripe.InvalidRequestError, match=sentence):
+        scene.v1.customers.search({"query": query})
 
 
 def test_search_pages(scene: Scene) -> None:
@@ -135,6 +190,8 @@ def test_search_pages(scene: Scene) -> None:
     rest = scene.v1.products.search({"query": "name:'Paged'", "limit": 2, "page": found.next_page})
 
     assert (len(found.data), found.has_more, len(rest.data), rest.has_more) == (2, True, 1, False)
+    with pytest.raises(stripe.InvalidRequestError, match="`page` parameter"):
+        scene.v1.products.search({"query": "name:'Paged'", "page": "2"})
 
 
 def test_customers_on_a_test_clock_are_found_by_it(scene: Scene) -> None:

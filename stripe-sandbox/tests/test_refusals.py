@@ -264,8 +264,7 @@ def test_a_change_that_must_be_paid_needs_something_to_charge(scene: Scene, unpa
 
 
 def test_odd_requests_are_answered(scene: Scene, unpaying: Json) -> None:
-    """A key of something that has none matches nothing; a preview may name its anchor."""
-    found = scene.v1.customers.search({"query": "email['a']:'b'"})
+    """A preview may name its anchor."""
     preview = scene.v1.invoices.create_preview(
         {
             "customer": unpaying["customer"],
@@ -276,7 +275,6 @@ def test_odd_requests_are_answered(scene: Scene, unpaying: Json) -> None:
         }
     )
 
-    assert not found.data
     assert preview.amount_due == 1000
 
 

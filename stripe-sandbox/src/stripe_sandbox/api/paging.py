@@ -4,6 +4,7 @@ from typing import Any
 
 from stripe_sandbox.api.registry import Call
 from stripe_sandbox.errors import InvalidParameter, ResourceMissing
+from stripe_sandbox.storage.index import Position
 from stripe_sandbox.storage.kinds import KINDS
 
 Json = dict[str, Any]
@@ -73,7 +74,7 @@ def limit_of(call: Call) -> int:
     return limit
 
 
-def _cursor(call: Call, kind: str, name: str) -> int | None:
+def _cursor(call: Call, kind: str, name: str) -> Position | None:
     identifier = call.params.get(name)
     if identifier is None:
         return None

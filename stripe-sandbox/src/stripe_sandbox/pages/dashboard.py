@@ -52,12 +52,7 @@ def _tiles(work: Work) -> list[tuple[str, str, int, str]]:
 
 
 def _count(work: Work, kind: str, **where: str) -> int:
-    if where:
-        ((field, value),) = where.items()
-        sql = "SELECT count(*) FROM links WHERE kind = ? AND field = ? AND value = ?"
-        return int(work.query(sql, (kind, field, value))[0][0])
-    sql = "SELECT count(*) FROM objects WHERE kind = ? AND deleted = 0"
-    return int(work.query(sql, (kind,))[0][0])
+    return work.count(kind, where)
 
 
 def _waiting(work: Work, intent: Json) -> Json:

@@ -83,7 +83,7 @@ def events_about(work: Work, thing: Json) -> list[Json]:
         return about
     theirs = work.newest("event", {"data.object.customer": thing["id"]}, limit=_LIMIT)
     both = {event["id"]: event for event in [*about, *theirs]}
-    newest = sorted(both.values(), key=lambda e: work.position(e["id"]) or 0, reverse=True)
+    newest = sorted(both.values(), key=lambda e: work.position(e["id"]) or (0, 0), reverse=True)
     return newest[:_LIMIT]
 
 

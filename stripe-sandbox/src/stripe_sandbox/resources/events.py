@@ -26,8 +26,8 @@ def _expand(work: Work, wanted: list[str]) -> list[str]:
     """`invoice.*` names every type of that family that has happened."""
     if not any("*" in one for one in wanted):
         return wanted
-    rows = work.query("SELECT DISTINCT value FROM links WHERE kind = 'event' AND field = 'type'")
-    return [name for (name,) in rows if any(fnmatchcase(name, one) for one in wanted)] or [""]
+    known = work.values("event", "type")
+    return [name for name in known if any(fnmatchcase(name, one) for one in wanted)] or [""]
 
 
 @handles("events.retrieve")

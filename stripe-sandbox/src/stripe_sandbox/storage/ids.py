@@ -5,6 +5,7 @@ import secrets
 import string
 
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_AS_LETTERS = bytes(ord(_ALPHABET[byte % 62]) for byte in range(256))
 
 
 class Identifiers:
@@ -23,7 +24,7 @@ class Identifiers:
             return _random_text(length)
         self.counter += 1
         digest = hashlib.sha512(f"stripe-sandbox {self.counter}".encode()).digest()
-        return "".join(_ALPHABET[byte % 62] for byte in digest[:length])
+        return digest[:length].translate(_AS_LETTERS).decode()
 
     def new(self, prefix: str) -> str:
         """An object id such as `cus_…`, in the length Stripe uses for that prefix."""
@@ -47,4 +48,4 @@ def new_request_id() -> str:
 
 
 def _random_text(length: int) -> str:
-    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+    return secrets.token_bytes(length).translate(_AS_LETTERS).decode()

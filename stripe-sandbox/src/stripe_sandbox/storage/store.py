@@ -11,6 +11,18 @@ from stripe_sandbox.clock import Clock
 from stripe_sandbox.errors import InvalidRequest, ResourceMissing, StripeError
 from stripe_sandbox.sdk import response_shapes
 from stripe_sandbox.storage.ids import Identifiers
+from stripe_sandbox.storage.index import SCHEMA as INDEX_SCHEMA
+from stripe_sandbox.storage.index import (
+    Bounds,
+    Condition,
+    Entries,
+    Index,
+    Position,
+    count,
+    distinct,
+    select,
+    text,
+)
 from stripe_sandbox.storage.kinds import KINDS
 
 Json = dict[str, Any]
@@ -18,15 +30,13 @@ Json = dict[str, Any]
 # In a selection: the field has no value.
 NOTHING = object()
 
+# Of the data file; another one is upgraded when it is opened.
+_FILE_VERSION = 1
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
   seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
   created INTEGER NOT NULL, deleted INTEGER NOT NULL DEFAULT 0, data TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS objects_by_kind ON objects (kind, deleted, seq);
-CREATE TABLE IF NOT EXISTS links (
-  kind TEXT NOT NULL, field TEXT NOT NULL, value TEXT NOT NULL, seq INTEGER NOT NULL,
-  PRIMARY KEY (kind, field, value, seq)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS links_by_object ON links (seq);
 CREATE TABLE IF NOT EXISTS due (
   object TEXT NOT NULL, action TEXT NOT NULL, clock TEXT NOT NULL, at INTEGER NOT NULL,
   PRIMARY KEY (object, action)) WITHOUT ROWID;
@@ -64,7 +74,7 @@ class Store:
         # written. Only a power cut could, and a sandbox need not fsync for that.
         self.connection.execute("PRAGMA journal_mode=WAL")
         self.connection.execute("PRAGMA synchronous=NORMAL")
-        self.connection.executescript(_SCHEMA)
+        self.connection.executescript(_SCHEMA + INDEX_SCHEMA)
         self.clock = clock
         self.public_url = public_url
         self.ids = Identifiers(deterministic=deterministic, counter=self._counter())
@@ -72,6 +82,22 @@ class Store:
         self.on_commit: list[Callable[[list[Json]], None]] = []
         # When to deliver an event of a type: one delay in seconds per copy.
         self.delivery_delays: Callable[[str], list[float]] = lambda _type: [0.0]
+        self.index = Index(self.connection)
+        self._upgrade()
+
+    def _upgrade(self) -> None:
+        """Index the objects of a file that an earlier version wrote."""
+        if self.connection.execute("PRAGMA user_version").fetchone()[0] == _FILE_VERSION:
+            return
+        self.connection.execute("BEGIN IMMEDIATE")
+        # The index of versions before 0.9.
+        self.connection.execute("DROP TABLE IF EXISTS links")
+        self.connection.execute("DROP INDEX IF EXISTS objects_by_kind")
+        rows = "SELECT data, created, seq FROM objects WHERE deleted = 0"
+        for data, created, seq in self.connection.execute(rows).fetchall():
+            self.index.write(json.loads(data), Position(created, seq), set())
+        self.connection.execute(f"PRAGMA user_version = {_FILE_VERSION}")
+        self.connection.execute("COMMIT")
 
     def _account_id(self) -> str:
         """The account that this data file is, as a real one is told apart from every other."""
@@ -119,9 +145,12 @@ class Work:
         self.public_url = store.public_url
         self.request: Json = {"id": None, "idempotency_key": None}
         self.events: list[Json] = []
-        self.baselines: dict[str, Json] = {}
         self._loaded: dict[str, Json] = {}
         self._dirty: dict[str, Json] = {}
+        # By id: the object as its last event told it, its place, and its entries in the index.
+        self._announced: dict[str, str] = {}
+        self._positions: dict[str, Position] = {}
+        self._entries: dict[str, Entries] = {}
         self._open = False
 
     def execute(self, sql: str, values: tuple[Any, ...] | Json = ()) -> sqlite3.Cursor:
@@ -166,11 +195,13 @@ class Work:
     def add(self, thing: Json) -> Json:
         """Store an object that is already whole."""
         created = int(thing.get("created") or self.now())
-        self.execute(
+        row = self.execute(
             "INSERT INTO objects (id, kind, created, data) VALUES (?, ?, ?, '{}')",
             (thing["id"], thing["object"], created),
         )
         self._loaded[thing["id"]] = thing
+        self._positions[thing["id"]] = Position(created, row.lastrowid or 0)
+        self._entries[thing["id"]] = set()
         return self.save(thing)
 
     def save(self, thing: Json) -> Json:
@@ -213,7 +244,9 @@ class Work:
         gone = {"id": thing["id"], "object": thing["object"], "deleted": True}
         self.flush()
         self.execute("DELETE FROM due WHERE object = ?", (thing["id"],))
-        self._unlink(thing["id"])
+        position = self.position(thing["id"])
+        if position:
+            self.store.index.remove(position.seq)
         if KINDS[thing["object"]].tombstone:
             self.execute(
                 "UPDATE objects SET deleted = 1, data = ? WHERE id = ?",
@@ -221,7 +254,8 @@ class Work:
             )
         else:
             self.execute("DELETE FROM objects WHERE id = ?", (thing["id"],))
-        self._loaded.pop(thing["id"], None)
+        for known in (self._loaded, self._announced, self._positions, self._entries):
+            known.pop(thing["id"], None)
         return gone
 
     def all(self, kind: str, **where: Any) -> list[Json]:
@@ -234,8 +268,8 @@ class Work:
         where: Json,
         *,
         limit: int = -1,
-        before: int | None = None,
-        after: int | None = None,
+        before: Position | None = None,
+        after: Position | None = None,
         created: Json | None = None,
     ) -> list[Json]:
         """Objects of a kind, newest first.
@@ -245,65 +279,99 @@ class Work:
             where: Linked fields and their values; a list means any of them,
                 `NOTHING` that there is no value.
             limit: How many at most; -1 for all.
-            before: Only those stored before this position.
-            after: Only those stored after this position, the nearest first taken.
+            before: Only those that stand before this position.
+            after: Only those that stand after this position, the nearest first taken.
             created: `gt`, `gte`, `lt`, `lte` bounds.
         """
-        sql, values = _selection(kind, where, created or {})
-        if before is not None:
-            sql, values = f"{sql} AND o.seq < ?", [*values, before]
-        if after is not None:
-            sql, values = f"{sql} AND o.seq > ?", [*values, after]
-        order = "ASC" if after is not None else "DESC"
-        rows = self.query(f"{sql} ORDER BY o.seq {order} LIMIT ?", [*values, limit])
-        found = [self._loaded.get(i) or self._keep(i, data) for i, data in rows]
-        return found[::-1] if after is not None else found
+        conditions = [_condition(field, wanted) for field, wanted in where.items()]
+        bounds = Bounds(before=before, after=after, created=created)
+        return self.matching(kind, conditions, bounds, limit=limit)
 
-    def position(self, identifier: str) -> int | None:
-        """Where an object stands in the order of creation, for cursors."""
-        rows = self.query("SELECT seq FROM objects WHERE id = ?", (identifier,))
-        return int(rows[0][0]) if rows else None
+    def matching(
+        self,
+        kind: str,
+        conditions: list[Condition],
+        bounds: Bounds,
+        *,
+        limit: int,
+        any_of: bool = False,
+    ) -> list[Json]:
+        """Objects of a kind that fulfil conditions, newest first.
+
+        Args:
+            kind: The `object` name.
+            conditions: On indexed fields.
+            bounds: Which part of the order.
+            limit: How many at most; -1 for all.
+            any_of: Whether one condition is enough.
+        """
+        self._flush(kind)
+        rows = select(self.store.connection, kind, conditions, bounds, limit=limit, any_of=any_of)
+        found = [self._loaded.get(i) or self._keep(i, data) for i, data, _seq in rows]
+        return found[::-1] if bounds.after is not None else found
+
+    def count(self, kind: str, where: Json) -> int:
+        """How many objects of a kind have these values in linked fields."""
+        self._flush(kind)
+        conditions = [_condition(field, wanted) for field, wanted in where.items()]
+        return count(self.store.connection, kind, conditions)
+
+    def values(self, kind: str, field: str) -> list[str]:
+        """The different values that a linked field has."""
+        self._flush(kind)
+        return distinct(self.store.connection, kind, field)
+
+    def position(self, identifier: str) -> Position | None:
+        """Where an object stands in the order of its kind, for cursors."""
+        if identifier not in self._positions:
+            row = self.store.connection.execute(
+                "SELECT created, seq FROM objects WHERE id = ?", (identifier,)
+            ).fetchone()
+            if row is None:
+                return None
+            self._positions[identifier] = Position(*row)
+        return self._positions[identifier]
+
+    def announced(self, identifier: str) -> Json:
+        """An object as its last event told it, or as this unit of work found it."""
+        known: Json = json.loads(self._announced.get(identifier, "{}"))
+        return known
+
+    def announce(self, thing: Json) -> None:
+        """Note that an event tells of an object as it is now."""
+        self._announced[thing["id"]] = json.dumps(thing)
 
     def _keep(self, identifier: str, data: str) -> Json:
         thing: Json = json.loads(data)
         self._loaded[identifier] = thing
-        self.baselines[identifier] = json.loads(data)
+        self._announced[identifier] = data
         return thing
 
     def flush(self) -> None:
         """Write changed objects, so that queries see them."""
         for thing in self._dirty.values():
-            self.execute(
-                "UPDATE objects SET data = ? WHERE id = ?",
-                (json.dumps(thing, separators=(",", ":")), thing["id"]),
-            )
-            self._link(thing)
+            self._write(thing)
         self._dirty.clear()
 
-    def _link(self, thing: Json) -> None:
-        fields = KINDS[thing["object"]].links
-        if not fields:
-            return
-        kind = thing["object"]
-        seq = self.store.connection.execute(
-            "SELECT seq FROM objects WHERE id = ?", (thing["id"],)
-        ).fetchone()[0]
-        wanted = {(field, value) for field in fields for value in _values(thing, field)}
-        stored = set(
-            self.store.connection.execute("SELECT field, value FROM links WHERE seq = ?", (seq,))
-        )
-        for field, value in stored - wanted:
-            self.execute(
-                "DELETE FROM links WHERE kind = ? AND field = ? AND value = ? AND seq = ?",
-                (kind, field, value, seq),
-            )
-        for field, value in wanted - stored:
-            self.execute("INSERT INTO links VALUES (?, ?, ?, ?)", (kind, field, value, seq))
+    def _flush(self, kind: str) -> None:
+        """Write the changed objects of a kind, so that its index finds them."""
+        changed = [thing for thing in self._dirty.values() if thing["object"] == kind]
+        for thing in changed:
+            self._write(thing)
+            del self._dirty[thing["id"]]
 
-    def _unlink(self, identifier: str) -> None:
+    def _write(self, thing: Json) -> None:
+        identifier, position = thing["id"], self.position(thing["id"])
+        if position is None:
+            return
         self.execute(
-            "DELETE FROM links WHERE seq = (SELECT seq FROM objects WHERE id = ?)", (identifier,)
+            "UPDATE objects SET data = ? WHERE seq = ?",
+            (json.dumps(thing, separators=(",", ":")), position.seq),
         )
+        index = self.store.index
+        if identifier not in self._entries:
+            self._entries[identifier] = index.entries(position.seq)
+        self._entries[identifier] = index.write(thing, position, self._entries[identifier])
 
     def schedule(self, thing: Json, action: str, at: int, *, clock: str | None) -> None:
         """Have an action done to an object at a time on its clock, once."""
@@ -343,48 +411,29 @@ class Work:
             self.execute("ROLLBACK TO undone")
             self.execute("RELEASE undone")
             self.events = events
-            self._dirty.clear()
-            self._loaded.clear()
-            self.baselines.clear()
+            self._forget()
 
     def rollback(self) -> None:
         """Forget everything this unit of work did."""
         if self._open:
             self.store.connection.execute("ROLLBACK")
             self._open = False
-        self._dirty.clear()
-        self._loaded.clear()
+        self._forget()
         self.events.clear()
 
-
-_LINKED = "SELECT seq FROM links WHERE kind = ? AND field = ?"
-
-
-def _selection(kind: str, where: Json, created: Json) -> tuple[str, list[Any]]:
-    sql, values = "SELECT o.id, o.data FROM objects o WHERE o.kind = ? AND o.deleted = 0", [kind]
-    for field, wanted in where.items():
-        if wanted is NOTHING:
-            sql += f" AND o.seq NOT IN ({_LINKED})"
-            values += [kind, field]
-            continue
-        options = wanted if isinstance(wanted, list) else [wanted]
-        marks = ", ".join("?" for _ in options)
-        sql += f" AND o.seq IN ({_LINKED} AND value IN ({marks}))"
-        values += [kind, field, *(_text(option) for option in options)]
-    for bound, operator in {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}.items():
-        if bound in created:
-            sql, values = f"{sql} AND o.created {operator} ?", [*values, created[bound]]
-    return sql, values
+    def _forget(self) -> None:
+        for known in (
+            self._dirty,
+            self._loaded,
+            self._announced,
+            self._positions,
+            self._entries,
+        ):
+            known.clear()
 
 
-def _values(thing: Json, field: str) -> list[str]:
-    value: Any = thing
-    for step in field.split("."):
-        value = value.get(step) if isinstance(value, dict) else None
-    if value is None:
-        return []
-    return [_text(v) for v in value] if isinstance(value, list) else [_text(value)]
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _condition(field: str, wanted: Any) -> Condition:
+    if wanted is NOTHING:
+        return Condition(field, "missing")
+    options = wanted if isinstance(wanted, list) else [wanted]
+    return Condition(field, "in", tuple(text(option) for option in options))

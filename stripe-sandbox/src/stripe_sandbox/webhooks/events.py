@@ -1,6 +1,5 @@
 """Records events: what happened, to which object, and what it was before."""
 
-import json
 from typing import Any
 
 from stripe_sandbox.api import rendering
@@ -27,7 +26,7 @@ def emit(work: Work, type: str, thing: Json) -> None:  # noqa: A002 -- Stripe's 
         if not data["previous_attributes"]:
             return
     if not thing.get("deleted"):
-        work.baselines[thing["id"]] = json.loads(json.dumps(thing))
+        work.announce(thing)
     endpoints = listening(work, type)
     # Event times are real time, whatever a test clock says.
     event = work.create(
@@ -43,7 +42,7 @@ def emit(work: Work, type: str, thing: Json) -> None:  # noqa: A002 -- Stripe's 
     )
     for endpoint in endpoints:
         queue(work, event, endpoint["id"])
-    work.events.append(rendering.present(work, event))
+    work.events.append({name: it for name, it in event.items() if not name.startswith("_")})
 
 
 def queue(work: Work, event: Json, endpoint: str) -> None:
@@ -72,7 +71,7 @@ def listening(work: Work, type: str) -> list[Json]:  # noqa: A002 -- as above
 
 
 def _previous(work: Work, thing: Json, now: Json) -> Json:
-    before = rendering.present(work, work.baselines.get(thing["id"], {}))
+    before = rendering.present(work, work.announced(thing["id"]))
     return difference(before, now)
 
 
