@@ -105,6 +105,14 @@ lint: setup $(BENCH_READY) ## Style, types and layers of every part
 	@for part in $(SERVICES) dev bench; do echo "== $$part"; \
 		PATH="$(CURDIR)/$$part/.venv/bin:$$PATH" sh $$part/lint.sh; done
 
+.PHONY: lint-openapi
+lint-openapi: setup ## The OpenAPI documents of both services, with Redocly's linter
+	@exec $(DEV) -m dev.openapi_lint
+
+.PHONY: lint-words
+lint-words: setup ## Words that the project no longer uses; ARGS names files
+	@exec $(DEV) -m dev.retired_words $(ARGS)
+
 ##@ Maintain
 .PHONY: bench
 bench: setup $(BENCH_READY) ## Compare with the peers, into docs/benchmarks.md; ARGS="tokens --quick"

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -34,6 +35,15 @@ def program() -> str:
     return str(Path(wheel.origin).parent / "bin" / "node")
 
 
+def with_node(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment with our `node` first in its PATH: programs from npm start with it.
+
+    Raises:
+        ToolMissing: Node.js is missing.
+    """
+    return {**env, "PATH": f"{Path(program()).parent}{os.pathsep}{env.get('PATH', '')}"}
+
+
 def _installed() -> str | None:
     node = shutil.which("node")
     if node is None or shutil.which("npm") is None:
@@ -58,10 +68,9 @@ def npm_install(folder: Path, *packages: str) -> Path:
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     argv = [*_npm(), "install", "--silent", "--no-audit", "--no-fund", "--no-package-lock"]
-    env = {**os.environ, "PATH": f"{Path(program()).parent}{os.pathsep}{os.environ['PATH']}"}
     result = subprocess.run(
         [*argv, "--prefix", str(folder), *packages],
-        env=env,
+        env=with_node(os.environ),
         capture_output=True,
         text=True,
         check=False,

@@ -8,7 +8,7 @@ from pathlib import Path
 from dev.config.settings import Settings
 from dev.errors import NotRunning
 from dev.processes.components import Answers
-from dev.programs.node import npm_install, program
+from dev.programs.node import npm_install, with_node
 
 # The version whose protocol the sandbox was tried with.
 PACKAGE = "@stripe/cli@1.52"
@@ -32,10 +32,8 @@ def environment(settings: Settings) -> dict[str, str]:
     Args:
         settings: The running system's.
     """
-    node = Path(program()).parent
     return {
-        **os.environ,
-        "PATH": f"{node}{os.pathsep}{os.environ['PATH']}",
+        **with_node(os.environ),
         "STRIPE_API_KEY": settings.values["STRIPE_API_SECRET"],
         "STRIPE_CLI_TELEMETRY_OPTOUT": "1",
         "XDG_CONFIG_HOME": str(settings.state_dir / "stripe-cli"),
