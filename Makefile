@@ -96,6 +96,10 @@ chaos: setup ## A thousand subscribers' lives under the worst deliveries; takes 
 slow-stripe: setup ## How long `status` takes while Stripe is slow and a hundred subscribe
 	@exec $(DEV) -m e2e.slow_stripe
 
+.PHONY: walk
+walk: setup ## The files that each kind of request runs through; ARGS=--write updates the page
+	@exec $(DEV) -m e2e.walk $(ARGS)
+
 .PHONY: test-bench
 test-bench: $(BENCH_READY) ## The benchmarks' own arithmetic
 	@exec bench/.venv/bin/python -m pytest -c bench/pyproject.toml --rootdir . bench $(ARGS)

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -202,15 +202,18 @@ def bring_up(system: System) -> None:
 
 
 @contextmanager
-def whole_system(state_dir: Path, **settings: str) -> Iterator[RunningSystem]:
+def whole_system(
+    state_dir: Path, *, prepare: Callable[[System], System] = lambda system: system, **settings: str
+) -> Iterator[RunningSystem]:
     """Run a system on free ports with a state directory of its own, and remove it afterwards.
 
     Args:
         state_dir: Where it keeps what it keeps.
+        prepare: Changes the system before it is started.
         settings: Environment variables that differ from a newcomer's.
     """
     own = {"DEV_STATE_DIR": str(state_dir), **UNLIMITED, **free_ports(), **settings}
-    whole = system(load(clean_environment(**own)))
+    whole = prepare(system(load(clean_environment(**own))))
     try:
         bring_up(whole)
         with httpx.Client(timeout=40, trust_env=False) as client:
