@@ -4,7 +4,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +57,7 @@ class RunningSystem:
     """A system that is up, with handles to its addresses, logs and processes."""
 
     system: System
+    environ: Mapping[str, str] = field(repr=False)
     client: httpx.Client = field(repr=False)
     people: list[Person] = field(default_factory=list, repr=False)
     _service_token: tuple[float, str] = (0.0, "")
@@ -213,11 +214,12 @@ def whole_system(
         settings: Environment variables that differ from a newcomer's.
     """
     own = {"DEV_STATE_DIR": str(state_dir), **UNLIMITED, **free_ports(), **settings}
-    whole = prepare(system(load(clean_environment(**own))))
+    environ = clean_environment(**own)
+    whole = prepare(system(load(environ)))
     try:
         bring_up(whole)
         with httpx.Client(timeout=40, trust_env=False) as client:
-            started = RunningSystem(whole, client)
+            started = RunningSystem(whole, environ, client)
             yield started
             for person in started.people:
                 person.client.close()

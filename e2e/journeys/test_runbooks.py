@@ -1,0 +1,65 @@
+"""The laptop commands of the runbooks, run as they are written."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from dev.config.settings import ROOT
+from e2e.system import RunningSystem, whole_system
+
+SH_BLOCK = r"^ *```sh\n(.*?)^ *```"
+# Commands that change keys get in each other's way: each comes when it can be done. All others
+# come first.
+KEY_CHANGES = ("keys drill", "keys spare", "keys revoke", "keys rotate")
+
+
+def commands() -> list[str]:
+    """Every line of a `sh` block that begins with `make`, without its comment."""
+    found: dict[str, None] = {}
+    for page in sorted((ROOT / "docs" / "runbooks").glob("*.md")):
+        for block in re.findall(
+            r"^ *```sh\n(.*?)^ *```", page.read_text(), re.MULTILINE | re.DOTALL
+        ):
+            lines = (line.partition(" #")[0].strip() for line in block.splitlines())
+            found |= dict.fromkeys(line for line in lines if line.startswith("make "))
+    return sorted(found, key=_turn)
+
+
+def _turn(command: str) -> int:
+    return next((turn for turn, part in enumerate(KEY_CHANGES, 1) if part in command), 0)
+
+
+@pytest.fixture(scope="module")
+def own_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
+    """A system whose keys may be changed, with a webhook event and tokens of 20 seconds."""
+    state_dir = tmp_path_factory.mktemp("runbooks")
+    with whole_system(state_dir, ACCESS_TOKEN_LIFETIME_SECONDS="20") as started:
+        assert started.new_person().subscribe().status_code == 200
+        yield started
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_command_of_a_runbook_does_what_it_says(own_system: RunningSystem, command: str) -> None:
+    """Someone on call can copy each line; only what is written in capitals is replaced."""
+    event = own_system.sql("billing", "SELECT id FROM webhooks_webhookevent LIMIT 1")
+
+    done = subprocess.run(
+        ["/bin/bash", "-c", command.replace("EVENT_ID", event)],
+        cwd=ROOT,
+        env=dict(own_system.environ),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert event.startswith("evt_")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_runbooks_have_commands() -> None:
+    """The test above must not pass because it finds no line."""
+    assert len(commands()) > 10
+    assert all(any(part in command for command in commands()) for part in KEY_CHANGES)
