@@ -2,11 +2,11 @@
 
 import base64
 import binascii
-import json
 import logging
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -134,7 +134,7 @@ class Api:
         body = respond(call.work, route.endpoint.result, outcome, expand) | call.extra
         if self.settings.strict:
             _check_response(route, body)
-        return json.dumps(body, indent=2, ensure_ascii=False)
+        return orjson.dumps(body, option=orjson.OPT_INDENT_2).decode()
 
 
 def _check_response(route: Route, body: Json) -> None:
@@ -191,7 +191,9 @@ async def _asked(request: Request) -> Asked:
 def _refused(refusal: StripeError, request_id: str) -> Result:
     body = refusal.body()
     body["error"]["request_log_url"] = f"https://dashboard.stripe.com/test/logs/{request_id}"
-    return Result(refusal.status, json.dumps(body, indent=2, ensure_ascii=False), request_id)
+    return Result(
+        refusal.status, orjson.dumps(body, option=orjson.OPT_INDENT_2).decode(), request_id
+    )
 
 
 def _response(result: Result, request_id: str, *, replayed: bool) -> Response:

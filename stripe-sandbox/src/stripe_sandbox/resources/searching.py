@@ -72,7 +72,7 @@ def _bounded(conditions: list[Condition], bounds: Bounds) -> tuple[list[Conditio
             created |= dict.fromkeys(names, condition.values[0])
         else:
             rest.append(condition)
-    return rest, replace(bounds, created=created)
+    return rest, replace(bounds, created=tuple(created.items()))
 
 
 def _parse(query: str, kind: str, resource: str) -> tuple[list[Condition], bool]:

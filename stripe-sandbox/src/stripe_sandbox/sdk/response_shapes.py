@@ -3,7 +3,7 @@
 import ast
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from stripe_sandbox.sdk import source
 from stripe_sandbox.sdk.optional_fields import may_be_missing
@@ -61,29 +61,75 @@ def nested(object_name: str, path: str, values: Json) -> Json:
     return _fill(record(owner.module, *owner.path, *path.split(".")), object_name, values)
 
 
-def _fill(shape: Record, root: str, values: Json) -> Json:
-    unknown = [n for n in values if n not in shape.fields and not n.startswith("_")]
-    if unknown:
-        raise ShapeError(f"{shape.name} has no field {', '.join(unknown)}")
-    filled: Json = {}
-    for name, field in shape.fields.items():
-        unset = name in values and values[name] is None and not field.optional
-        if name in values and not unset:
-            filled[name] = _fill_value(field.type, root, values[name])
-        elif not (field.optional and may_be_missing(shape, root, name)):
-            filled[name] = None if field.optional else _default(field.type, root, shape, name)
-    return filled | {name: value for name, value in values.items() if name.startswith("_")}
+class _Step(NamedTuple):
+    """What filling does with one field; `inner` is None where nothing inside can be missing."""
+
+    name: str
+    inner: Type | None
+    optional: bool
+    left_out: bool
 
 
-def _fill_value(kind: Type, root: str, value: Any) -> Any:
+@cache
+def _steps(shape: Record, root: str) -> list[_Step]:
+    return [
+        _Step(
+            name,
+            _inner(field.type),
+            field.optional,
+            field.optional and may_be_missing(shape, root, name),
+        )
+        for name, field in shape.fields.items()
+    ]
+
+
+def _inner(kind: Type) -> Type | None:
+    """The type by which a value is filled, if it holds what can be filled."""
     if isinstance(kind, OneOf):
-        kind = next((o for o in kind.options if isinstance(o, Record)), kind)
-    if isinstance(kind, Record) and isinstance(value, dict):
-        return value if kind.object_name else _fill(kind, root, value)
-    if isinstance(kind, ListOf) and isinstance(value, list):
-        return [_fill_value(kind.item, root, item) for item in value]
-    if isinstance(kind, MapOf) and isinstance(kind.value, Record) and isinstance(value, dict):
-        return {name: _fill_value(kind.value, root, item) for name, item in value.items()}
+        return next((_inner(option) for option in kind.options if isinstance(option, Record)), None)
+    if isinstance(kind, ListOf):
+        return kind if _inner(kind.item) else None
+    if isinstance(kind, MapOf):
+        return kind if isinstance(kind.value, Record) else None
+    return kind if isinstance(kind, Record) and not kind.object_name else None
+
+
+_UNSET = object()
+
+
+def _fill(shape: Record, root: str, values: Json) -> Json:
+    filled: Json = {}
+    taken = 0
+    for name, inner, optional, left_out in _steps(shape, root):
+        value = values.get(name, _UNSET)
+        if value is not _UNSET:
+            taken += 1
+        if value is _UNSET or (value is None and not optional):
+            if not left_out:
+                filled[name] = (
+                    None if optional else _default(shape.fields[name].type, root, shape, name)
+                )
+        elif inner is None or value is None:
+            filled[name] = value
+        else:
+            filled[name] = _fill_value(inner, root, value)
+    if taken < len(values):
+        own = {name: value for name, value in values.items() if name.startswith("_")}
+        if taken + len(own) < len(values):
+            unknown = [name for name in values if name not in shape.fields and name not in own]
+            raise ShapeError(f"{shape.name} has no field {', '.join(unknown)}")
+        filled |= own
+    return filled
+
+
+def _fill_value(inner: Type, root: str, value: Any) -> Any:
+    if isinstance(inner, Record) and isinstance(value, dict):
+        return _fill(inner, root, value)
+    if isinstance(inner, ListOf) and isinstance(value, list):
+        item = _inner(inner.item)
+        return [_fill_value(item, root, one) for one in value] if item else value
+    if isinstance(inner, MapOf) and isinstance(value, dict):
+        return {name: _fill_value(inner.value, root, one) for name, one in value.items()}
     return value
 
 

@@ -26,6 +26,8 @@ CREATE VIRTUAL TABLE IF NOT EXISTS texts USING fts5
   (email, name, phone, description, tokenize = 'trigram');
 """
 
+_COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+
 # Fewer matches than this are sorted; more are dense enough to be met while reading newest first.
 _FEW = 1000
 
@@ -113,20 +115,19 @@ class Bounds:
     Attributes:
         before: Only what stands before this position, that is, what is older.
         after: Only what is newer; the nearest first.
-        created: `gt`, `gte`, `lt`, `lte` and seconds since the epoch.
+        created: `gt`, `gte`, `lt`, `lte`, each with seconds since the epoch.
     """
 
     before: Position | None = None
     after: Position | None = None
-    created: Json | None = None
+    created: tuple[tuple[str, int], ...] = ()
 
     def tested(self) -> Statement:
         """The bounds as conditions on `o`."""
         sql, values = "", []
-        for name, operator in {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}.items():
-            if name in (self.created or {}):
-                sql += f" AND o.created {operator} ?"
-                values.append((self.created or {})[name])
+        for name, moment in self.created:
+            sql += f" AND o.created {_COMPARISONS[name]} ?"
+            values.append(moment)
         for position, operator in ((self.before, "<"), (self.after, ">")):
             if position is not None:
                 sql += f" AND (o.created, o.seq) {operator} (?, ?)"
@@ -142,8 +143,8 @@ def select(
     *,
     limit: int,
     any_of: bool = False,
-) -> list[tuple[str, str, int]]:
-    """The id, the data and the `seq` of matching objects, newest first.
+) -> list[tuple[str, str]]:
+    """The id and the data of matching objects, newest first.
 
     With `bounds.after` the oldest come first.
 
@@ -161,7 +162,7 @@ def select(
     union = " UNION ".join(f"SELECT * FROM ({sql})" for sql, _values in parts)
     values = [value for _sql, part in parts for value in part]
     return connection.execute(
-        f"SELECT d.id, d.data, d.seq FROM ({union} ORDER BY {order} LIMIT ?) p"
+        f"SELECT d.id, d.data FROM ({union} ORDER BY {order} LIMIT ?) p"
         f" JOIN objects d ON d.seq = p.seq ORDER BY p.{order.replace(', ', ', p.')}",
         [*values, limit],
     ).fetchall()

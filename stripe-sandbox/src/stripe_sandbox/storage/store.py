@@ -1,11 +1,12 @@
 """Keeps every object in one SQLite file, and hands out units of work on it."""
 
-import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from stripe_sandbox.clock import Clock
 from stripe_sandbox.errors import InvalidRequest, ResourceMissing, StripeError
@@ -95,7 +96,7 @@ class Store:
         self.connection.execute("DROP INDEX IF EXISTS objects_by_kind")
         rows = "SELECT data, created, seq FROM objects WHERE deleted = 0"
         for data, created, seq in self.connection.execute(rows).fetchall():
-            self.index.write(json.loads(data), Position(created, seq), set())
+            self.index.write(orjson.loads(data), Position(created, seq), set())
         self.connection.execute(f"PRAGMA user_version = {_FILE_VERSION}")
         self.connection.execute("COMMIT")
 
@@ -151,6 +152,8 @@ class Work:
         self._announced: dict[str, str] = {}
         self._positions: dict[str, Position] = {}
         self._entries: dict[str, Entries] = {}
+        # By kind and question: what was found, until an object of that kind is written.
+        self._found: dict[str, dict[Any, list[str]]] = {}
         self._open = False
 
     def execute(self, sql: str, values: tuple[Any, ...] | Json = ()) -> sqlite3.Cursor:
@@ -202,7 +205,9 @@ class Work:
         self._loaded[thing["id"]] = thing
         self._positions[thing["id"]] = Position(created, row.lastrowid or 0)
         self._entries[thing["id"]] = set()
-        return self.save(thing)
+        self._dirty[thing["id"]] = thing
+        self._found.pop(thing["object"], None)
+        return thing
 
     def save(self, thing: Json) -> Json:
         """Keep the changes made to an object of this unit of work.
@@ -250,12 +255,13 @@ class Work:
         if KINDS[thing["object"]].tombstone:
             self.execute(
                 "UPDATE objects SET deleted = 1, data = ? WHERE id = ?",
-                (json.dumps(gone), thing["id"]),
+                (orjson.dumps(gone).decode(), thing["id"]),
             )
         else:
             self.execute("DELETE FROM objects WHERE id = ?", (thing["id"],))
         for known in (self._loaded, self._announced, self._positions, self._entries):
             known.pop(thing["id"], None)
+        self._found.pop(thing["object"], None)
         return gone
 
     def all(self, kind: str, **where: Any) -> list[Json]:
@@ -284,7 +290,7 @@ class Work:
             created: `gt`, `gte`, `lt`, `lte` bounds.
         """
         conditions = [_condition(field, wanted) for field, wanted in where.items()]
-        bounds = Bounds(before=before, after=after, created=created)
+        bounds = Bounds(before=before, after=after, created=tuple((created or {}).items()))
         return self.matching(kind, conditions, bounds, limit=limit)
 
     def matching(
@@ -306,8 +312,17 @@ class Work:
             any_of: Whether one condition is enough.
         """
         self._flush(kind)
-        rows = select(self.store.connection, kind, conditions, bounds, limit=limit, any_of=any_of)
-        found = [self._loaded.get(i) or self._keep(i, data) for i, data, _seq in rows]
+        known = self._found.setdefault(kind, {})
+        question = (tuple(conditions), bounds, limit, any_of)
+        if question not in known:
+            rows = select(
+                self.store.connection, kind, conditions, bounds, limit=limit, any_of=any_of
+            )
+            known[question] = [identifier for identifier, _data in rows]
+            for identifier, data in rows:
+                if identifier not in self._loaded:
+                    self._keep(identifier, data)
+        found = [self._loaded[identifier] for identifier in known[question]]
         return found[::-1] if bounds.after is not None else found
 
     def count(self, kind: str, where: Json) -> int:
@@ -334,15 +349,15 @@ class Work:
 
     def announced(self, identifier: str) -> Json:
         """An object as its last event told it, or as this unit of work found it."""
-        known: Json = json.loads(self._announced.get(identifier, "{}"))
+        known: Json = orjson.loads(self._announced.get(identifier, "{}"))
         return known
 
     def announce(self, thing: Json) -> None:
         """Note that an event tells of an object as it is now."""
-        self._announced[thing["id"]] = json.dumps(thing)
+        self._announced[thing["id"]] = orjson.dumps(thing).decode()
 
     def _keep(self, identifier: str, data: str) -> Json:
-        thing: Json = json.loads(data)
+        thing: Json = orjson.loads(data)
         self._loaded[identifier] = thing
         self._announced[identifier] = data
         return thing
@@ -364,9 +379,10 @@ class Work:
         identifier, position = thing["id"], self.position(thing["id"])
         if position is None:
             return
+        self._found.pop(thing["object"], None)
         self.execute(
             "UPDATE objects SET data = ? WHERE seq = ?",
-            (json.dumps(thing, separators=(",", ":")), position.seq),
+            (orjson.dumps(thing).decode(), position.seq),
         )
         index = self.store.index
         if identifier not in self._entries:
@@ -428,6 +444,7 @@ class Work:
             self._announced,
             self._positions,
             self._entries,
+            self._found,
         ):
             known.clear()
 

@@ -4,13 +4,13 @@ Source: https://docs.stripe.com/webhooks (signatures, retries).
 """
 
 import asyncio
-import json
 import logging
 import time
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import orjson
 
 from stripe_sandbox.api.rendering import present
 from stripe_sandbox.storage.store import Store
@@ -108,7 +108,7 @@ class Delivery:
     async def _send(
         self, client: httpx.AsyncClient, waiting: Waiting, endpoint: Json, event: Json
     ) -> None:
-        payload = json.dumps(event, indent=2, ensure_ascii=False)
+        payload = orjson.dumps(event, option=orjson.OPT_INDENT_2).decode()
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "Stripe-Signature": signature_header(payload, secret=endpoint["_secret"]),
