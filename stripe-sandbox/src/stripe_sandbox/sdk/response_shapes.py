@@ -98,12 +98,13 @@ _UNSET = object()
 
 
 def _fill(shape: Record, root: str, values: Json) -> Json:
-    filled: Json = {}
-    taken = 0
+    others = values.keys() - shape.fields.keys()
+    unknown = sorted(name for name in others if not name.startswith("_"))
+    if unknown:
+        raise ShapeError(f"{shape.name} has no field {', '.join(unknown)}")
+    filled: Json = {name: values[name] for name in others}
     for name, inner, optional, left_out in _steps(shape, root):
         value = values.get(name, _UNSET)
-        if value is not _UNSET:
-            taken += 1
         if value is _UNSET or (value is None and not optional):
             if not left_out:
                 filled[name] = (
@@ -113,12 +114,6 @@ def _fill(shape: Record, root: str, values: Json) -> Json:
             filled[name] = value
         else:
             filled[name] = _fill_value(inner, root, value)
-    if taken < len(values):
-        own = {name: value for name, value in values.items() if name.startswith("_")}
-        if taken + len(own) < len(values):
-            unknown = [name for name in values if name not in shape.fields and name not in own]
-            raise ShapeError(f"{shape.name} has no field {', '.join(unknown)}")
-        filled |= own
     return filled
 
 
