@@ -15,6 +15,47 @@ class StoredFailure(PaymentGatewayUnavailable):
     """Stripe repeats a failure it keeps under the key, so the call will never tell its outcome."""
 
 
+class PaymentGatewayBusy(PaymentGatewayUnavailable):
+    """Stripe limits how often we may ask (HTTP 429)."""
+
+    code = "payment_gateway_rate_limited"
+
+
+class KeyRefused(PaymentGatewayUnavailable):
+    """Stripe does not accept STRIPE_API_SECRET (HTTP 401); an operator has to replace it."""
+
+    code = "payment_gateway_key_refused"
+
+
+class PermissionMissing(PaymentGatewayUnavailable):
+    """STRIPE_API_SECRET is a restricted key without a permission that the call needs (HTTP 403).
+
+    Args:
+        permission: Its name as Stripe tells it, such as `rak_customer_read`; empty if it does not.
+    """
+
+    code = "payment_gateway_permission_missing"
+
+    def __init__(self, detail: str, *, permission: str) -> None:
+        super().__init__(detail)
+        self.permission = permission
+
+
+class WrongStripeAccount(PaymentGatewayUnavailable):
+    """STRIPE_API_SECRET belongs to another account than the one the database was filled from.
+
+    Args:
+        explanation: For operators: both accounts, and the command that moves on purpose. It is
+            what `str()` returns; callers read the detail alone.
+    """
+
+    code = "stripe_account_mismatch"
+
+    def __init__(self, explanation: str) -> None:
+        super().__init__("Payments are not available: the service is set up for another account.")
+        self.args = (explanation,)
+
+
 class CustomerUnfinished(Exception):
     """Stripe may have made the user's customer; whoever comes next has to ask for it first."""
 

@@ -13,6 +13,28 @@ from django.db.models import Q
 from subscriptions.statuses import LIVE
 
 
+class StripeAccount(models.Model):
+    """The account at Stripe, and its mode, that this database was filled from; there is one row."""
+
+    SINGLE_ROW_ID = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=SINGLE_ROW_ID, editable=False)
+    # Empty if the key may not read its own account.
+    account_id = models.CharField(max_length=255, blank=True)
+    livemode = models.BooleanField()
+    bound_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(id=1), name="subscriptions_stripeaccount_single_row"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.account_id} ({'live' if self.livemode else 'test'} mode)"
+
+
 class Customer(models.Model):
     """A user as Stripe's customer; the id is empty until Stripe has made one.
 

@@ -14,6 +14,7 @@ from identity import bearer
 from identity.revocation import REVOCATIONS
 from subscriptions.catalogue import products
 from subscriptions.stripe_gateway import client as stripe_client
+from subscriptions.stripe_gateway.account import forget_account
 from tests.auth_stand_in import AuthStandIn, serve
 from tests.environment import AUTH_PORT
 from tests.sandbox import Sandbox, running_sandbox
@@ -95,6 +96,7 @@ def stripe(_sandbox: Sandbox, transactional_db: None) -> Sandbox:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM procrastinate_jobs")
     _sandbox.forget_events()
+    forget_account()
     for product in products.seed():
         products.mirror_price(product)
     return _sandbox

@@ -132,15 +132,26 @@ def running_sandbox() -> Iterator[Sandbox]:
         yield sandbox
         sandbox.close()
         return
+    with started_sandbox("--deterministic") as sandbox:
+        yield sandbox
+
+
+@contextlib.contextmanager
+def started_sandbox(*options: str) -> Iterator[Sandbox]:
+    """Start a sandbox; one without `--deterministic` is an account of its own.
+
+    Args:
+        options: Of `stripe-sandbox serve`.
+    """
     port = free_port()
     command = [
         str(_FOLDER / ".venv/bin/stripe-sandbox"),
         "serve",
         "--port",
         str(port),
-        "--deterministic",
         "--seed-file",
         str(_FOLDER / "seeds/demo.json"),
+        *options,
     ]
     environment = {**os.environ, "LOG_LEVEL": "WARNING", "STRIPE_WEBHOOK_SECRET": _WEBHOOK_SECRET}
     # Deliveries are the tests' own doing; this one leads nowhere.

@@ -2,12 +2,13 @@
 
 import contextlib
 import logging
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, partial
 from threading import BoundedSemaphore
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 from urllib.parse import quote
 
 import requests
@@ -20,11 +21,16 @@ from errors import BillingError
 from subscriptions.errors import (
     CardDeclined,
     IdempotencyMismatch,
+    KeyRefused,
     MissingAtStripe,
+    PaymentGatewayBusy,
     PaymentGatewayRefused,
     PaymentGatewayUnavailable,
+    PermissionMissing,
     StoredFailure,
 )
+from subscriptions.stripe_gateway.account import require_our_account
+from subscriptions.stripe_gateway.metrics import STRIPE_CALLS
 
 CONNECT_TIMEOUT_SECONDS = 3.0
 READ_TIMEOUT_SECONDS = 10.0
@@ -36,6 +42,10 @@ TURNS = 24
 LONGEST_WAIT_SECONDS = 12.0
 # The SDK's `raw_request` takes these names for itself, so they would not reach Stripe.
 _NO_PARAMS = frozenset(("usage", "base", "headers", "content_type"))
+
+# Stripe masks most of a key in its messages; what is left does not belong in a log either.
+_KEY = re.compile(r"'?\b(sk|rk)_(test|live)_[\w*]+'?", re.ASCII)
+_PERMISSION = re.compile(r"\brak_\w+", re.ASCII)
 
 _log = logging.getLogger(__name__)
 _turns = BoundedSemaphore(TURNS)
@@ -106,7 +116,11 @@ def call(
         key: Idempotency key. The SDK would make one up, but only its own retries would share it.
 
     Raises:
-        PaymentGatewayUnavailable: No answer in time, a 5xx, a rate limit, or refused credentials.
+        PaymentGatewayUnavailable: No answer in time or a 5xx.
+        PaymentGatewayBusy: A rate limit.
+        KeyRefused: HTTP 401.
+        PermissionMissing: HTTP 403.
+        WrongStripeAccount: The key is not of the account that filled the database.
         StoredFailure: A 5xx that Stripe repeats under this key.
         CardDeclined: HTTP 402.
         MissingAtStripe: A named object does not exist.
@@ -115,8 +129,21 @@ def call(
     """
     if not _NO_PARAMS.isdisjoint(params or ()):
         raise ValueError(f"{path}: the SDK would keep one of {sorted(_NO_PARAMS)} to itself")
+    require_our_account(partial(call_unchecked, "get"))
+    return call_unchecked(method, path, *ids, params=params, key=key)
+
+
+def call_unchecked(
+    method: Literal["get", "post", "delete"],
+    path: str,
+    *ids: str,
+    params: Mapping[str, Any] | None = None,
+    key: str | None = None,
+) -> dict[str, Any]:
+    """Make one call as `call` does, whoever the key belongs to: to find out whose it is."""
     options = {"idempotency_key": key} if key else {}
     _lend_connection()
+    began = time.monotonic()
     try:
         answer = client().raw_request(
             method,
@@ -126,7 +153,12 @@ def call(
         )
     except stripe.StripeError as error:
         _record(key=key, request_id=error.request_id, outcome=type(error).__name__)
-        _refuse(error)
+        refusal = _translate(error)
+        STRIPE_CALLS.labels(refusal.code).observe(time.monotonic() - began)
+        _log_refusal(error, refusal)
+        # Not chained: Stripe's exception carries the whole response body in its arguments.
+        raise refusal from None
+    STRIPE_CALLS.labels("ok").observe(time.monotonic() - began)
     _record(key=key, request_id=answer.request_id, outcome="ok")
     data: dict[str, Any] = answer.data
     return data
@@ -191,44 +223,58 @@ def _record(*, key: str | None, request_id: str | None, outcome: str) -> None:
         calls.append({"key": key or "", "request_id": request_id or "", "outcome": outcome})
 
 
-def _refuse(error: stripe.StripeError) -> NoReturn:
-    refusal = _translate(error)
-    if not isinstance(refusal, CardDeclined):
-        _log.warning(
-            "Stripe refused a call",
-            extra={
-                "stripe_error": type(error).__name__,
-                "stripe_code": error.code,
-                "stripe_param": getattr(error, "param", None),
-                "stripe_request_id": error.request_id,
-                "stripe_status": error.http_status,
-            },
-        )
-    # Not chained: Stripe's exception carries the whole response body in its arguments.
-    raise refusal from None
+def _log_refusal(error: stripe.StripeError, refusal: BillingError) -> None:
+    if isinstance(refusal, CardDeclined):
+        return
+    message = _KEY.sub("a key", str(error.user_message or error))
+    _log.warning(
+        "Stripe refused a call",
+        extra={
+            "code": refusal.code,
+            "stripe_message": message,
+            "stripe_error": type(error).__name__,
+            "stripe_code": error.code,
+            "stripe_param": getattr(error, "param", None),
+            "stripe_request_id": error.request_id,
+            "stripe_status": error.http_status,
+        },
+    )
 
 
-def _translate(error: stripe.StripeError) -> BillingError:
+def _translate(error: stripe.StripeError) -> BillingError:  # noqa: PLR0911 - one a kind of error
     match error:
         case stripe.CardError():
             return _decline(error)
         case stripe.IdempotencyError():
             return IdempotencyMismatch("This try to subscribe is too old to be finished.")
-        case stripe.InvalidRequestError(code="resource_missing"):
-            return MissingAtStripe(
-                "Stripe does not know that object.", param=str(error.param or "id")
-            )
         case stripe.InvalidRequestError():
-            return PaymentGatewayRefused("The payment gateway refused the request.")
+            return _refused(error)
+        case stripe.AuthenticationError():
+            return KeyRefused("Payments are not available: the payment gateway refused our key.")
+        case stripe.PermissionError():
+            named = _PERMISSION.search(str(error))
+            return PermissionMissing(
+                "Payments are not available: our key lacks a permission at the payment gateway.",
+                permission=named.group() if named else "",
+            )
         case stripe.RateLimitError():
-            return PaymentGatewayUnavailable(
+            return PaymentGatewayBusy(
                 "The payment gateway is busy. Try again shortly.", retry_after_seconds=2
             )
-        case stripe.APIError() if _is_replayed(error):
-            # Stripe keeps whatever it first answered under a key, its own failures too.
-            kind: type[PaymentGatewayUnavailable] = StoredFailure
         case _:
-            kind = PaymentGatewayUnavailable
+            return _unavailable(error)
+
+
+def _refused(error: stripe.InvalidRequestError) -> BillingError:
+    # Not the status: a bad id is 404 in the path and 400 in the body.
+    if error.code == "resource_missing":
+        return MissingAtStripe("Stripe does not know that object.", param=str(error.param or "id"))
+    return PaymentGatewayRefused("The payment gateway refused the request.")
+
+
+def _unavailable(error: stripe.StripeError) -> PaymentGatewayUnavailable:
+    # Stripe keeps whatever it first answered under a key, its own failures too.
+    kind = StoredFailure if _is_replayed(error) else PaymentGatewayUnavailable
     return kind("The payment gateway cannot be reached. Try again shortly.", retry_after_seconds=5)
 
 

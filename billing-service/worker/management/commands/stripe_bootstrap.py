@@ -35,7 +35,7 @@ class Command(BaseCommand):
             if options["webhook_url"]:
                 self._webhook(options["webhook_url"])
         except BillingError as refusal:
-            raise CommandError(refusal.detail) from refusal
+            raise CommandError(str(refusal)) from refusal
 
     def _prices(self, options: dict[str, Any]) -> None:
         basic, pro = ensure_prices(

@@ -38,7 +38,7 @@ class Command(BaseCommand):
                     f"{progress.differences} differences"
                 )
         except BillingError as refusal:
-            raise CommandError(f"{refusal.detail} Carry on with --resume.") from refusal
+            raise CommandError(f"{refusal} Carry on with --resume.") from refusal
         self._report(record, as_json=options["json"])
         if record.left:
             sys.exit(_DRIFT)

@@ -51,7 +51,7 @@ class Command(BaseCommand):
         try:
             run[options["command"]](options)
         except BillingError as refusal:
-            raise CommandError(refusal.detail) from refusal
+            raise CommandError(str(refusal)) from refusal
 
     def _replay(self, options: dict[str, Any]) -> None:
         events = WebhookEvent.objects.all()
