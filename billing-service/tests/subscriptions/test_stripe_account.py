@@ -80,7 +80,7 @@ def test_a_request_with_another_accounts_key_changes_nothing(
 def test_reconcile_with_another_accounts_key_stops_and_names_both(
     person: Person, other_account: Sandbox, fix: str
 ) -> None:
-    """A repair would delete every customer here; the sentence says whose key it is and what to do."""
+    """A repair would delete every customer here; the sentence says what to do instead."""
     assert person.subscribe().status_code == 200
     before = _rows()
     ours, theirs = StripeAccount.objects.get().account_id, other_account.get("/v1/account")["id"]
