@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from subscriptions.models import SubscribeAttempt, Subscription
 from subscriptions.statuses import ENDED, LIVE
-from tests.delivery import deliver, run_jobs
+from tests.delivery import deliver, process_events
 from tests.sandbox import Sandbox
 from tests.service_environment import service_environment
 from tests.subscriptions.person import (
@@ -135,7 +135,7 @@ def by_the_webhook(person: Person, scenario: Scenario) -> None:
     events = person.stripe.new_events()
     for event in events:
         assert deliver(event).status_code == 200
-    run_jobs()
+    process_events()
     if not events:
         by_the_sweeper(person, scenario)
 

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from subscriptions.models import Subscription
-from tests.delivery import deliver, run_jobs
+from tests.delivery import deliver, process_events
 from tests.sandbox import Sandbox
 from webhooks.models import WebhookEvent
 
@@ -103,11 +103,11 @@ def test_duplicated_shuffled_and_dropped_deliveries_end_in_the_truth(
         chance.shuffle(copies)
         delivered += len(copies)
         assert {deliver(event, client=client).status_code for event in copies} == {200}
-        run_jobs()
+        process_events()
 
     assert dropped > 0
     call_command("webhooks", "backfill", "--since", _moment(oldest), stdout=StringIO())
-    run_jobs()
+    process_events()
 
     out = StringIO()
     call_command("stripe_reconcile", "--dry-run", stdout=out, stderr=StringIO())

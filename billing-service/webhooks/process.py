@@ -1,9 +1,9 @@
-"""Handles the pending events of one subject: fetch what is true now, write it, tick them off."""
+"""Processes due events: claims those of one subject, looks at Stripe once, marks them handled."""
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from django.db import connection
 from django.utils import timezone
@@ -14,85 +14,106 @@ from subscriptions.managing import payment_methods
 from subscriptions.subscribing import subscribe
 from subscriptions.sync import writer
 from webhooks.event_types import HANDLED, Fetch
-from webhooks.inbox import enqueue_later
+from webhooks.inbox import INTERRUPTED
 from webhooks.models import WebhookEvent
 
-MAX_TRIES = 20
-# Newer events of the same subject use up an older one's tries as well. So age decides too: this is
-# what the pauses between the tries of a lonely event add up to.
+MAX_ATTEMPTS = 20
+# Newer events of the same subject use up an older one's attempts as well. So age decides too: this
+# is what the pauses between the attempts of a single event add up to.
 PATIENCE = timedelta(hours=10)
-_FIRST_DELAY_SECONDS = 5
-_LONGEST_DELAY_SECONDS = 3600
-NO_END = "The worker ended during the try."
+# Longer than the calls at Stripe for one subject take.
+_CLAIMED_FOR = timedelta(seconds=90)
+_FIRST_PAUSE_SECONDS = 5
+_LONGEST_PAUSE_SECONDS = 3600
 
-# Tries are counted before they are made, so that an event which kills its worker dies as well. That
-# one has no patience to expect, since it takes the jobs of others with it.
-_BEGIN = """
-WITH waiting AS (
-    SELECT id, failures >= %(max_tries)s
-        AND (received_at < %(long_ago)s OR last_error = %(no_end)s) AS is_given_up
-    FROM webhooks_webhookevent WHERE subject = %(subject)s AND state = 'pending' FOR UPDATE
+# The oldest pending event of a subject stands for all of them: it is the one that is due, locked
+# and claimed, so that a subject is processed by one worker at a time and what arrives meanwhile
+# waits for it. Types that this version does not know (a newer one stored them before a rollback)
+# are passed over.
+#
+# Attempts are counted before they are made, so that an event which kills its worker fails for good
+# as well; that one has no patience to expect, since it takes the work of others with it.
+_CLAIM = """
+WITH due AS (
+    SELECT subject FROM webhooks_webhookevent AS oldest
+    WHERE state = 'pending' AND next_attempt_at <= now() AND type = ANY(%(types)s)
+        AND NOT EXISTS (
+            SELECT FROM webhooks_webhookevent AS older
+            WHERE older.subject = oldest.subject AND older.state = 'pending'
+                AND older.type = ANY(%(types)s)
+                AND (older.received_at, older.id) < (oldest.received_at, oldest.id)
+        )
+    ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
+), waiting AS (
+    SELECT event.id, failures >= %(max_attempts)s
+        AND (received_at < %(long_ago)s OR last_error = %(interrupted)s) AS has_failed
+    FROM webhooks_webhookevent AS event JOIN due USING (subject)
+    WHERE event.state = 'pending' AND event.type = ANY(%(types)s)
+    ORDER BY event.id FOR UPDATE OF event
 )
 UPDATE webhooks_webhookevent AS event SET
     failures = failures + 1,
-    state = CASE WHEN is_given_up THEN 'dead' ELSE state END,
-    last_error = CASE WHEN is_given_up THEN last_error ELSE %(no_end)s END
+    state = CASE WHEN has_failed THEN 'dead' ELSE state END,
+    last_error = CASE WHEN has_failed THEN last_error ELSE %(interrupted)s END,
+    next_attempt_at = %(claimed_until)s
 FROM waiting WHERE event.id = waiting.id
-RETURNING event.id, type, failures, state
+RETURNING event.id, type, subject, failures, state
 """
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Pending:
-    """An event that waits to be handled."""
+class Claimed(NamedTuple):
+    """An event that this worker processes."""
 
     id: str
     type: str
-    tries: int
+    subject: str
+    attempts: int
+    state: str
 
 
-def settle(subject: str) -> None:
-    """Bring our rows about a subject up to date and mark the events that asked for it.
+def process_next() -> bool:
+    """Process the due events of one subject; return whether there were any."""
+    claimed = claim()
+    process(claimed)
+    return bool(claimed)
 
-    Args:
-        subject: A customer's, product's or price's id.
-    """
-    events = _begin(subject)
+
+def claim() -> list[Claimed]:
+    """Claim the due events of one subject, or none."""
+    now = timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _CLAIM,
+            {
+                "types": list(HANDLED),
+                "interrupted": INTERRUPTED,
+                "max_attempts": MAX_ATTEMPTS,
+                "long_ago": now - PATIENCE,
+                "claimed_until": now + _CLAIMED_FOR,
+            },
+        )
+        return [Claimed(*row) for row in cursor.fetchall()]
+
+
+def process(claimed: Sequence[Claimed]) -> None:
+    """Bring our rows about a subject up to date and mark the events that asked for it."""
+    events = [each for each in claimed if each.state == WebhookEvent.State.PENDING]
     if not events:
         return
     try:
-        _fetch(subject, events=events)
+        _refresh(events[0].subject, events=events)
     except BillingError as refusal:
-        _retry_later(subject, events=events, reason=f"{refusal.code}: {refusal.detail}")
-    except Exception as error:  # noqa: BLE001 - a bug of ours must not use up the tries at once
-        _log.exception("Webhook events could not be handled", extra={"subject": subject})
-        _retry_later(subject, events=events, reason=type(error).__name__)
+        _pause(events, reason=f"{refusal.code}: {refusal.detail}")
+    except Exception as error:  # noqa: BLE001 - a bug of ours must not use up the attempts at once
+        _log.exception("Events could not be processed", extra={"subject": events[0].subject})
+        _pause(events, reason=type(error).__name__)
     else:
-        _tick_off(events)
+        _mark_handled(events)
 
 
-def _begin(subject: str) -> list[_Pending]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _BEGIN,
-            {
-                "no_end": NO_END,
-                "max_tries": MAX_TRIES,
-                "long_ago": timezone.now() - PATIENCE,
-                "subject": subject,
-            },
-        )
-        rows = cursor.fetchall()
-    return [
-        _Pending(id=event_id, type=event_type, tries=tries)
-        for event_id, event_type, tries, state in rows
-        if state == WebhookEvent.State.PENDING
-    ]
-
-
-def _fetch(subject: str, *, events: Sequence[_Pending]) -> None:
+def _refresh(subject: str, *, events: Sequence[Claimed]) -> None:
     wanted = {HANDLED[event.type] for event in events}
     if Fetch.CATALOGUE in wanted:
         products.refresh(subject)
@@ -108,16 +129,15 @@ def _fetch(subject: str, *, events: Sequence[_Pending]) -> None:
         subscribe.finish_stale(user_id=customer.user_id)
 
 
-def _tick_off(events: Sequence[_Pending]) -> None:
+def _mark_handled(events: Sequence[Claimed]) -> None:
     WebhookEvent.objects.filter(id__in=[event.id for event in events]).update(
         state=WebhookEvent.State.HANDLED, handled_at=timezone.now(), last_error=""
     )
 
 
-def _retry_later(subject: str, *, events: Sequence[_Pending], reason: str) -> None:
+def _pause(events: Sequence[Claimed], *, reason: str) -> None:
+    fewest = min(event.attempts for event in events)
+    seconds = min(_FIRST_PAUSE_SECONDS * 2 ** (fewest - 1), _LONGEST_PAUSE_SECONDS)
     WebhookEvent.objects.filter(id__in=[event.id for event in events]).update(
-        last_error=reason[:500]
+        last_error=reason[:500], next_attempt_at=timezone.now() + timedelta(seconds=seconds)
     )
-    fewest_tries = min(event.tries for event in events)
-    seconds = min(_FIRST_DELAY_SECONDS * 2 ** (fewest_tries - 1), _LONGEST_DELAY_SECONDS)
-    enqueue_later(subject, delay=timedelta(seconds=seconds))

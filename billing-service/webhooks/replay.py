@@ -1,22 +1,23 @@
-"""Lets events be handled once more; always safe, because the truth is fetched again."""
+"""Lets events be processed once more; always safe, because Stripe is looked at again."""
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from webhooks.event_types import HANDLED
-from webhooks.inbox import enqueue
 from webhooks.models import WebhookEvent
 
 
 def replay(events: QuerySet[WebhookEvent]) -> int:
-    """Put events back into the queue; return how many.
+    """Make events due again; return how many.
 
     Args:
-        events: Those of a type nobody handles, or about nobody, are left alone.
+        events: Those of a type that is not handled, or without a subject, are left alone.
     """
     chosen = events.filter(type__in=list(HANDLED)).exclude(subject="")
-    subjects = list(chosen.values_list("subject", flat=True).distinct())
-    count = chosen.update(
-        state=WebhookEvent.State.PENDING, failures=0, handled_at=None, last_error=""
+    return chosen.update(
+        state=WebhookEvent.State.PENDING,
+        next_attempt_at=timezone.now(),
+        failures=0,
+        handled_at=None,
+        last_error="",
     )
-    enqueue(subjects)
-    return count

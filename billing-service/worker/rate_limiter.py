@@ -1,4 +1,4 @@
-"""How fast a worker asks Stripe, so that a burst of news leaves room for people who subscribe.
+"""How fast a worker calls Stripe, so that a burst of events leaves room for people who subscribe.
 
 Stripe answers 100 requests a second of a live account and 25 in test mode, and refuses the rest:
 https://docs.stripe.com/rate-limits
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 
-class Pace:
+class RateLimiter:
     """Lets so many pass at once and so many a second after that; shared by threads.
 
     Args:

@@ -4,19 +4,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
 from django.db.models import QuerySet
 
 from subscriptions.models import CardFailure, ReconcileRun, SubscribeAttempt
 from webhooks.models import WebhookEvent
 
 _BATCH = 5000
-
-# Jobs that succeed are deleted by the worker itself. A job that failed is over as well: the
-# sweepers come back on their own, and an event keeps what went wrong.
-_JOBS = """
-DELETE FROM procrastinate_jobs WHERE status NOT IN ('todo', 'doing')
-"""
 
 
 def prune_events(before: datetime) -> Iterator[int]:
@@ -38,12 +31,6 @@ def prune_attempts(before: datetime) -> Iterator[int]:
     yield from _delete(SubscribeAttempt.objects.filter(closed_at__lt=before))
     yield from _delete(CardFailure.objects.filter(at__lt=before))
     yield from _delete(ReconcileRun.objects.filter(started_at__lt=before))
-
-
-def prune_jobs() -> None:
-    """Delete the jobs that will not run again."""
-    with connection.cursor() as cursor:
-        cursor.execute(_JOBS)
 
 
 def _delete(rows: QuerySet[Any]) -> Iterator[int]:

@@ -1,70 +1,41 @@
-"""Jobs of the worker: one per subject with news, and the sweepers that pick up what was left."""
+"""Periodic jobs: the sweeps that finish what was left open, the nightly comparison and clean-up."""
 
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
+from procrastinate import JobContext
 from procrastinate.contrib.django import app
 
 from backoffice.user_deletion import finish_deletions
 from subscriptions.models import ReconcileRun
 from subscriptions.subscribing import subscribe
 from subscriptions.sync import reconcile
-from webhooks import process
 from webhooks.awaited import is_awaited
-from webhooks.inbox import QUEUE, SETTLE_TASK, enqueue
-from worker.rate_limiter import Pace
-from worker.retention import prune_attempts, prune_events, prune_jobs
+from worker.retention import prune_attempts, prune_events
 
 EACH_MINUTE = "* * * * *"
 EACH_NIGHT = "17 3 * * *"
 EACH_LATER_NIGHT = "47 3 * * *"
-# Of one worker: what Stripe allows in test mode, a quarter of what it allows a live account.
-_pace = Pace(per_second=25, at_once=50)
 
 _SWEEPERS = "sweepers"
 # The next sweep is never far.
 _SWEEP_SECONDS = 50.0
 
-# A live worker writes its heartbeat every ten seconds.
-_DROP_JOBS_OF_DEAD_WORKERS = """
-DELETE FROM procrastinate_jobs AS job
-WHERE job.status = 'doing' AND NOT EXISTS (
-    SELECT 1 FROM procrastinate_workers AS worker
-    WHERE worker.id = job.worker_id AND worker.last_heartbeat > now() - interval '60 seconds'
-)
-"""
 
-_FORGOTTEN_SUBJECTS = """
-SELECT DISTINCT subject FROM webhooks_webhookevent AS event
-WHERE event.state = 'pending' AND event.received_at < now() - interval '60 seconds'
-AND NOT EXISTS (
-    SELECT 1 FROM procrastinate_jobs AS job
-    WHERE job.queueing_lock = event.subject AND job.status IN ('todo', 'doing')
-)
-LIMIT 1000
-"""
-
-
-@app.task(queue=QUEUE, name=SETTLE_TASK)
+@app.task(queue="webhooks", name="webhooks.settle")
 def settle(subject: str) -> None:
-    """Handle the pending events of one customer, product or price."""
-    # Events that arrive while it waits are handled with the others.
-    _pace.wait()
-    process.settle(subject)
+    """End the jobs that version 1.0 put beside each event; the events themselves are due."""
 
 
-# Without a lock: it would be held by a sweeper that died, and nobody else would drop that job.
+# Without a lock: it would be held by a worker that died, and the others would never free it.
 @app.periodic(cron=EACH_MINUTE)
-@app.task(queue=_SWEEPERS, queueing_lock="sweep-inbox", name="webhooks.sweep")
-def sweep_inbox(timestamp: int) -> None:
-    """Give events whose job was lost with its worker a new one."""
-    with connection.cursor() as cursor:
-        cursor.execute(_DROP_JOBS_OF_DEAD_WORKERS)
-        cursor.execute(_FORGOTTEN_SUBJECTS)
-        subjects = [subject for (subject,) in cursor.fetchall()]
-    enqueue(subjects)
+@app.task(queue=_SWEEPERS, queueing_lock="sweep-inbox", name="webhooks.sweep", pass_context=True)
+async def retry_stalled_jobs(context: JobContext, timestamp: int) -> None:
+    """Run the jobs of dead workers again, which hold their locks until then."""
+    jobs = context.app.job_manager
+    for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=60):
+        await jobs.retry_job(job)
 
 
 @app.periodic(cron=EACH_MINUTE)
@@ -103,4 +74,12 @@ def prune_nightly(timestamp: int) -> None:
         pass
     for _ in prune_attempts(now - timedelta(days=keep.keep_attempts_days)):
         pass
-    prune_jobs()
+
+
+@app.periodic(cron=EACH_LATER_NIGHT)
+@app.task(queue=_SWEEPERS, queueing_lock="prune-jobs", name="jobs.prune", pass_context=True)
+async def prune_jobs(context: JobContext, timestamp: int) -> None:
+    """Delete the jobs that failed or were cancelled; the worker deletes the others itself."""
+    await context.app.job_manager.delete_old_jobs(
+        nb_hours=0, include_failed=True, include_cancelled=True, include_aborted=True
+    )

@@ -14,7 +14,7 @@ from subscriptions.models import (
     Subscription,
     SubscriptionProduct,
 )
-from tests.delivery import deliver, run_jobs
+from tests.delivery import deliver, process_events
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import DECLINED, Person
 from webhooks.models import WebhookEvent
@@ -171,12 +171,12 @@ def test_a_dead_letter_can_be_replayed(subscriber: Person, staff_client: Client)
     for event in subscriber.stripe.new_events():
         deliver(event)
     WebhookEvent.objects.filter(state="pending").update(state="dead")
-    run_jobs()
+    process_events()
     assert subscriber.words() == ("successful", "active")
     dead = WebhookEvent.objects.filter(state="dead")
 
     assert "in the queue again" in act(staff_client, "replay_selected", *dead)
-    run_jobs()
+    process_events()
 
     assert subscriber.words() == ("canceled", "canceled")
     assert set(WebhookEvent.objects.values_list("state", flat=True)) <= {"handled", "ignored"}

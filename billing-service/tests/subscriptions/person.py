@@ -5,7 +5,7 @@ from typing import Any
 
 from django.test import Client
 
-from tests.delivery import deliver, run_jobs
+from tests.delivery import deliver, process_events
 from tests.sandbox import Sandbox
 from tests.signing import signing_key
 
@@ -70,4 +70,4 @@ class Person:
         """Deliver what happened at Stripe since the last time, and let the worker handle it."""
         for event in self.stripe.new_events():
             assert deliver(event).status_code == 200
-        run_jobs()
+        process_events()

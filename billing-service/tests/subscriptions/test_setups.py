@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from subscriptions.models import Customer, PaymentMethod
-from tests.delivery import deliver, run_jobs
+from tests.delivery import deliver, process_events
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import FAILS_WHEN_CHARGED, NEEDS_AUTHENTICATION, Person, card
 from webhooks.models import WebhookEvent
@@ -52,7 +52,7 @@ def test_a_setup_told_again_does_not_undo_a_newer_choice(
     reported = stripe.new_events()
     for event in reported:
         deliver(event)
-    run_jobs()
+    process_events()
     (customer,) = stripe.customers_of(subscriber.id)
     chosen = stripe.post("/v1/payment_methods/pm_card_visa/attach", customer=customer["id"])
     (subscription,) = stripe.subscriptions_of(subscriber.id)
@@ -146,4 +146,4 @@ def _deliver_again(events: list[dict[str, Any]]) -> None:
     WebhookEvent.objects.all().delete()
     for event in events:
         assert deliver(event).status_code == 200
-    run_jobs()
+    process_events()

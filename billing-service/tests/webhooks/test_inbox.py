@@ -3,17 +3,19 @@
 import json
 import time
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import Client
-from procrastinate.contrib.django.models import ProcrastinateJob
+from django.utils import timezone
 
 from tests.delivery import PATH, SECRET, deliver, signature
+from webhooks.inbox import INTERRUPTED
 from webhooks.models import WebhookEvent
-from worker.tasks import settle
+from webhooks.process import process_next
 
 pytestmark = pytest.mark.django_db
 
@@ -37,34 +39,20 @@ def post(body: bytes, header: str | None) -> int:
     return int(answer.status_code)
 
 
-def test_a_signed_event_is_stored_with_its_job() -> None:
-    """One row and one waiting job for the customer."""
+def test_a_signed_event_is_stored_and_due() -> None:
+    """One row, which is the whole queue."""
     assert deliver(event()).json() == {"received": True}
 
     stored = WebhookEvent.objects.get()
     assert (stored.id, stored.subject, stored.object_id) == ("evt_1", "cus_1", "sub_1")
     assert (stored.request_id, stored.idempotency_key) == ("req_1", "attempt:1:subscription")
     assert (stored.state, stored.failures) == ("pending", 0)
-    job = ProcrastinateJob.objects.get()
-    assert (job.lock, job.queueing_lock, job.args) == ("cus_1", "cus_1", {"subject": "cus_1"})
-
-
-def test_our_job_row_is_the_one_procrastinate_makes() -> None:
-    """The job is inserted by our own statement; it must not differ from the library's."""
-    deliver(event())
-    ours = ProcrastinateJob.objects.values().get()
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM procrastinate_jobs")
-
-    settle.configure(lock="cus_1", queueing_lock="cus_1").defer(subject="cus_1")
-
-    theirs = ProcrastinateJob.objects.values().get()
-    assert {**ours, "id": 0} == {**theirs, "id": 0}
+    assert stored.next_attempt_at <= timezone.now()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_storing_an_event_wakes_nobody() -> None:
-    """An announcement would make all deliveries of a burst wait for each other's commits."""
+def test_storing_an_event_notifies_no_process() -> None:
+    """A notification would make all deliveries of a burst wait for each other's commits."""
     with connection.cursor() as cursor:
         cursor.execute("LISTEN procrastinate_any_queue_v1")
 
@@ -72,12 +60,9 @@ def test_storing_an_event_wakes_nobody() -> None:
 
     with connection.cursor() as cursor:
         cursor.execute("NOTIFY procrastinate_any_queue_v1, 'the first'")
-        cursor.execute("SELECT count(*) FROM procrastinate_events")
-        events_of_jobs = cursor.fetchone()[0]
     (heard,) = connection.connection.notifies(stop_after=1, timeout=5)
     connection.connection.execute("UNLISTEN *")
     assert heard.payload == "the first"
-    assert events_of_jobs == 0
 
 
 def test_a_redelivered_event_is_stored_once() -> None:
@@ -85,27 +70,22 @@ def test_a_redelivered_event_is_stored_once() -> None:
     assert [deliver(event()).status_code for _ in range(3)] == [200, 200, 200]
 
     assert WebhookEvent.objects.count() == 1
-    assert ProcrastinateJob.objects.count() == 1
 
 
-def test_a_burst_for_one_customer_becomes_one_job() -> None:
-    """Every event is kept, and one fetch will do for all of them."""
-    for number in range(20):
-        assert deliver(event(f"evt_{number}")).status_code == 200
+def test_fresh_news_ends_the_pause_between_attempts() -> None:
+    """What stopped the earlier attempts may be over; an event that is being processed is left."""
+    later = timezone.now() + timedelta(hours=1)
+    for event_id, error in (
+        ("evt_failed", "payment_gateway_unavailable"),
+        ("evt_taken", INTERRUPTED),
+    ):
+        deliver(event(event_id))
+        WebhookEvent.objects.filter(id=event_id).update(next_attempt_at=later, last_error=error)
 
-    assert WebhookEvent.objects.filter(state="pending").count() == 20
-    assert ProcrastinateJob.objects.count() == 1
+    deliver(event("evt_fresh"))
 
-
-def test_an_event_that_arrives_while_the_job_runs_gets_its_own_job() -> None:
-    """The running job may have fetched before the news."""
-    deliver(event("evt_1"))
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing'")
-
-    deliver(event("evt_2"))
-
-    assert sorted(ProcrastinateJob.objects.values_list("status", flat=True)) == ["doing", "todo"]
+    due = WebhookEvent.objects.filter(next_attempt_at__lte=timezone.now())
+    assert set(due.values_list("id", flat=True)) == {"evt_failed", "evt_fresh"}
 
 
 def test_an_event_nobody_handles_is_kept_and_ignored() -> None:
@@ -113,7 +93,7 @@ def test_an_event_nobody_handles_is_kept_and_ignored() -> None:
     assert deliver(event(type="radar.early_fraud_warning.created")).status_code == 200
 
     assert WebhookEvent.objects.get().state == "ignored"
-    assert ProcrastinateJob.objects.count() == 0
+    assert not process_next()
 
 
 def test_a_detached_card_is_news_about_its_former_customer() -> None:

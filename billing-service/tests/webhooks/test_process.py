@@ -1,26 +1,24 @@
 """What the worker makes of stored events."""
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.models import QuerySet
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from subscriptions.models import Customer, PaymentMethod, Subscription, SubscriptionProduct
-from tests.delivery import deliver, run_jobs
+from tests.delivery import deliver, process_events
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import Person
-from webhooks.inbox import SETTLE_TASK
+from webhooks.inbox import INTERRUPTED
 from webhooks.models import WebhookEvent
-from webhooks.process import MAX_TRIES, NO_END, PATIENCE
-from worker.tasks import sweep_inbox
-
-
-def settle_jobs() -> QuerySet[ProcrastinateJob]:
-    """Return the jobs for subjects; the sweepers' come with every full minute."""
-    return ProcrastinateJob.objects.filter(task_name=SETTLE_TASK)
+from webhooks.process import MAX_ATTEMPTS, PATIENCE, Claimed, claim
+from worker.run import run_jobs
+from worker.tasks import retry_stalled_jobs, settle, sweep_attempts
 
 
 @pytest.fixture
@@ -42,7 +40,6 @@ def test_a_cancellation_in_the_dashboard_reaches_us(person: Person, stripe: Sand
     assert not WebhookEvent.objects.filter(state="pending").exists()
     handled = WebhookEvent.objects.get(type="customer.subscription.deleted")
     assert (handled.state, handled.handled_at is None) == ("handled", False)
-    assert not settle_jobs().exists()
 
 
 def test_events_in_any_order_and_number_end_in_the_truth(person: Person, stripe: Sandbox) -> None:
@@ -54,7 +51,7 @@ def test_events_in_any_order_and_number_end_in_the_truth(person: Person, stripe:
     for half in (events[::-1], events):
         for event in half:
             assert deliver(event).status_code == 200
-        run_jobs()
+        process_events()
 
     assert person.words() == ("canceled", "canceled")
 
@@ -69,7 +66,7 @@ def test_deleted_for_an_old_subscription_leaves_the_live_one(
 
     for event in old_news:
         deliver(event)
-    run_jobs()
+    process_events()
 
     assert person.words() == ("successful", "active")
     assert Subscription.objects.filter(user_id=person.id).count() == 2
@@ -105,7 +102,7 @@ def test_a_customer_of_nobody_is_no_error(stripe: Sandbox) -> None:
 
     for event in stripe.new_events():
         deliver(event)
-    run_jobs()
+    process_events()
 
     assert Customer.objects.count() == 0
     assert not WebhookEvent.objects.filter(state="pending").exists()
@@ -145,19 +142,16 @@ def test_with_stripe_away_the_event_waits_and_is_tried_again(
     with stripe.fault(effect="error", status=503):
         for event in stripe_events(person):
             assert deliver(event).status_code == 200
-        run_jobs()
+        process_events()
 
     assert person.words() == ("successful", "active")
     waiting = WebhookEvent.objects.filter(state="pending")
     assert waiting.exists()
     assert all("payment_gateway_unavailable" in event.last_error for event in waiting)
-    (job,) = settle_jobs()
-    assert job.scheduled_at is not None
-    assert job.scheduled_at > timezone.now()
+    assert all(event.next_attempt_at > timezone.now() for event in waiting)
 
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE procrastinate_jobs SET scheduled_at = now()")
-    run_jobs()
+    waiting.update(next_attempt_at=timezone.now())
+    process_events()
 
     assert person.words() == ("canceled", "canceled")
 
@@ -181,7 +175,7 @@ def stripe_events(person: Person) -> list[dict[str, object]]:
     [
         (PATIENCE, "payment_gateway_unavailable", "dead"),
         (timedelta(minutes=5), "payment_gateway_unavailable", "handled"),
-        (timedelta(minutes=5), NO_END, "dead"),
+        (timedelta(minutes=5), INTERRUPTED, "dead"),
     ],
     ids=["tried for long", "tried often, with others", "ended its worker each time"],
 )
@@ -192,9 +186,11 @@ def test_after_too_many_tries_an_event_is_a_dead_letter(
     (event,) = stripe_events(person)
     deliver(event)
     received_at = timezone.now() - age
-    WebhookEvent.objects.update(failures=MAX_TRIES, received_at=received_at, last_error=last_error)
+    WebhookEvent.objects.update(
+        failures=MAX_ATTEMPTS, received_at=received_at, last_error=last_error
+    )
 
-    run_jobs()
+    process_events()
 
     tried = WebhookEvent.objects.get()
     assert (tried.state, tried.last_error) == (state, last_error if state == "dead" else "")
@@ -212,41 +208,110 @@ def test_a_bug_is_noted_at_the_event_and_tried_again_later(
     deliver(event)
     with monkeypatch.context() as patch:
         patch.setattr("webhooks.process.writer.refresh_customer", stumble)
-        run_jobs()
+        process_events()
 
     waiting = WebhookEvent.objects.get()
     assert (waiting.state, waiting.last_error) == ("pending", "ZeroDivisionError")
-    (job,) = settle_jobs()
-    assert (job.status, job.scheduled_at is None) == ("todo", False)
+    assert waiting.next_attempt_at > timezone.now()
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_sweeper_whose_worker_died_keeps_no_other_from_sweeping() -> None:
-    """It alone drops the jobs of dead workers, its own among them."""
-    sweep_inbox.configure().defer(timestamp=0)
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing'")
-    sweep_inbox.configure().defer(timestamp=60)
-
-    run_jobs()
-
-    assert not ProcrastinateJob.objects.filter(status="doing").exists()
-
-
-def test_the_sweeper_picks_up_what_a_dead_worker_left(person: Person, stripe: Sandbox) -> None:
-    """A job whose worker is gone would hold its customer's lock for ever."""
+def test_events_of_a_worker_that_died_are_due_again(person: Person, stripe: Sandbox) -> None:
+    """Its claim ends by itself; until then no other worker takes the subject."""
     (subscription,) = stripe.subscriptions_of(person.id)
     stripe.delete(f"/v1/subscriptions/{subscription['id']}")
-    for event in stripe.new_events():
+    news = stripe.new_events()
+    for event in news[:-1]:
         deliver(event)
-    with connection.cursor() as cursor:
-        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing'")
-    WebhookEvent.objects.update(received_at=timezone.now() - timedelta(minutes=2))
-    run_jobs()
+    assert claim()
+    deliver(news[-1])
+    process_events()
     assert person.words() == ("successful", "active")
 
-    sweep_inbox(timestamp=0)
-    run_jobs()
+    WebhookEvent.objects.update(next_attempt_at=timezone.now())
+    process_events()
 
     assert person.words() == ("canceled", "canceled")
     assert not WebhookEvent.objects.filter(state="pending").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_subject_is_processed_by_one_worker_at_a_time() -> None:
+    """Eight workers at once get one subject each, with all of its events."""
+    for number in range(200):
+        stored(f"evt_{number}", subject=f"cus_{number % 20}")
+
+    with ThreadPoolExecutor(8) as workers:
+        claims = [each for each in workers.map(lambda _: _claim_alone(), range(40)) if each]
+
+    assert sorted(events[0].subject for events in claims) == sorted(f"cus_{n}" for n in range(20))
+    assert {len(events) for events in claims} == {10}
+
+
+def _claim_alone() -> list[Claimed]:
+    try:
+        return claim()
+    finally:
+        connection.close()
+
+
+def stored(event_id: str, **columns: Any) -> None:
+    """Store an event as version 1.0 did, which knows no time of the next attempt."""
+    now = timezone.now()
+    WebhookEvent.objects.create(
+        **{"type": "customer.updated", "stripe_created_at": now, "received_at": now}
+        | columns
+        | {"id": event_id}
+    )
+
+
+def test_an_event_of_an_unknown_type_does_not_hold_up_its_customer(
+    person: Person, stripe: Sandbox
+) -> None:
+    """A newer version stored it before a rollback; it is kept for the next upgrade."""
+    (subscription,) = stripe.subscriptions_of(person.id)
+    stripe.delete(f"/v1/subscriptions/{subscription['id']}")
+    long_ago = timezone.now() - timedelta(days=1)
+    stored(
+        "evt_new",
+        type="entitlements.changed",
+        subject=subscription["customer"],
+        received_at=long_ago,
+    )
+
+    person.hear_from_stripe()
+
+    assert person.words() == ("canceled", "canceled")
+    assert WebhookEvent.objects.get(state="pending").id == "evt_new"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_jobs_of_the_version_before_end_and_its_events_are_processed(
+    person: Person, stripe: Sandbox
+) -> None:
+    """An upgrade finds a job beside each pending event."""
+    (subscription,) = stripe.subscriptions_of(person.id)
+    stripe.delete(f"/v1/subscriptions/{subscription['id']}")
+    customer = subscription["customer"]
+    stored("evt_old", type="customer.subscription.deleted", subject=customer)
+    settle.configure(lock=customer, queueing_lock=customer).defer(subject=customer)
+
+    asyncio.run(run_jobs(until_stopped=False))
+    process_events()
+
+    assert person.words() == ("canceled", "canceled")
+    assert not ProcrastinateJob.objects.filter(task_name="webhooks.settle").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_periodic_job_of_a_worker_that_died_runs_again() -> None:
+    """It holds a lock that would keep every later one from running."""
+    sweep_attempts.configure(lock="sweep-attempts").defer(timestamp=0)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing'")
+    retry_stalled_jobs.configure().defer(timestamp=0)
+
+    for _ in ("frees it", "runs it"):
+        asyncio.run(run_jobs(until_stopped=False))
+
+    assert not ProcrastinateJob.objects.filter(status="doing").exists()
+    assert not ProcrastinateJob.objects.filter(task_name="attempts.sweep").exists()

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
-from tests.delivery import deliver, run_jobs
+from tests.delivery import deliver, process_events
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import Person
 from webhooks.models import WebhookEvent
@@ -38,7 +38,7 @@ def test_missed_events_are_fetched_from_stripe(person: Person, stripe: Sandbox) 
     since = datetime.fromtimestamp(events[0]["created"], UTC).isoformat()
 
     first = webhooks("backfill", "--since", since)
-    run_jobs()
+    process_events()
 
     assert int(first.split()[0]) > 0
     assert person.words() == ("canceled", "canceled")
@@ -54,11 +54,11 @@ def test_dead_letters_are_replayed(person: Person, stripe: Sandbox) -> None:
     one = dead.filter(type="customer.subscription.deleted").get()
 
     assert webhooks("replay", "--id", one.pk).startswith("1 events")
-    run_jobs()
+    process_events()
     assert person.words() == ("canceled", "canceled")
     assert dead.exists()
     webhooks("replay", "--failed")
-    run_jobs()
+    process_events()
     assert not dead.exists()
     assert int(webhooks("replay", "--since", "1h").split()[0]) > 1
 

@@ -1,18 +1,20 @@
 """What the nightly job deletes, so that no table grows for ever."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
+from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from subscriptions.models import CardFailure, ReconcileRun, SubscribeAttempt
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import DECLINED, Person
 from webhooks.models import WebhookEvent
-from worker.tasks import prune_nightly, settle
+from worker.run import run_jobs
+from worker.tasks import prune_jobs, prune_nightly, settle
 
 
 @pytest.fixture
@@ -62,16 +64,12 @@ def test_handled_events_are_deleted_after_a_while(stripe: Sandbox) -> None:
     assert not WebhookEvent.objects.filter(pk=old.pk).exists()
 
 
-@pytest.mark.django_db
-def test_failed_jobs_are_deleted() -> None:
-    """Nobody runs them again; those that wait are kept."""
-    for subject in ("failed", "waiting"):
-        settle.configure(queueing_lock=subject).defer(subject=subject)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE procrastinate_jobs SET status = 'failed' WHERE queueing_lock = 'failed'"
-        )
+def test_cancelled_jobs_are_deleted(stripe: Sandbox) -> None:
+    """They are not run again, and no table grows for ever."""
+    job_id = settle.configure(queueing_lock="over").defer(subject="over")
+    app.job_manager.cancel_job_by_id(job_id)
+    prune_jobs.configure().defer(timestamp=0)
 
-    prune_nightly(timestamp=0)
+    asyncio.run(run_jobs(until_stopped=False))
 
-    assert ProcrastinateJob.objects.get().queueing_lock == "waiting"
+    assert not ProcrastinateJob.objects.filter(pk=job_id).exists()

@@ -1,4 +1,4 @@
-"""`manage.py run_worker`: jobs, sweepers and the feed of user changes, until told to stop."""
+"""`manage.py run_worker`: events, jobs and the feed of user changes, until a signal comes."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand
 from procrastinate.exceptions import ConnectorException
 
 from users.feed import follow_user_changes
-from worker.run import work
+from worker.run import process_events, run_jobs
 
 logger = logging.getLogger(__name__)
 
@@ -20,36 +20,46 @@ _PAUSE_SECONDS = 1.0
 
 
 class Command(BaseCommand):
-    """Runs the worker; SIGTERM and Ctrl-C let running jobs end."""
+    """Runs the worker; SIGTERM and Ctrl-C let what is under way end."""
 
-    help = "Handle webhook events, finish what was left, and follow auth-service's users."
+    help = "Process webhook events, finish what was left open, and follow auth-service's users."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until a signal comes."""
         stop = threading.Event()
-        feed = threading.Thread(target=follow_user_changes, args=(stop,), name="user-feed")
-        feed.start()
+        threads = [
+            threading.Thread(target=follow_user_changes, args=(stop,), name="user-feed"),
+            threading.Thread(target=process_events, args=(stop,), name="events"),
+        ]
+        for thread in threads:
+            thread.start()
         try:
-            asyncio.run(_work_until_asked_to_stop())
+            asyncio.run(_run_jobs_until_stopped(stop))
         finally:
             stop.set()
-            feed.join()
+            for thread in threads:
+                thread.join()
 
 
-async def _work_until_asked_to_stop() -> None:
+async def _run_jobs_until_stopped(stop: threading.Event) -> None:
     # Cancelling the worker lets running jobs end.
-    working = asyncio.create_task(_work_again_and_again())
+    working = asyncio.create_task(_run_jobs_again_and_again())
+
+    def end() -> None:
+        stop.set()
+        working.cancel()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, working.cancel)
+        asyncio.get_running_loop().add_signal_handler(number, end)
     with suppress(asyncio.CancelledError):
         await working
 
 
-async def _work_again_and_again() -> None:
-    """Procrastinate's worker ends, with or without an error, when PostgreSQL was away."""
+async def _run_jobs_again_and_again() -> None:
+    """Procrastinate's worker ends, with or without an error, when it loses PostgreSQL."""
     while True:
         try:
-            await work(until_stopped=True)
+            await run_jobs(until_stopped=True)
         except (ConnectorException, psycopg.Error) as error:
-            logger.warning("worker lost the database", extra={"error": type(error).__name__})
+            logger.warning("The worker lost the database", extra={"error": type(error).__name__})
         await asyncio.sleep(_PAUSE_SECONDS)
