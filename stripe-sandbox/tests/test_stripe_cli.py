@@ -368,19 +368,6 @@ def test_an_unknown_socket_is_told_so(server: Server) -> None:
     assert body == {"error": {"message": "Unknown WebSocket ID."}}
 
 
-def test_only_the_cli_may_use_parameters_of_older_versions(server: Server) -> None:
-    """What is forgiven in the CLI's fixtures is refused to everybody else."""
-    sent = {"amount": "100", "currency": "usd", "payment_method_types[]": "card"}
-    url, key = f"{server.url}/v1/payment_intents", {"Authorization": "Bearer sk_test_x"}
-
-    refused = httpx.post(url, data=sent, headers=key)
-    forgiven = httpx.post(url, data=sent, headers={**key, "User-Agent": "Stripe/v1 stripe-cli/1"})
-
-    assert refused.status_code == 400
-    assert refused.json()["error"]["param"] == "payment_method_types"
-    assert forgiven.status_code == 200
-
-
 def test_a_live_key_gets_no_session(server: Server) -> None:
     """A CLI that is logged in to a live account is refused at once."""
     answer = httpx.post(

@@ -25,7 +25,6 @@ from stripe_sandbox.pages.site import Site
 from stripe_sandbox.rules import due_actions
 from stripe_sandbox.settings import Settings
 from stripe_sandbox.storage.store import Store
-from stripe_sandbox.stripe_cli.older_parameters import OlderParameters
 from stripe_sandbox.stripe_cli.routes import routes as cli_routes
 from stripe_sandbox.stripe_cli.sessions import Sessions
 from stripe_sandbox.webhooks.delivery import Delivery
@@ -63,7 +62,7 @@ def create_app(settings: Settings) -> ASGIApp:
         exception_handlers={Exception: _defect},
     )
     # Faults break connections, and a key is in use for as long as they hold an answer back.
-    return idempotency.OneAtATime(FaultInjection(OlderParameters(app), faults=in_force))
+    return idempotency.OneAtATime(FaultInjection(app, faults=in_force))
 
 
 async def _healthz(_request: Request) -> Response:

@@ -4,6 +4,7 @@ from typing import Any
 
 from stripe_sandbox.errors import NotCovered
 from stripe_sandbox.sdk.request_contract import Params
+from stripe_sandbox.sdk.text_limits import check_metadata_size
 
 Json = dict[str, Any]
 
@@ -40,4 +41,6 @@ def metadata(old: Json | None, params: Params | Json) -> Json:
     if sent == "":
         return {}
     merged = {**(old or {}), **sent}
-    return {name: value for name, value in merged.items() if value != ""}
+    kept = {name: value for name, value in merged.items() if value != ""}
+    check_metadata_size(kept)
+    return kept

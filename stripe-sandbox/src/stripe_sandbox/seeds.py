@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stripe_sandbox.errors import StripeError
-from stripe_sandbox.resources import prices, products, webhook_endpoints
+from stripe_sandbox.resources import coupons, prices, products, webhook_endpoints
 from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
@@ -63,6 +63,9 @@ def _plant(work: Work, seed: Json) -> None:
     for price in seed.get("prices", []):
         if work.find(price["id"]) is None:
             prices.make(work, price)
+    for coupon in seed.get("coupons", []):
+        if work.find(coupon["id"]) is None:
+            coupons.make(work, coupon)
     for endpoint in seed.get("webhook_endpoints", []):
         _plant_endpoint(work, endpoint)
 

@@ -15,14 +15,15 @@ from stripe_sandbox.api.idempotency import Key, Result
 from stripe_sandbox.api.registry import Call
 from stripe_sandbox.api.rendering import respond
 from stripe_sandbox.api.routing import Route, Routes
+from stripe_sandbox.api.versions import may_use_older_forms
 from stripe_sandbox.errors import (
     REFUSAL,
-    InvalidRequest,
     NotCovered,
     StripeError,
     Unauthenticated,
 )
 from stripe_sandbox.sdk import form_encoding, request_contract, response_shapes
+from stripe_sandbox.sdk.older_parameters import in_pinned_form
 from stripe_sandbox.sdk.source import api_version
 from stripe_sandbox.settings import Settings
 from stripe_sandbox.storage.ids import new_request_id
@@ -83,7 +84,7 @@ class Api:
         Raises:
             StripeError: A refusal that is not stored under the idempotency key.
         """
-        _check_version(asked.version)
+        older = may_use_older_forms(asked.version)
         route, ids = self.routes.find(asked.verb, asked.path)
         key = None
         if asked.idempotency_key and asked.verb == "POST":
@@ -91,7 +92,10 @@ class Api:
             before = idempotency.stored(self.store, key)
             if before:
                 return before, True
-        params = request_contract.check(route.endpoint.params, form_encoding.decode(asked.form))
+        sent = form_encoding.decode(asked.form)
+        if older:
+            sent = in_pinned_form(route.endpoint, sent)
+        params = request_contract.check(route.endpoint, sent)
         return self._execute(asked, route, ids, params, key, request_id), False
 
     def _execute(
@@ -169,14 +173,10 @@ def _user_of(credentials: str) -> str:
         return ""
 
 
-def _check_version(version: str | None) -> None:
-    if version and version != api_version():
-        raise InvalidRequest(
-            f"The sandbox speaks API version {api_version()} alone; the request asks for {version}."
-        )
-
-
 async def _asked(request: Request) -> Asked:
+    for header in ("Stripe-Account", "Stripe-Context"):
+        if header in request.headers:
+            raise NotCovered(f"the header `{header}`: there are no connected accounts")
     return Asked(
         verb=request.method,
         path=request.scope["path"],

@@ -34,9 +34,12 @@ def page(call: Call, kind: str, where: Json) -> Json:
     return list_object(found, url=call.path, more=more)
 
 
-def list_object(data: list[Json], *, url: str, more: bool = False) -> Json:
-    """A list object as it stands in answers and inside other objects."""
-    return {"object": "list", "data": data, "has_more": more, "url": url}
+def list_object(
+    data: list[Json], *, url: str, more: bool = False, total: int | None = None
+) -> Json:
+    """A list object as it stands in answers, or with a total inside most objects."""
+    listed = {"object": "list", "data": data, "has_more": more, "url": url}
+    return listed if total is None else {**listed, "total_count": total}
 
 
 def slice_page(call: Call, things: list[Json], noun: str) -> Json:

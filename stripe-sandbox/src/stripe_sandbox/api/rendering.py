@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from stripe_sandbox.api.registry import INCLUDES, PRESENTERS
+from stripe_sandbox.api.registry import INCLUDES, PRESENTERS, Include
 from stripe_sandbox.errors import InvalidParameter
+from stripe_sandbox.sdk.optional_fields import included_on_request
 from stripe_sandbox.sdk.response_shapes import resource
 from stripe_sandbox.sdk.types import Expandable, ListOf, OneOf, PageOf, Record, Type
 from stripe_sandbox.storage.store import Work
@@ -96,18 +97,35 @@ def _expand_field(
     if field is None:
         raise _refusal(path)
     include = INCLUDES.get((kind.object_name or "", name))
-    if include and value.get(name) is None:
-        value[name] = include(work, value)
+    if include:
+        _include(work, value, name, include)
     elif isinstance(field.type, Expandable):
         value[name] = _load(work, value.get(name))
-    elif isinstance(field.type, ListOf) and isinstance(field.type.item, Expandable):
-        value[name] = [_load(work, item) for item in value.get(name) or []]
-        for item in value[name]:
-            _expand(work, field.type.item, item, branch, f"{path}.")
+    elif isinstance(field.type, ListOf) and not included_on_request(kind, name):
+        _expand_list(work, field.type, value, name, branch, path)
         return
-    elif not branch and not isinstance(field.type, PageOf):
+    elif not (branch or isinstance(field.type, PageOf) or included_on_request(kind, name)):
         raise _refusal(path)
     _expand(work, field.type, value.get(name), branch, f"{path}.")
+
+
+def _include(work: Work, value: Json, name: str, include: Include) -> None:
+    """Put in a field that is left out unless it is expanded, if there is anything to show."""
+    found = include(work, value) if value.get(name) is None else None
+    if found is not None:
+        value[name] = found
+
+
+def _expand_list(work: Work, kind: ListOf, value: Json, name: str, branch: Tree, path: str) -> None:
+    """A plain array: its ids become objects, and a longer path goes on inside each item."""
+    if not branch and not isinstance(kind.item, Expandable):
+        raise _refusal(path)
+    if not value.get(name):
+        return
+    if isinstance(kind.item, Expandable):
+        value[name] = [_load(work, item) for item in value[name]]
+    for item in value[name]:
+        _expand(work, kind.item, item, branch, f"{path}.")
 
 
 def _load(work: Work, identifier: Any) -> Any:

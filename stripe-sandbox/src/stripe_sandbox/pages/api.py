@@ -23,7 +23,7 @@ def perform(visit: Visit, name: str, *ids: str, **sent: Any) -> Json:
         StripeError: The API refuses the call.
     """
     described = endpoint(name)
-    params = request_contract.check(described.params, sent)
+    params = request_contract.check(described, sent)
     path = described.path.format(**dict(zip(described.path_names, ids, strict=True)))
     call = Call(work=visit.work, params=params, ids=ids, path=path, settings=visit.site.settings)
     return HANDLERS[name](call)

@@ -24,7 +24,11 @@ def shown(work: Work, coupon: Json) -> Json:
 @handles("coupons.create")
 def create(call: Call) -> Json:
     """A coupon: a percentage or a sum off, once, for months, or for ever."""
-    work, params = call.work, call.params
+    return make(call.work, call.params)
+
+
+def make(work: Work, params: Any) -> Json:
+    """Store a coupon described by parameters."""
     percent, amount = params.get("percent_off"), params.get("amount_off")
     if (percent is None) == (amount is None):
         raise InvalidRequest("You must pass either `amount_off` or `percent_off`.")

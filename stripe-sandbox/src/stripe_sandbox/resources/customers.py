@@ -9,6 +9,7 @@ from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import InvalidRequest
 from stripe_sandbox.resources import searching
 from stripe_sandbox.rules import invoices, payment_methods, subscriptions
+from stripe_sandbox.sdk import response_shapes
 from stripe_sandbox.storage.store import NOTHING, Work
 from stripe_sandbox.webhooks.events import emit
 
@@ -145,21 +146,54 @@ def search(call: Call) -> Json:
 @includes("customer", "subscriptions")
 def subscriptions_of(work: Work, customer: Json) -> Json:
     """The customer's subscriptions that have not ended."""
-    found = work.newest("subscription", {"customer": customer["id"], "_ended": False}, limit=10)
-    url = f"/v1/customers/{customer['id']}/subscriptions"
-    return list_object([present(work, one) for one in found], url=url)
+    every = work.newest("subscription", {"customer": customer["id"], "_ended": False})
+    found, url = every[:10], f"/v1/customers/{customer['id']}/subscriptions"
+    shown = [present(work, one) for one in found]
+    return list_object(shown, url=url, more=len(every) > len(found), total=len(every))
 
 
 @includes("customer", "sources")
 def sources(_work: Work, customer: Json) -> Json:
     """Sources are of the past; there are none."""
-    return list_object([], url=f"/v1/customers/{customer['id']}/sources")
+    return list_object([], url=f"/v1/customers/{customer['id']}/sources", total=0)
 
 
 @includes("customer", "tax_ids")
 def tax_ids(_work: Work, customer: Json) -> Json:
     """Tax ids are not covered; there are none."""
-    return list_object([], url=f"/v1/customers/{customer['id']}/tax_ids")
+    return list_object([], url=f"/v1/customers/{customer['id']}/tax_ids", total=0)
+
+
+@includes("customer", "tax")
+def tax(_work: Work, _customer: Json) -> Json:
+    """Where Stripe Tax finds the customer to be: nowhere, without an address."""
+    return {
+        "automatic_tax": "unrecognized_location",
+        "ip_address": None,
+        "location": None,
+        "provider": "stripe",
+    }
+
+
+@includes("customer", "invoice_credit_balance")
+def invoice_credit_balance(_work: Work, customer: Json) -> Json:
+    """What the customer has in credit for invoices, by currency."""
+    if not customer["balance"] or customer["balance"] > 0:
+        return {}
+    return {customer["currency"]: -customer["balance"]}
+
+
+@includes("customer", "cash_balance")
+def cash_balance(_work: Work, customer: Json) -> Json:
+    """Nothing is ever transferred to a customer's cash balance."""
+    return response_shapes.new(
+        "cash_balance",
+        {
+            "customer": customer["id"],
+            "livemode": False,
+            "settings": {"reconciliation_mode": "automatic", "using_merchant_default": True},
+        },
+    )
 
 
 @handles("customers.balance_transactions.create")

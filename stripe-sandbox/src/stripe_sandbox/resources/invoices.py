@@ -28,7 +28,7 @@ Json = dict[str, Any]
 def payments_of(work: Work, invoice: Json) -> Json:
     """The invoice's payments, shown when a caller expands them."""
     found = [present(work, one) for one in work.all("invoice_payment", invoice=invoice["id"])]
-    return list_object(found, url=f"/v1/invoice_payments?invoice={invoice['id']}")
+    return list_object(found, url="/v1/invoices/payments")
 
 
 @includes("invoice", "confirmation_secret")

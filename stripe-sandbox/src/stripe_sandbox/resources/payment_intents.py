@@ -30,10 +30,7 @@ _CONFIRMABLE = {"requires_payment_method", "requires_confirmation", "requires_ac
 def create(call: Call) -> Json:
     """A payment intent, confirmed at once if that is asked for."""
     work, params = call.work, call.params
-    if params["amount"] < 50:
-        raise InvalidRequest(
-            "Amount must be at least $0.50 usd.", code="amount_too_small", param="amount"
-        )
+    _check_amount(params["amount"])
     customer = _customer(work, params.get("customer"))
     automatic = params.get("automatic_payment_methods") or {"enabled": True}
     intent = payments.new_intent(
@@ -55,6 +52,23 @@ def create(call: Call) -> Json:
         intent |= {"payment_method": method["id"], "status": "requires_confirmation"}
         work.save(intent)
     return _confirm(call, intent) if params.get("confirm") else intent
+
+
+def _check_amount(amount: int) -> None:
+    if amount <= 0:
+        raise InvalidRequest(
+            "The amount must be greater than or equal to the minimum charge amount allowed for "
+            "your account and the currency set (https://docs.stripe.com/currencies#minimum-and-"
+            "maximum-charge-amounts).  If you want to save a Payment Method for future use without "
+            "an immediate payment, use a Setup Intent instead: "
+            "https://docs.stripe.com/payments/setup-intents",
+            code="parameter_invalid_integer",
+            param="amount",
+        )
+    if amount < 50:
+        raise InvalidRequest(
+            "Amount must be at least $0.50 usd", code="amount_too_small", param="amount"
+        )
 
 
 def _customer(work: Work, identifier: str | None) -> Json | None:

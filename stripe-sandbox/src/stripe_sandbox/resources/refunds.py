@@ -85,10 +85,9 @@ def _values(charge: Json, amount: int, params: Any) -> Json:
 @includes("charge", "refunds")
 def of_charge(work: Work, charge: Json) -> Json:
     """A charge's refunds, shown when a caller expands them."""
-    found = [
-        present(work, one) for one in work.newest("refund", {"charge": charge["id"]}, limit=10)
-    ]
-    return list_object(found, url=f"/v1/charges/{charge['id']}/refunds")
+    every = work.newest("refund", {"charge": charge["id"]})
+    found, url = [present(work, one) for one in every[:10]], f"/v1/charges/{charge['id']}/refunds"
+    return list_object(found, url=url, more=len(every) > 10, total=len(every))
 
 
 @handles("refunds.retrieve")

@@ -169,5 +169,5 @@ def billing_mode(wanted: Json, now: int) -> Json:
     return {
         "type": kind,
         "flexible": flexible if kind == "flexible" else None,
-        "updated_at": now if kind == "flexible" and wanted else None,
+        "updated_at": now,
     }

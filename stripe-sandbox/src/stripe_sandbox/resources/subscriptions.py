@@ -31,11 +31,11 @@ _MAX_ITEMS = 20
 @presents("subscription")
 def shown(work: Work, subscription: Json) -> Json:
     """Items show their whole price and plan."""
-    items = list(subscription["items"]["data"])
-    items += (subscription["pending_update"] or {}).get("subscription_items") or []
-    for item in items:
+    items = [shown_item(work, item) for item in subscription["items"]["data"]]
+    for item in (subscription["pending_update"] or {}).get("subscription_items") or []:
         shown_item(work, item)
-    return subscription
+    single = items[0] if len(items) == 1 else {}
+    return subscription | {"plan": single.get("plan"), "quantity": single.get("quantity")}
 
 
 @presents("subscription_item")

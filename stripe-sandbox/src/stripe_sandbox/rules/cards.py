@@ -16,9 +16,11 @@ class Decline:
     decline_code: str
     message: str
     advice: str | None = "try_again_later"
+    # What the card's network answers; known for the plain decline alone.
+    network_code: str | None = None
 
 
-GENERIC = Decline("card_declined", "generic_decline", "Your card was declined.")
+GENERIC = Decline("card_declined", "generic_decline", "Your card was declined.", network_code="01")
 FUNDS = Decline("card_declined", "insufficient_funds", "Your card has insufficient funds.")
 LOST = Decline("card_declined", "lost_card", "Your card was declined.", "do_not_try_again")
 STOLEN = Decline("card_declined", "stolen_card", "Your card was declined.", "do_not_try_again")
@@ -74,8 +76,8 @@ CARDS: tuple[TestCard, ...] = (
     TestCard(
         "5105105105105100", ("pm_card_mastercard_prepaid",), brand="mastercard", funding="prepaid"
     ),
-    TestCard("378282246310005", ("pm_card_amex",), brand="amex"),
-    TestCard("6011111111111117", ("pm_card_discover",), brand="discover"),
+    TestCard("371449635398431", ("pm_card_amex",), brand="amex"),
+    TestCard("6011000990139424", ("pm_card_discover",), brand="discover"),
     TestCard("3056930009020004", ("pm_card_diners",), brand="diners"),
     TestCard("3566002020360505", ("pm_card_jcb",), brand="jcb"),
     TestCard("6200000000000005", ("pm_card_unionpay",), brand="unionpay"),
@@ -83,25 +85,30 @@ CARDS: tuple[TestCard, ...] = (
         "4000002500003155",
         ("pm_card_authenticationRequiredOnSetup",),
         challenge="unless_set_up",
-        country="IE",
+        country="FR",
     ),
     TestCard(
-        "4000002760003184", ("pm_card_authenticationRequired",), challenge="always", country="IE"
+        "4000002760003184", ("pm_card_authenticationRequired",), challenge="always", country="DE"
     ),
     TestCard(
         "4000003800000446",
         ("pm_card_authenticationRequiredSetupForOffSession",),
         challenge="on_session",
-        country="IE",
+        country="IT",
     ),
     TestCard(
         "4000008260003178",
         ("pm_card_authenticationRequiredChargeDeclinedInsufficientFunds",),
         challenge="always",
         refuses=FUNDS,
+        country="GB",
+    ),
+    TestCard(
+        "4000000000003220",
+        ("pm_card_threeDSecure2Required",),
+        challenge="unless_set_up",
         country="IE",
     ),
-    TestCard("4000000000003220", ("pm_card_threeDSecure2Required",), challenge="unless_set_up"),
     TestCard(
         "4000008400001629",
         ("pm_card_threeDSecureRequiredChargeDeclined",),

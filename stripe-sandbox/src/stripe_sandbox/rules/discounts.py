@@ -145,7 +145,6 @@ def apply(work: Work, lines: list[Json], identifiers: list[str]) -> list[Json]:
             line["discount_amounts"].append({"amount": amount, "discount": discount["id"]})
             line["pretax_credit_amounts"].append(
                 {"amount": amount, "discount": discount["id"], "type": "discount"}
-                | {"credit_balance_transaction": None}
             )
         totals.append({"amount": sum(amounts), "discount": discount["id"]})
     return totals

@@ -40,6 +40,7 @@ def draft(work: Work, customer: Json, values: Json, drawn: list[Json]) -> Json:
         "object": "list",
         "data": drawn,
         "has_more": False,
+        "total_count": len(drawn),
         "url": f"/v1/invoices/{invoice['id']}/lines",
     }
     total(work, invoice)
@@ -80,6 +81,7 @@ def blank(work: Work, customer: Json, values: Json) -> Json:
         "total_discount_amounts": [],
         "total_pretax_credit_amounts": [],
         "total_taxes": [],
+        "webhooks_delivered_at": now,
         **values,
     }
 
@@ -89,6 +91,7 @@ def total(work: Work, invoice: Json) -> None:
     drawn = invoice["lines"]["data"]
     for line in drawn:
         line |= {"invoice": invoice["id"], "discount_amounts": [], "pretax_credit_amounts": []}
+    invoice["lines"]["total_count"] = len(drawn)
     taken = discounts.apply(work, drawn, invoice["discounts"])
     subtotal = sum(line["amount"] for line in drawn)
     due = subtotal - sum(one["amount"] for one in taken)
@@ -97,9 +100,7 @@ def total(work: Work, invoice: Json) -> None:
         "subtotal_excluding_tax": subtotal,
         "total": due,
         "total_discount_amounts": taken,
-        "total_pretax_credit_amounts": [
-            one | {"type": "discount", "credit_balance_transaction": None} for one in taken
-        ],
+        "total_pretax_credit_amounts": [one | {"type": "discount"} for one in taken],
         "total_excluding_tax": due,
     }
     invoice["amount_due"] = max(0, due + invoice["starting_balance"]) if due > 0 else 0
@@ -205,6 +206,7 @@ def open_payment(work: Work, invoice: Json, customer: Json) -> Json:
             "customer": customer["id"],
             "description": _purpose(invoice),
             "setup_future_usage": "off_session" if billed else None,
+            **({"payment_details": {"order_reference": invoice["id"][:25]}} if billed else {}),
             "_invoice": invoice["id"],
             "_clock": invoice["test_clock"],
         },
@@ -230,7 +232,7 @@ def _purpose(invoice: Json) -> str:
         "subscription_create": "Subscription creation",
         "subscription_update": "Subscription update",
         "subscription_cycle": "Subscription update",
-    }.get(invoice["billing_reason"], f"Payment for Invoice {invoice['number']}")
+    }.get(invoice["billing_reason"], "Payment for Invoice")
 
 
 def payment_of(work: Work, invoice: Json) -> Json | None:

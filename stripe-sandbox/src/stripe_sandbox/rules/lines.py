@@ -49,7 +49,8 @@ def subscription_line(
     product = work.find(price["product"])
     name = product["name"] if product else price["product"]
     quantity = item["quantity"]
-    text = f"{quantity} × {name} (at {_rate(price)})"  # noqa: RUF001 -- the sign Stripe prints
+    unit = f" {product['unit_label']}" if product and product["unit_label"] else ""
+    text = f"{quantity}{unit} × {name} (at {_rate(price)})"  # noqa: RUF001 -- the sign Stripe prints
     return new_line(
         work,
         price,
@@ -98,7 +99,6 @@ def new_line(
     free: bool = False,
 ) -> Json:
     """A whole line item that belongs to no invoice yet."""
-    details = parent.get("subscription_item_details") or parent.get("invoice_item_details") or {}
     pricing = pricing_of(price) if price else None
     if pricing and free:
         pricing["unit_amount_decimal"] = "0"
@@ -119,7 +119,6 @@ def new_line(
             "pricing": pricing,
             "quantity": quantity,
             "quantity_decimal": str(quantity),
-            "subscription": details.get("subscription"),
             "subtotal": amount,
             "taxes": [],
         },
@@ -142,7 +141,6 @@ def pending_line(work: Work, item: Json) -> Json:
         "invoice_item": item["id"],
         "proration": item["proration"],
         "proration_details": {},
-        "subscription": details.get("subscription"),
     }
     if details.get("subscription_item"):
         parent = {

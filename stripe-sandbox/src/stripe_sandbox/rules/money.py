@@ -6,7 +6,9 @@ from stripe_sandbox.storage.store import Work
 
 Json = dict[str, Any]
 
-_PAYOUT_DELAY = 2 * 86400
+_DAY = 86400
+# Money can be paid out at the beginning of the seventh day after it came.
+_AVAILABLE_AFTER = 7
 
 
 def book(work: Work, source: Json, amount: int) -> None:
@@ -33,7 +35,7 @@ def book(work: Work, source: Json, amount: int) -> None:
         "balance_transaction",
         {
             "amount": amount,
-            "available_on": source["created"] + _PAYOUT_DELAY,
+            "available_on": (source["created"] // _DAY + _AVAILABLE_AFTER) * _DAY,
             "balance_type": "payments",
             "created": source["created"],
             "currency": source["currency"],

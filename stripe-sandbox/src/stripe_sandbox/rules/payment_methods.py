@@ -24,6 +24,7 @@ def from_test_card(work: Work, card: TestCard, values: Json | None = None) -> Js
         "payment_method",
         {
             "allow_redisplay": "unspecified",
+            "metadata": {},
             "billing_details": {"address": {}},
             "type": "card",
             **(values or {}),
@@ -33,13 +34,16 @@ def from_test_card(work: Work, card: TestCard, values: Json | None = None) -> Js
     )
 
 
+_DISPLAYED = {"amex": "american_express"}
+
+
 def _card(work: Work, card: TestCard) -> Json:
     today = datetime.fromtimestamp(work.now(), UTC)
     return {
         "brand": card.brand,
         "checks": {"cvc_check": "pass"},
         "country": card.country,
-        "display_brand": card.brand,
+        "display_brand": _DISPLAYED.get(card.brand, card.brand),
         "exp_month": today.month,
         "exp_year": today.year + 1,
         "fingerprint": hashlib.sha256(card.number.encode()).hexdigest()[:16],
@@ -115,6 +119,8 @@ def decline_fields(decline: Decline) -> Json:
         del fields["decline_code"]
     if decline.advice:
         fields["advice_code"] = decline.advice
+    if decline.network_code:
+        fields["network_decline_code"] = decline.network_code
     if decline.code in {"expired_card", "incorrect_cvc"}:
         fields["param"] = {"expired_card": "exp_month", "incorrect_cvc": "cvc"}[decline.code]
     return fields

@@ -1,5 +1,6 @@
 """Payment intents: attempts to charge a card, 3-D Secure, and what is left behind."""
 
+import hashlib
 from typing import Any
 
 from stripe_sandbox.api.rendering import present
@@ -10,6 +11,9 @@ from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
 
 Json = dict[str, Any]
+
+# How long a card holds money that was authorised and not captured.
+_HELD_FOR = 7 * 86400
 
 AUTHENTICATION_FAILED = (
     "The provided PaymentMethod has failed authentication. You can provide payment_method_data "
@@ -256,7 +260,7 @@ def _charge(
             "payment_method": method["id"],
             "payment_method_details": {
                 "type": "card",
-                "card": _card_details(intent, method, authenticated=authenticated),
+                "card": _card_details(work, intent, method, decline, authenticated=authenticated),
             },
             "radar_options": {},
             "receipt_email": intent["receipt_email"],
@@ -281,6 +285,7 @@ def _outcome(decline: Decline | None) -> Json:
         }
     return {
         "advice_code": decline.advice,
+        "network_decline_code": decline.network_code,
         "network_status": "declined_by_network",
         "reason": decline.decline_code,
         "risk_level": "normal",
@@ -290,18 +295,25 @@ def _outcome(decline: Decline | None) -> Json:
     }
 
 
-def _card_details(intent: Json, method: Json, *, authenticated: bool) -> Json:
+def _card_details(
+    work: Work, intent: Json, method: Json, decline: Decline | None, *, authenticated: bool
+) -> Json:
     card = method["card"]
+    held = intent["capture_method"] == "manual" and decline is None
     shown = ("brand", "checks", "country", "exp_month", "exp_year", "fingerprint", "funding")
+    network_id = hashlib.sha256(card["fingerprint"].encode()).hexdigest()
     return {name: card[name] for name in (*shown, "last4", "regulated_status")} | {
         "amount_authorized": intent["amount"],
+        "authorization_code": None if decline else work.ids.digits(6),
         "extended_authorization": {"status": "disabled"},
         "incremental_authorization": {"status": "unavailable"},
         "multicapture": {"status": "unavailable"},
         "network": card["brand"],
         "network_token": {"used": False},
+        "network_transaction_id": f"{int(network_id, 16) % 10**15:015d}",
         "overcapture": {"maximum_amount_capturable": intent["amount"], "status": "unavailable"},
         "three_d_secure": _three_d_secure() if authenticated else None,
+        **({"capture_before": work.now(intent.get("_clock")) + _HELD_FOR} if held else {}),
     }
 
 

@@ -5,7 +5,10 @@ from difflib import get_close_matches
 from typing import Any
 
 from stripe_sandbox.errors import InvalidParameter
-from stripe_sandbox.sdk.types import Choice, ListOf, MapOf, OneOf, Record, Scalar, Type
+from stripe_sandbox.sdk.endpoints import Endpoint
+from stripe_sandbox.sdk.text_limits import check_metadata, check_text
+from stripe_sandbox.sdk.types import Choice, Field, ListOf, MapOf, OneOf, Record, Scalar, Type
+from stripe_sandbox.sdk.unset_parameters import Unsettable, unsettable
 
 _CHOSEN_BY = {"true": True, "false": False}
 
@@ -63,20 +66,21 @@ class Params(dict[str, Any]):
         return sorted(set(self) - self.seen)
 
 
-def check(record: Record | None, raw: dict[str, Any]) -> Params:
+def check(endpoint: Endpoint, raw: dict[str, Any]) -> Params:
     """The typed parameters of a request.
 
     Raises:
         InvalidParameter: With the code and the `param` path that Stripe answers.
     """
+    record = endpoint.params
     if record is None:
         if raw:
             raise _unknown(sorted(raw), {})
         return Params({})
-    return Params(_record(record, raw, ""))
+    return Params(_record(record, raw, "", unsettable(endpoint)))
 
 
-def _record(record: Record, raw: dict[str, Any], path: str) -> dict[str, Any]:
+def _record(record: Record, raw: dict[str, Any], path: str, unset: Unsettable) -> dict[str, Any]:
     known = record.fields
     unknown = [_join(path, name) for name in raw if name not in known]
     if unknown:
@@ -87,7 +91,16 @@ def _record(record: Record, raw: dict[str, Any], path: str) -> dict[str, Any]:
             raise InvalidParameter(
                 f"Missing required param: {missing}.", code="parameter_missing", param=missing
             )
-    return {name: _value(known[name].type, raw[name], _join(path, name)) for name in raw}
+    return {name: _field(known[name], name, raw[name], path, unset) for name in raw}
+
+
+def _field(field: Field, name: str, raw: Any, path: str, unset: Unsettable) -> Any:
+    if raw == "" and unset.allows(name, field):
+        return None
+    value = _value(field.type, raw, _join(path, name), unset.inside(name))
+    if isinstance(value, str) and value:
+        check_text(name, value, field.prose, _join(path, name))
+    return value
 
 
 def _unknown(names: list[str], known: dict[str, Any]) -> InvalidParameter:
@@ -104,43 +117,49 @@ def _join(path: str, name: str) -> str:
     return f"{path}[{name}]" if path else name
 
 
-def _value(kind: Type, raw: Any, path: str) -> Any:
+def _value(kind: Type, raw: Any, path: str, unset: Unsettable) -> Any:
     if isinstance(kind, Scalar):
         return _scalar(kind.name, raw, path)
     if isinstance(kind, Choice):
         return _choice(kind.values, raw, path)
     if isinstance(kind, OneOf):
-        return _one_of(kind, raw, path)
+        return _one_of(kind, raw, path, unset)
     if isinstance(kind, ListOf):
-        return _list(kind, raw, path)
+        return _list(kind, raw, path, unset)
     if not isinstance(raw, dict):
         raise InvalidParameter("Invalid object", param=path)
     if isinstance(kind, MapOf):
-        return {name: _map_value(kind, value, _join(path, name)) for name, value in raw.items()}
+        return _map(kind, raw, path, unset)
     if isinstance(kind, Record):
-        return _record(kind, raw, path)
+        return _record(kind, raw, path, unset)
     raise TypeError(f"{kind} is not a parameter type")
 
 
-def _map_value(kind: MapOf, raw: Any, path: str) -> Any:
+def _map(kind: MapOf, raw: dict[str, Any], path: str, unset: Unsettable) -> dict[str, Any]:
     """An empty metadata value unsets its key, so it is allowed where a string is not."""
-    return raw if raw == "" else _value(kind.value, raw, path)
+    checked = {
+        name: value if value == "" else _value(kind.value, value, _join(path, name), unset)
+        for name, value in raw.items()
+    }
+    if kind.value == Scalar("str"):
+        check_metadata(checked, path)
+    return checked
 
 
-def _list(kind: ListOf, raw: Any, path: str) -> list[Any]:
+def _list(kind: ListOf, raw: Any, path: str, unset: Unsettable) -> list[Any]:
     if not isinstance(raw, dict) or not _is_list(raw):
         raise InvalidParameter("Invalid array", param=path)
     ordered = sorted(raw.items(), key=lambda step: int(step[0]))
-    return [_value(kind.item, value, _join(path, step)) for step, value in ordered]
+    return [_value(kind.item, value, _join(path, step), unset) for step, value in ordered]
 
 
 def _is_list(raw: dict[str, Any]) -> bool:
     return all(re.fullmatch("[0-9]{1,9}", step) for step in raw)
 
 
-def _one_of(kind: OneOf, raw: Any, path: str) -> Any:
+def _one_of(kind: OneOf, raw: Any, path: str, unset: Unsettable) -> Any:
     if isinstance(raw, dict):
-        return _value(_structured(kind, raw, path), raw, path)
+        return _value(_structured(kind, raw, path), raw, path, unset)
     options = [o for o in kind.options if isinstance(o, Choice | Scalar)]
     named = [value for o in options if isinstance(o, Choice) for value in o.values]
     if raw in named:
@@ -237,13 +256,7 @@ def _decimal(raw: str, path: str) -> str:
     return raw
 
 
-def _string(raw: str, path: str) -> str:
-    if len(raw) > 5000:
-        raise InvalidParameter(
-            f"Invalid string: {raw[:10]}...{raw[-10:]}; must be at most 5000 characters",
-            code="parameter_invalid_string",
-            param=path,
-        )
+def _string(raw: str, _path: str) -> str:
     return raw
 
 

@@ -94,9 +94,6 @@ def _inner(kind: Type) -> Type | None:
     return kind if isinstance(kind, Record) and not kind.object_name else None
 
 
-_UNSET = object()
-
-
 def _fill(shape: Record, root: str, values: Json) -> Json:
     others = values.keys() - shape.fields.keys()
     unknown = sorted(name for name in others if not name.startswith("_"))
@@ -104,13 +101,13 @@ def _fill(shape: Record, root: str, values: Json) -> Json:
         raise ShapeError(f"{shape.name} has no field {', '.join(unknown)}")
     filled: Json = {name: values[name] for name in others}
     for name, inner, optional, left_out in _steps(shape, root):
-        value = values.get(name, _UNSET)
-        if value is _UNSET or (value is None and not optional):
+        value = values.get(name)
+        if value is None:
             if not left_out:
                 filled[name] = (
                     None if optional else _default(shape.fields[name].type, root, shape, name)
                 )
-        elif inner is None or value is None:
+        elif inner is None:
             filled[name] = value
         else:
             filled[name] = _fill_value(inner, root, value)

@@ -4,8 +4,10 @@ import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import zip_longest
 
 from stripe_sandbox.sdk import source
+from stripe_sandbox.sdk.undeclared_fields import UNDECLARED
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Field:
 
     type: "Type"
     optional: bool
+    prose: str = ""
 
 
 class Record:
@@ -79,8 +82,10 @@ class Record:
 
     @cached_property
     def fields(self) -> dict[str, Field]:
-        """The record's fields in the order the SDK lists them."""
-        return dict(_fields(self.module, self.path))
+        """The record's fields in the order the SDK lists them, then undeclared ones."""
+        undeclared = UNDECLARED.get((self.module, self.name), {})
+        extra = {name: Field(_undeclared(kind), optional=True) for name, kind in undeclared.items()}
+        return {**dict(_fields(self.module, self.path)), **extra}
 
     @cached_property
     def object_name(self) -> str | None:
@@ -120,7 +125,8 @@ def _nested(module: str, path: tuple[str, ...]) -> dict[str, ast.ClassDef]:
 
 
 def _fields(module: str, path: tuple[str, ...]) -> Iterator[tuple[str, Field]]:
-    for node in _class_node(module, path).body:
+    body = _class_node(module, path).body
+    for node, following in zip_longest(body, body[1:]):
         if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
             continue
         annotation = _unquote(node.annotation)
@@ -130,8 +136,26 @@ def _fields(module: str, path: tuple[str, ...]) -> Iterator[tuple[str, Field]]:
         inner = annotation.slice if isinstance(annotation, ast.Subscript) else annotation
         yield (
             node.target.id,
-            Field(_compile(inner if optional else annotation, module, path), optional),
+            Field(
+                _compile(inner if optional else annotation, module, path),
+                optional,
+                _prose(following),
+            ),
         )
+
+
+def _undeclared(kind: str) -> Type:
+    module, _, name = kind.removeprefix("id:").rpartition(".")
+    if not module:
+        return Scalar(name)
+    return Expandable(record(module, name)) if kind.startswith("id:") else record(module, name)
+
+
+def _prose(node: ast.stmt | None) -> str:
+    """The text below a field, which says what its type does not."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return str(node.value.value)
+    return ""
 
 
 def _unquote(node: ast.expr) -> ast.expr:

@@ -26,6 +26,10 @@ class Identifiers:
         digest = hashlib.sha512(f"stripe-sandbox {self.counter}".encode()).digest()
         return digest[:length].translate(_AS_LETTERS).decode()
 
+    def digits(self, length: int) -> str:
+        """Decimal text, as banks hand it out."""
+        return "".join(str(ord(letter) % 10) for letter in self.text(length))
+
     def new(self, prefix: str) -> str:
         """An object id such as `cus_…`, in the length Stripe uses for that prefix."""
         return prefix + self.text(14 if prefix in _SHORT else 24)
