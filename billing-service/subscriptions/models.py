@@ -104,7 +104,10 @@ class SubscriptionProduct(models.Model):
     currency = models.CharField(max_length=3, blank=True)
     interval = models.CharField(max_length=8, blank=True)
     interval_count = models.PositiveSmallIntegerField(default=1)
+    # Decided by staff.
     on_sale = models.BooleanField(default=True)
+    # Whether the price and its product can be bought at Stripe.
+    active_at_stripe = models.BooleanField(default=True, db_default=True, editable=False)
     synced_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

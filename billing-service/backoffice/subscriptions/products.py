@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
@@ -19,6 +20,7 @@ _MIRRORED = (
     "currency",
     "interval",
     "interval_count",
+    "active_at_stripe",
     "synced_at",
 )
 
@@ -27,8 +29,11 @@ _MIRRORED = (
 class SubscriptionProductAdmin(admin.ModelAdmin[SubscriptionProduct]):
     """Our names for Stripe's prices; the amounts are Stripe's."""
 
-    list_display = ("name", "title", "unit_amount", "currency", "interval", "on_sale", "at_stripe")
-    list_filter = ("on_sale", "currency", "interval")
+    list_display = (
+        *("name", "title", "unit_amount", "currency", "interval"),
+        *("on_sale", "active_at_stripe", "at_stripe"),
+    )
+    list_filter = ("on_sale", "active_at_stripe", "currency", "interval")
     search_fields = ("name", "title", "price_reference", "stripe_product_id")
     readonly_fields = (*_MIRRORED, "at_stripe")
     actions = ("resync",)
@@ -43,7 +48,8 @@ class SubscriptionProductAdmin(admin.ModelAdmin[SubscriptionProduct]):
     ) -> None:
         """Save, and show at once what Stripe says about the price."""
         super().save_model(request, obj, form, change)
-        self._mirror(request, obj)
+        # No transaction stays open while Stripe is asked.
+        transaction.on_commit(lambda: self._mirror(request, obj))
 
     @admin.action(permissions=["change"], description="Resync from Stripe")
     def resync(self, request: HttpRequest, queryset: QuerySet[SubscriptionProduct]) -> None:
@@ -61,5 +67,7 @@ class SubscriptionProductAdmin(admin.ModelAdmin[SubscriptionProduct]):
             return
         if not is_sold_at_stripe:
             self.message_user(
-                request, f"{row} is not on sale: Stripe has no such active price.", messages.WARNING
+                request,
+                f"{row} cannot be bought: Stripe has no such active price.",
+                messages.WARNING,
             )

@@ -19,8 +19,7 @@ from subscriptions.api.serializers import (
     StatusBody,
     SubscribeRequest,
 )
-from subscriptions.catalogue.products import product_on_sale
-from subscriptions.models import SubscriptionProduct
+from subscriptions.catalogue.products import product_on_sale, products_on_sale
 from subscriptions.status import entitlements_body, entity_tag, status_body
 from subscriptions.subscribing.attempts import Wish
 from subscriptions.subscribing.subscribe import subscribe
@@ -118,4 +117,4 @@ class ProductsView(APIView):
     def get(self, request: Request) -> Response:
         """List the products on sale with their prices."""
         fields: tuple[Any, ...] = tuple(ProductBody().fields)
-        return Response(list(SubscriptionProduct.objects.filter(on_sale=True).values(*fields)))
+        return Response(list(products_on_sale().values(*fields)))

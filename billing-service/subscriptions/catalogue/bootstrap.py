@@ -1,6 +1,7 @@
 """Makes at Stripe what this service needs there; whatever exists is found, not made again."""
 
 from collections.abc import Sequence
+from uuid import uuid4
 
 from subscriptions.catalogue.products import BASIC, PRO
 from subscriptions.stripe_gateway import catalogue as stripe_catalogue
@@ -41,7 +42,7 @@ def ensure_webhook_endpoint(url: str, *, enabled_events: Sequence[str]) -> tuple
         stripe_catalogue.enable_webhook_endpoint(found, enabled_events=list(enabled_events))
         return found, ""
     return stripe_catalogue.create_webhook_endpoint(
-        url=url, enabled_events=list(enabled_events), key=f"bootstrap:webhook:{url}"
+        url=url, enabled_events=list(enabled_events), key=_new_key()
     )
 
 
@@ -55,6 +56,11 @@ def _ensure_price(name: str, *, unit_amount: int, currency: str, interval: str) 
         unit_amount=unit_amount,
         currency=currency,
         interval=interval,
-        key=f"bootstrap:{name}:{unit_amount}:{currency}:{interval}",
+        key=_new_key(),
     )
     return made.id
+
+
+def _new_key() -> str:
+    # One made of what is asked for would answer with an object that was deleted since.
+    return f"bootstrap:{uuid4()}"

@@ -1,7 +1,7 @@
 """What is on sale, with the amounts that Stripe holds."""
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from subscriptions.errors import MissingAtStripe, UnknownProduct
@@ -10,6 +10,18 @@ from subscriptions.stripe_gateway.catalogue import fetch_price
 from subscriptions.stripe_gateway.objects import StripePrice
 
 BASIC, PRO = "basic_subscription", "pro_subscription"
+
+
+# What is copied from Stripe; everything else on a row is decided by staff.
+_COPIED = (
+    *("stripe_product_id", "title", "unit_amount", "currency", "interval", "interval_count"),
+    *("active_at_stripe", "synced_at"),
+)
+
+
+def products_on_sale() -> QuerySet[SubscriptionProduct]:
+    """Return what can be bought: offered by staff, and active at Stripe."""
+    return SubscriptionProduct.objects.filter(on_sale=True, active_at_stripe=True)
 
 
 def product_on_sale(name: str) -> SubscriptionProduct:
@@ -21,7 +33,7 @@ def product_on_sale(name: str) -> SubscriptionProduct:
     Raises:
         UnknownProduct: Nothing of that name is on sale.
     """
-    product = SubscriptionProduct.objects.filter(name=name, on_sale=True).first()
+    product = products_on_sale().filter(name=name).first()
     if product is None:
         raise UnknownProduct("There is no such product on sale.")
     return product
@@ -40,14 +52,14 @@ def mirror_price(product: SubscriptionProduct) -> bool:
     """Copy a product's amount and title from Stripe; return whether Stripe sells at its price.
 
     Args:
-        product: Its price may be gone or switched off at Stripe; then it is taken off sale. Putting
-            it on sale is for people, who may have taken it off themselves.
+        product: Its price may be unknown or archived at Stripe; it cannot be bought then, and can
+            again as soon as Stripe says so. Whether it is on sale at all stays with staff.
     """
     try:
         price = fetch_price(product.price_reference)
     except MissingAtStripe:
-        product.on_sale, product.synced_at = False, timezone.now()
-        product.save(update_fields=["on_sale", "synced_at"])
+        product.active_at_stripe, product.synced_at = False, timezone.now()
+        product.save(update_fields=["active_at_stripe", "synced_at"])
         return False
     _write(product, price=price)
     return price.active
@@ -83,6 +95,6 @@ def _write(product: SubscriptionProduct, *, price: StripePrice) -> None:
     product.currency = price.currency
     product.interval = price.interval
     product.interval_count = price.interval_count
-    product.on_sale = product.on_sale and price.active
+    product.active_at_stripe = price.active
     product.synced_at = timezone.now()
-    product.save()
+    product.save(update_fields=_COPIED)

@@ -124,8 +124,15 @@ def read_price(data: dict[str, Any]) -> StripePrice:
         currency=data.get("currency") or "",
         interval=recurring.get("interval") or "",
         interval_count=recurring.get("interval_count") or 1,
-        active=bool(data.get("active")),
+        active=bool(data.get("active")) and _is_sold(product),
     )
+
+
+def _is_sold(product: Any) -> bool:
+    # The price of an archived product stays active, but cannot be subscribed to.
+    if not isinstance(product, dict):
+        return True
+    return bool(product.get("active")) and not product.get("deleted")
 
 
 def read_invoice(data: dict[str, Any]) -> StripeInvoice:

@@ -25,7 +25,7 @@ class Command(BaseCommand):
         except BillingError as refusal:
             return f"amount not known yet ({refusal.code})"
         if not is_sold_at_stripe:
-            return "not on sale: Stripe does not know the price or has it switched off"
+            return "cannot be bought: the price is unknown or archived at Stripe"
         if not product.on_sale:
             return "taken off sale; the admin puts it on sale again"
         return f"{product.unit_amount} {product.currency} per {product.interval}"
