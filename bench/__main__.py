@@ -6,7 +6,7 @@ import sys
 import time
 from importlib.metadata import version
 
-from bench import billing, growth, report, results, tokens
+from bench import billing, growth, report, results, sandbox, tokens
 from bench.chart import chart
 from bench.goals import Suite
 from bench.processes import BenchError
@@ -14,7 +14,12 @@ from bench.results import Findings
 from bench.rounds import Pace
 from dev.errors import LauncherError
 
-SUITES = {"tokens": tokens.measure, "billing": billing.measure, "growth": growth.measure}
+SUITES = {
+    "tokens": tokens.measure,
+    "billing": billing.measure,
+    "growth": growth.measure,
+    "sandbox": sandbox.measure,
+}
 PEERS = ("djangorestframework-simplejwt", "dj-stripe", "django", "gunicorn")
 
 

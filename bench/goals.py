@@ -5,7 +5,7 @@ from typing import Literal
 
 from bench.arithmetic import Ratio
 
-Suite = Literal["tokens", "billing", "growth"]
+Suite = Literal["tokens", "billing", "growth", "sandbox"]
 
 
 @dataclass(frozen=True)
@@ -81,4 +81,17 @@ GOALS = (
         "≤",
         1.3,
     ),
+    Goal(
+        *("sandbox-read", "sandbox", "a customer, CPU, at 100 thousand customers"),
+        *("1 thousand", "≤", 1.5),
+    ),
+    Goal(
+        *("sandbox-list", "sandbox", "a list of 100, CPU, at 100 thousand customers"),
+        *("1 thousand", "≤", 1.5),
+    ),
+    Goal(
+        *("sandbox-search", "sandbox", "a search, CPU, at 100 thousand customers"),
+        *("1 thousand", "≤", 1.5),
+    ),
+    Goal("sandbox-subscribe", "sandbox", "a subscription, CPU", "reading a customer", "≤", 12),
 )

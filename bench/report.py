@@ -10,7 +10,12 @@ from bench.setting import ROOT
 
 PAGE = ROOT / "docs/benchmarks.md"
 NOTES = ROOT / "bench/notes.toml"
-TITLES: dict[Suite, str] = {"tokens": "Tokens", "billing": "Billing", "growth": "Growth"}
+TITLES: dict[Suite, str] = {
+    "tokens": "Tokens",
+    "billing": "Billing",
+    "growth": "Growth",
+    "sandbox": "Sandbox",
+}
 
 INTRODUCTION = """\
 # Benchmarks

@@ -180,11 +180,7 @@ def _part(
     limit: int,
 ) -> Statement:
     """One page of what fulfils all conditions, read from the shortest list there is."""
-    leader = _leader(connection, kind, conditions)
-    if leader is None:
-        source, values = "SELECT created, seq FROM objects WHERE kind = ? AND deleted = 0", [kind]
-    else:
-        source, values = leader.source(kind)
+    leader, source, values = _shortest(connection, kind, conditions)
     within, bound = bounds.tested()
     sql, values = f"SELECT o.created, o.seq FROM ({source}) o WHERE 1{within}", [*values, *bound]
     for condition in conditions:
@@ -194,25 +190,30 @@ def _part(
     return f"{sql} ORDER BY {_order(bounds)} LIMIT ?", [*values, limit]
 
 
-def _leader(
+def _shortest(
     connection: sqlite3.Connection, kind: str, conditions: list[Condition]
-) -> Condition | None:
-    """The condition whose list is read; None for that of the whole kind."""
+) -> tuple[Condition | None, str, list[Any]]:
+    """The list to read, as `created` and `seq`, and the condition that all of it fulfils."""
     leading = [one for one in conditions if one.leads]
-    if len(leading) == 1 and leading[0].ordered:
-        return leading[0]
-    counted = [(_count(connection, kind, one), not one.ordered, one) for one in leading]
-    if not counted:
-        return None
-    count, unordered, leader = min(counted, key=lambda entry: entry[:2])
-    return None if unordered and count == _FEW else leader
+    if len(leading) > 1 or not all(one.ordered for one in leading):
+        found = [(one, _first(connection, kind, one)) for one in leading]
+        shortest, places = min(found, key=lambda entry: len(entry[1]))
+        if len(places) < _FEW:
+            listed = (
+                "SELECT created, seq FROM objects WHERE seq IN (SELECT value FROM json_each(?))"
+            )
+            return shortest, listed, [str(places)]
+    for condition in leading:
+        if condition.ordered:
+            return condition, *condition.source(kind)
+    return None, "SELECT created, seq FROM objects WHERE kind = ? AND deleted = 0", [kind]
 
 
-def _count(connection: sqlite3.Connection, kind: str, condition: Condition) -> int:
-    """How many objects fulfil a condition, counted up to `_FEW`."""
+def _first(connection: sqlite3.Connection, kind: str, condition: Condition) -> list[int]:
+    """The `seq` of objects that fulfil a condition, `_FEW` at most."""
     source, values = condition.source(kind)
-    sql = f"SELECT count(*) FROM ({source} LIMIT {_FEW})"
-    return int(connection.execute(sql, values).fetchone()[0])
+    rows = connection.execute(f"SELECT seq FROM ({source} LIMIT {_FEW})", values)
+    return [seq for (seq,) in rows]
 
 
 def count(connection: sqlite3.Connection, kind: str, conditions: list[Condition]) -> int:
