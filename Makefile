@@ -1,5 +1,5 @@
-# The only entry points: people and CI use the same ones. `make` lists them.
-# Needs GNU make and Python 3.11 to 3.13 with pip; everything else is put into this folder.
+# Every entry point, for people and CI alike. `make` lists them.
+# Needs GNU make and Python 3.11 to 3.13 with pip; everything else is installed into this folder.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -14,7 +14,7 @@ export UV_NO_PROGRESS := 1
 
 SERVICES := auth-service billing-service stripe-sandbox
 DEV := dev/.venv/bin/python
-# A file that is newer than the requirements says that they are installed.
+# A file that is newer than the requirements: they are installed.
 READY := $(foreach part,$(SERVICES) dev,$(part)/.venv/.ready)
 BENCH_READY := bench/.venv/.ready
 LAUNCH := $(DEV) -m dev
@@ -24,7 +24,7 @@ ARGS ?=
 
 ##@ Run
 .PHONY: demo
-demo: setup ## Start everything, walk the demo step by step, stop; BASE_URL=… uses a running system
+demo: setup ## Start everything, show the demo step by step, stop; BASE_URL=… uses a running system
 	@exec $(LAUNCH) demo $(if $(BASE_URL),--base-url $(BASE_URL)) $(ARGS)
 
 .PHONY: up
@@ -89,11 +89,11 @@ test-browser: setup ## Swagger, admin and sandbox pages in a real Chromium
 	@exec $(PYTEST) e2e/browser $(ARGS)
 
 .PHONY: chaos
-chaos: setup ## A thousand subscribers' lives under the worst deliveries; takes a while
+chaos: setup ## A thousand subscribers under the worst webhook deliveries; takes a while
 	@CHAOS_SUBSCRIBERS=1000 exec $(PYTEST) --timeout 0 e2e/faults/test_webhook_chaos.py $(ARGS)
 
 .PHONY: slow-stripe
-slow-stripe: setup ## How long `status` takes while Stripe is slow and a hundred subscribe
+slow-stripe: setup ## How long `status` takes while Stripe is slow and a hundred users subscribe
 	@exec $(DEV) -m e2e.slow_stripe
 
 .PHONY: walk
@@ -101,7 +101,7 @@ walk: setup ## The files that each kind of request runs through; ARGS=--write up
 	@exec $(DEV) -m e2e.walk $(ARGS)
 
 .PHONY: test-bench
-test-bench: $(BENCH_READY) ## The benchmarks' own arithmetic
+test-bench: $(BENCH_READY) ## The benchmarks' own arithmetic and client
 	@exec bench/.venv/bin/python -m pytest -c bench/pyproject.toml --rootdir . bench $(ARGS)
 
 .PHONY: lint
@@ -150,7 +150,7 @@ help:
 		/^##@/ {printf "\n%s\n", substr($$0, 5)} \
 		/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST); echo
 
-# ---- what the targets above stand on
+# ---- how the tools are installed
 
 $(UV): dev/requirements-uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || \

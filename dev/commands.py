@@ -1,4 +1,4 @@
-"""What the launcher's commands do and print."""
+"""The launcher's commands: what they do and print."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ from dev.system import System
 
 
 def up(system: System) -> None:
-    """Bring the system up with progress shown, and print where it can be reached."""
+    """Start the system, show the progress, and print its addresses."""
     began = time.monotonic()
     if is_up(system):
         console.print("[green]✓[/] Already running.")
@@ -36,7 +36,7 @@ def up(system: System) -> None:
 
 
 def down(system: System) -> None:
-    """Stop the system and say so."""
+    """Stop the system and print how many processes that were."""
     stopped = take_down(system)
     console.print(
         f"[green]✓[/] Stopped {stopped} processes." if stopped else "Nothing was running."
@@ -44,7 +44,7 @@ def down(system: System) -> None:
 
 
 def addresses(settings: Settings) -> Table:
-    """Where a person finds what is running."""
+    """The addresses of a running system, for people."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column(overflow="fold")
@@ -71,13 +71,13 @@ def status(system: System) -> None:
 
 
 def logs(system: System, *, names: tuple[str, ...], lines: int, follow: bool) -> None:
-    """Print the end of the logs, and go on as they grow.
+    """Print the end of the logs, and follow them.
 
     Args:
-        system: Whose logs.
+        system: The system that wrote them.
         names: Only these processes or tasks; all if empty.
-        lines: How many of each to begin with.
-        follow: Go on until Ctrl-C.
+        lines: How many lines of each to begin with.
+        follow: Continue until Ctrl-C.
 
     Raises:
         BadSetting: A name that has no log.

@@ -1,4 +1,4 @@
-"""Every reason for which the launcher refuses to go on."""
+"""Every reason for which the launcher refuses to continue."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from pathlib import Path
 class LauncherError(Exception):
     """A refusal that the person at the keyboard can act on: one sentence, and an exit status.
 
-    Anything else that escapes is a bug and shows its traceback.
+    Any other exception is a bug and shows its traceback.
     """
 
     status: int = 1

@@ -1,4 +1,4 @@
-"""Bringing a whole system up and taking it down."""
+"""Starts and stops a whole system."""
 
 import fcntl
 import signal
@@ -21,7 +21,7 @@ from dev.system import System
 
 
 def is_up(system: System) -> bool:
-    """Whether every process is running with today's settings and files, and ready."""
+    """Whether every process is ready and runs with the current settings and files."""
     run_dir = system.settings.run_dir
     return all(
         (record := supervise.recorded(run_dir, process.name)) is not None
@@ -39,7 +39,7 @@ def runs_any(system: System) -> bool:
 
 
 def require_running(system: System) -> None:
-    """Refuse what makes sense only beside a running system.
+    """Refuse a command that needs a running system.
 
     Raises:
         NotRunning: No process of the system is running.

@@ -17,11 +17,11 @@ from dev.processes.supervise import run
 from dev.programs.node import npm_install, with_node
 from dev.screen import refuse
 
-# It brings everything it needs with it: the version alone pins it.
+# It has no dependencies, so its version pins everything.
 PACKAGE = "@redocly/cli@2.77.0"
 CONFIG = ROOT / "dev" / "redocly.yaml"
 
-# Asks the application itself, as a client would.
+# Asks the application, as a client does.
 _WRITE_AUTH_DOCUMENTS = """
 import asyncio, json, sys
 from pathlib import Path
@@ -56,7 +56,7 @@ def _auth(folder: Path) -> None:
     cwd = ROOT / "auth-service"
     own = {
         "ENVIRONMENT": "local",
-        "AUTH_DATABASE_URL": "postgresql://nobody@127.0.0.1/none",
+        "AUTH_DATABASE_URL": "postgresql://lint@127.0.0.1/lint",
         "KEYS_DIR": str(folder / "keys"),
     }
     env = environment(os.environ) | own
@@ -71,7 +71,7 @@ def _billing(folder: Path) -> None:
     cwd = ROOT / "billing-service"
     own = {
         "ENVIRONMENT": "local",
-        "BILLING_DATABASE_URL": "postgresql://nobody@127.0.0.1/none",
+        "BILLING_DATABASE_URL": "postgresql://lint@127.0.0.1/lint",
     }
     env = environment(os.environ) | own
     write = [str(cwd / ".venv/bin/python"), "manage.py", "spectacular", "--format", "openapi-json"]
@@ -83,7 +83,7 @@ def lint(documents: list[Path]) -> int:
     """Lint documents, print what is wrong with them, and return the linter's exit status.
 
     Raises:
-        ToolMissing: The linter is not installed and cannot be.
+        ToolMissing: The linter cannot be installed.
     """
     redocly = npm_install(ROOT / "dev/.venv/node/redocly", PACKAGE) / "node_modules/.bin/redocly"
     names = [document.name for document in documents]

@@ -1,4 +1,4 @@
-"""What the launcher shows: progress while components come up, tables, and refusals."""
+"""What the launcher prints: progress while components start, and refusals."""
 
 import threading
 import time
@@ -26,7 +26,7 @@ _SIGNS = {
 
 
 class Progress:
-    """A line for each component, redrawn on a terminal and written once it is ready elsewhere."""
+    """A line for each component: redrawn on a terminal, otherwise printed when it is ready."""
 
     def __init__(self, names: list[str]) -> None:
         self._states = dict.fromkeys(names, State.WAITING)
@@ -53,7 +53,7 @@ class Progress:
             self._live.stop()
 
     def __call__(self, name: str, state: State, *, seconds: float) -> None:
-        """Take note of a component's new state."""
+        """Show a component's new state."""
         with self._lock:
             self._states[name] = state
             self._seconds[name] = seconds
@@ -91,9 +91,9 @@ class Progress:
 
 
 def refuse(error: LauncherError) -> None:
-    """Say why nothing more is done, with the end of the log that explains it."""
+    """Print why the command ends, with the end of the log that explains it."""
     errors.print(Text("✗ ", style="bold red") + Text(str(error)), soft_wrap=True)
     if isinstance(error, ComponentFailed) and (tail := error.log_tail()):
         for line in tail.splitlines():
             errors.print(Text(f"  │ {line}", style="dim"), soft_wrap=True)
-        errors.print(Text(f"  └ all of it: {error.log}", style="dim"), soft_wrap=True)
+        errors.print(Text(f"  └ whole log: {error.log}", style="dim"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""`make test`: every suite, a few at a time, all of them reported at the end."""
+"""`make test`: every suite, a few at a time, with one summary."""
 
 import os
 import re
@@ -20,11 +20,11 @@ from dev.config.settings import ROOT
 from dev.processes.interruptions import SIGNALS, end_like_ctrl_c
 from dev.screen import console
 
-# One more than a small machine has cores: tests wait a good part of their time.
+# One more than a small machine has cores, since tests often wait.
 AT_ONCE = 3
-# So often a log without a terminal tells what is still running.
-TELL_SECONDS = 30.0
-# A whole system is stopped within; a suite that needs longer is killed.
+# How often the running suites are printed where there is no terminal.
+REPORT_SECONDS = 30.0
+# Enough to stop a whole system; a suite that needs longer is killed.
 END_SECONDS = 120.0
 
 _COUNT = re.compile(r"(\d+) (passed|failed|errors?|skipped)\b")
@@ -37,10 +37,10 @@ class Suite:
     """One command that has to succeed.
 
     Args:
-        name: What it is called in the summary.
+        name: Its name in the summary.
         argv: The command.
-        cwd: Where it runs.
-        path: Put in front of PATH, so that scripts find the tools of the part.
+        cwd: The folder it runs in.
+        path: The first folder in PATH, so that scripts find the part's own tools.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Outcome:
 
 @dataclass
 class Running:
-    """A suite under way; what it writes is kept until it has ended."""
+    """A running suite; its output is kept until it has ended."""
 
     suite: Suite
     process: subprocess.Popen[bytes]
@@ -70,18 +70,18 @@ class Running:
 
     @property
     def text(self) -> str:
-        """What it has written so far."""
+        """Its output so far."""
         return self.output.read_text(errors="replace")
 
     @property
     def progress(self) -> str:
-        """Its name, and how far it says it is."""
+        """Its name, and the percentage that it reports."""
         percents = _PERCENT.findall(self.text)
         return f"{self.suite.name} {percents[-1]} %" if percents else self.suite.name
 
 
 def suites() -> list[Suite]:
-    """The suites in the order they are begun: the long ones first, so that none is left alone."""
+    """The suites in the order of their start: the long ones first, so that none runs alone."""
     services = ("billing-service", "auth-service", "stripe-sandbox")
 
     def lint(part: str) -> Suite:
@@ -100,7 +100,7 @@ def suites() -> list[Suite]:
         return Suite(name=name, argv=argv, cwd=ROOT, path=path)
 
     def end_to_end(folder: str) -> Suite:
-        # Each folder has a system of its own, in whose logs the traces are looked for.
+        # Each folder has a system of its own, whose logs and databases are searched at the end.
         return from_root(f"test e2e {folder}", "dev", f"e2e/{folder}", "e2e/test_traces.py")
 
     return [
@@ -119,18 +119,18 @@ def main() -> int:
     Returns:
         0 when all succeeded, else 1.
     """
-    # Handled here, suites have them as they are by default: whoever was started in the background
-    # ignores Ctrl-C, and children inherit that.
+    # A handler here gives the suites the default behaviour: a program that was started in the
+    # background ignores Ctrl-C, and its children inherit that.
     end_like_ctrl_c(*SIGNALS)
     outcomes = run(suites())
     console.print(_table(outcomes))
     counts = {word: sum(o.counts.get(word, 0) for o in outcomes) for word in _WORDS}
     broken = [outcome.suite.name for outcome in outcomes if outcome.status]
-    # The form that summaries of test runners have, alone on its line.
+    # In the form of a test runner's summary, on a line of its own.
     failed = counts["failed"] + counts["error"]
     sys.stdout.write(f"{counts['passed']} passed, {failed} failed, {counts['skipped']} skipped\n")
     if broken:
-        console.print(Text(f"✗ Not all is well: {', '.join(broken)}.", style="bold red"))
+        console.print(Text(f"✗ Failed: {', '.join(broken)}.", style="bold red"))
         return 1
     if counts["skipped"]:
         console.print(Text("✓ Nothing failed, but not everything was run.", style="bold yellow"))
@@ -143,18 +143,18 @@ def run(waiting: Sequence[Suite], *, at_once: int = AT_ONCE) -> list[Outcome]:
     """Run suites side by side; each one's output is printed whole when it has ended.
 
     Args:
-        waiting: The suites, in the order in which they are begun.
+        waiting: The suites, in the order in which they are started.
         at_once: How many run at a time.
 
     Returns:
         How each ended, in the order of the suites.
 
     Raises:
-        KeyboardInterrupt: As it came; every suite was interrupted likewise and has ended.
+        KeyboardInterrupt: The run was interrupted; every suite was, too, and has ended.
     """
     to_come, running, ended = list(waiting), list[Running](), list[Outcome]()
     with tempfile.TemporaryDirectory() as folder, console.status("") as status:
-        told = time.monotonic()
+        reported = time.monotonic()
         try:
             while to_come or running:
                 while to_come and len(running) < at_once:
@@ -162,8 +162,8 @@ def run(waiting: Sequence[Suite], *, at_once: int = AT_ONCE) -> list[Outcome]:
                 for one in [one for one in running if one.process.poll() is not None]:
                     running.remove(one)
                     ended.append(_outcome(one))
-                    told = time.monotonic()
-                told = _tell(running, status=status, told=told)
+                    reported = time.monotonic()
+                reported = _report(running, status=status, reported=reported)
                 time.sleep(0.1)
         finally:
             _interrupt(running)
@@ -180,7 +180,7 @@ def _start(suite: Suite, *, folder: Path) -> Running:
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            # A Ctrl-C reaches a suite once, from here.
+            # A Ctrl-C at the terminal reaches a suite once, from here.
             start_new_session=True,
         )
     return Running(suite, process, output, time.monotonic())
@@ -196,10 +196,10 @@ def _outcome(one: Running) -> Outcome:
     return Outcome(one.suite, one.process.returncode, time.monotonic() - one.began, counts)
 
 
-def _tell(running: list[Running], *, status: Status, told: float) -> float:
-    """Say what is under way: at any time on a terminal, now and then elsewhere."""
-    if not running or not (console.is_terminal or time.monotonic() - told > TELL_SECONDS):
-        return told
+def _report(running: list[Running], *, status: Status, reported: float) -> float:
+    """Print what is running: always on a terminal, from time to time elsewhere."""
+    if not running or not (console.is_terminal or time.monotonic() - reported > REPORT_SECONDS):
+        return reported
     text = ", ".join(one.progress for one in running)
     if console.is_terminal:
         status.update(text)
@@ -209,7 +209,7 @@ def _tell(running: list[Running], *, status: Status, told: float) -> float:
 
 
 def _interrupt(running: list[Running]) -> None:
-    """Let what is under way stop what it has started, as after a Ctrl-C."""
+    """Let the running suites stop what they have started, as after a Ctrl-C."""
     if not running:
         return
     for number in SIGNALS:

@@ -11,7 +11,7 @@ from e2e.system import RunningSystem, whole_system
 
 
 def pytest_configure() -> None:
-    """A test run that is told to end stops the systems it has started."""
+    """A test run that is asked to end stops the systems it has started."""
     end_like_ctrl_c(signal.SIGTERM, signal.SIGHUP)
 
 
@@ -35,5 +35,5 @@ def new_person(running: RunningSystem) -> Callable[..., Person]:
 
 @pytest.fixture
 def person(new_person: Callable[..., Person]) -> Person:
-    """Somebody new, logged in, without a subscription."""
+    """A new user, logged in, without a subscription."""
     return new_person()

@@ -16,7 +16,7 @@ ADMIN_NAME, ADMIN_PASSWORD = "admin", "qweqweqwE1"
 PASSWORD = "correct horse battery staple 41"
 COMPLETE, FAIL = "Complete authentication", "Fail authentication"
 
-# Everything here is plain HTTP; loading the usual certificates for each person takes time.
+# Everything here is plain HTTP, and loading certificates for each person takes time.
 _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
@@ -50,7 +50,7 @@ class Person:
         return self.post("/api/subscriptions/subscribe", body | changes)
 
     def status(self) -> dict[str, Any]:
-        """The subscription as the API tells it."""
+        """The subscription as the API shows it."""
         answer = self.get("/api/subscriptions/status")
         assert answer.status_code == 200, answer.text
         result: dict[str, Any] = answer.json()
@@ -80,11 +80,11 @@ def with_tokens(
 
 
 def complete_3ds(person: Person, *, button: str) -> None:
-    """Press a button on the page where the bank asks about a payment.
+    """Complete or fail 3-D Secure on the bank's page.
 
     Args:
-        person: Whose subscription waits for it.
-        button: The words on the button.
+        person: A person whose subscription waits for it.
+        button: The text of the button to press.
     """
     with Visitor(str(person.client.base_url)) as visitor:
         page = visitor.page(verification_address(person.status()))

@@ -1,4 +1,4 @@
-"""`make slow-stripe`: what a look at one's status costs while Stripe is slow and many subscribe."""
+"""`make slow-stripe`: how long `status` takes while Stripe is slow and many users subscribe."""
 
 import sys
 import tempfile
@@ -18,9 +18,9 @@ from e2e.system import RunningSystem, whole_system
 
 SUBSCRIBERS = 100
 LATENCY_MILLISECONDS = 1000
-# So many times as long as on a quiet system nineteen of twenty looks may take.
+# How many times longer the 95th percentile may be than on an idle system.
 LIMIT = 3.0
-_IDLE_LOOKS = 300
+_IDLE_REQUESTS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,31 +33,31 @@ class Findings:
 
     @property
     def ratio(self) -> float:
-        """How many times as long the slowest looks take while many subscribe."""
+        """The 95th percentile while many subscribe, divided by that of the idle system."""
         return p95(self.loaded) / p95(self.idle)
 
 
 def p95(seconds: list[float]) -> float:
-    """What nineteen of twenty do not exceed."""
+    """The 95th percentile."""
     return quantiles(seconds, n=20)[-1]
 
 
 def measure(running: RunningSystem, *, latency_milliseconds: int) -> Findings:
-    """Let different people subscribe at once while Stripe is slow, and one look meanwhile.
+    """Let many users subscribe at once while Stripe is slow, and one user ask for their status.
 
     Args:
         running: The system.
-        latency_milliseconds: How long Stripe takes over each answer.
+        latency_milliseconds: How much Stripe is slowed down.
     """
-    looker = running.new_person()
-    assert looker.subscribe().status_code == 200
+    reader = running.new_person()
+    assert reader.subscribe().status_code == 200
     people = [running.new_person() for _ in range(SUBSCRIBERS)]
-    idle = [_look(looker) for _ in range(_IDLE_LOOKS)]
+    idle = [_seconds_of_status(reader) for _ in range(_IDLE_REQUESTS)]
     with _slow_stripe(running, latency_milliseconds), ThreadPoolExecutor(SUBSCRIBERS) as pool:
         subscribing = [pool.submit(person.subscribe) for person in people]
         loaded = []
         while not all(one.done() for one in subscribing):
-            loaded.append(_look(looker))
+            loaded.append(_seconds_of_status(reader))
     ended = Counter(one.result().status_code for one in subscribing)
     return Findings(idle=idle, loaded=loaded, subscribes=ended)
 
@@ -89,7 +89,7 @@ def _slow_stripe(running: RunningSystem, milliseconds: int) -> Iterator[None]:
         running.client.delete(faults)
 
 
-def _look(person: Person) -> float:
+def _seconds_of_status(person: Person) -> float:
     began = time.perf_counter()
     person.status()
     return time.perf_counter() - began

@@ -23,7 +23,7 @@ from dev.processes.startup import State
 from dev.system import System, system
 from e2e.people import PASSWORD, Person, with_tokens
 
-# Tests come from one address and are quicker than people.
+# All requests of the tests come from one address, faster than people send them.
 UNLIMITED = dict.fromkeys(
     (
         "TOKEN_RPS",
@@ -38,7 +38,7 @@ UNLIMITED = dict.fromkeys(
 
 
 def clean_environment(**own: str) -> dict[str, str]:
-    """An environment without a `.env` and without anything a developer has exported.
+    """An environment without a `.env` and without variables that a developer has exported.
 
     Args:
         own: Variables that are set on top.
@@ -64,12 +64,12 @@ class RunningSystem:
 
     @property
     def settings(self) -> Settings:
-        """What it was started with."""
+        """The settings it was started with."""
         return self.system.settings
 
     @property
     def url(self) -> str:
-        """The gateway, as people reach it."""
+        """The public address: the gateway."""
         return self.settings.public_url
 
     @property
@@ -89,7 +89,7 @@ class RunningSystem:
         return self.settings.sandbox_url
 
     def log(self, name: str) -> str:
-        """The whole log of a process or step."""
+        """The whole log of a process or task."""
         return (self.settings.log_dir / f"{name}.log").read_text(errors="replace")
 
     def internal(self, method: str, path: str, **request: Any) -> httpx.Response:
@@ -129,12 +129,12 @@ class RunningSystem:
         return process.pid if process else None
 
     def stop(self, name: str, *, kill: bool = False) -> None:
-        """Stop one process, politely or not."""
+        """Stop one process, or kill it."""
         process = self.process(name)
         record = supervise.recorded(self.settings.run_dir, name)
         assert record is not None, f"{name} was never started"
         if kill:
-            # Its workers with it, as the end of a container does: orphans would hold the port.
+            # With its workers, like the end of a container: orphans would keep the port.
             os.killpg(record.pid, signal.SIGKILL)
         supervise.stop(process, run_dir=self.settings.run_dir)
 
@@ -142,7 +142,7 @@ class RunningSystem:
         """Start one process again and wait until it is ready."""
         process = self.process(name)
         log = self.settings.log_dir / f"{name}.log"
-        # What the process logged before it was stopped is searched at the end as well.
+        # What the process logged before it was stopped is searched at the end, too.
         if log.exists():
             log.rename(log.with_suffix(f".{time.time_ns()}.log"))
         child = supervise.start(process, run_dir=self.settings.run_dir, log=log)
@@ -154,7 +154,7 @@ class RunningSystem:
         self.start(name)
 
     def sql(self, database: str, query: str) -> str:
-        """Ask one of the databases, as the superuser."""
+        """Run a statement in one of the databases, as the superuser."""
         return self.system.cluster.query(
             query,
             database=database,
@@ -190,7 +190,7 @@ def log_files(settings: Settings) -> list[Path]:
 
 
 def silent(_name: str, _state: State, *, seconds: float) -> None:
-    """Take no notice of the progress."""
+    """Show no progress."""
 
 
 def bring_up(system: System) -> None:
@@ -209,9 +209,9 @@ def whole_system(
     """Run a system on free ports with a state directory of its own, and remove it afterwards.
 
     Args:
-        state_dir: Where it keeps what it keeps.
+        state_dir: Its state directory.
         prepare: Changes the system before it is started.
-        settings: Environment variables that differ from a newcomer's.
+        settings: Environment variables that differ from the defaults.
     """
     own = {"DEV_STATE_DIR": str(state_dir), **UNLIMITED, **free_ports(), **settings}
     environ = clean_environment(**own)

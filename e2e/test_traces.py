@@ -10,7 +10,7 @@ from e2e.system import RunningSystem, log_files
 
 CARDS = ("4242424242424242", "4000000000000002", "4000002500003155", "4539578763621486")
 TOKEN = re.compile(r"eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{20,}")
-DATABASE_AWAY = re.compile(r"OperationalError|AdminShutdown|PoolTimeout|InterfaceError")
+EXPECTED = re.compile(r"OperationalError|AdminShutdown|PoolTimeout|InterfaceError")
 CLIENT_SECRET = re.compile(r"(?:pi|seti)_\w+_secret_\w+")
 
 
@@ -48,7 +48,7 @@ def test_no_card_number_anywhere(searched: dict[str, str]) -> None:
     assert len(searched) > 8
     spellings = [f"{n[:4]} {n[4:8]} {n[8:12]} {n[12:]}" for n in CARDS]
 
-    # A path is logged as it was asked for; nobody but a test puts a number there.
+    # Paths are logged as they were requested; only a test puts a card number there.
     without_paths = {name: _without_paths(text) for name, text in searched.items()}
 
     assert holders(without_paths, *CARDS, *spellings) == []
@@ -62,7 +62,7 @@ def test_no_password_anywhere(searched: dict[str, str]) -> None:
 def test_no_secret_of_the_system_in_any_log(
     running: RunningSystem, searched: dict[str, str]
 ) -> None:
-    """A log can be shown to somebody without handing out the keys."""
+    """A log can be shared without giving away a secret."""
     names = (
         "POSTGRES_PASSWORD",
         "AUTH_DATABASE_PASSWORD",
@@ -90,7 +90,7 @@ def test_no_token_and_no_client_secret_in_any_log(searched: dict[str, str]) -> N
 def test_no_private_key_outside_its_folder(
     running: RunningSystem, searched: dict[str, str]
 ) -> None:
-    """Signing keys are in the key folder, which nobody else may open, and nowhere else."""
+    """Signing keys are in the key folder, which only its owner may open, and nowhere else."""
     assert holders(searched, "PRIVATE KEY") == []
     keys = running.settings.keys_dir
     pem_files = [path for path in keys.rglob("*") if path.is_file()]
@@ -100,12 +100,12 @@ def test_no_private_key_outside_its_folder(
 
 
 def test_no_traceback_in_any_log(searched: dict[str, str]) -> None:
-    """Whatever the tests did: apart from PostgreSQL's restarts, nothing came as a surprise."""
+    """Apart from PostgreSQL's restarts, nothing in the tests caused an unexpected exception."""
     surprises = [
         (name, line[-300:])
         for name, text in searched.items()
         for line in text.splitlines()
-        if name.endswith(".log") and "Traceback (most" in line and not DATABASE_AWAY.search(line)
+        if name.endswith(".log") and "Traceback (most" in line and not EXPECTED.search(line)
     ]
 
     assert surprises == []

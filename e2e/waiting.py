@@ -6,11 +6,11 @@ from typing import Any
 
 
 def until(condition: Callable[[], Any], *, seconds: float = 60.0) -> Any:
-    """Wait for something to become true and return it.
+    """Call a condition until its result is true, and return the last result.
 
     Args:
-        condition: Asked again and again.
-        seconds: How long, before it counts as not happening.
+        condition: Called ten times a second.
+        seconds: How long to wait.
     """
     deadline = time.monotonic() + seconds
     while True:

@@ -1,4 +1,4 @@
-"""The `.env` format, as far as Compose and this launcher read it alike; the rest is refused."""
+"""The part of the `.env` format that Compose and this launcher read alike; the rest is refused."""
 
 import re
 from pathlib import Path
@@ -8,8 +8,8 @@ from dev.errors import BadSetting
 _ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 _NAME = re.compile(r"^#?([A-Z][A-Z0-9_]*)=", re.MULTILINE)
 _COMMENT = r"\s*(?:\s#.*)?"
-# In single quotes everything stands for itself. Elsewhere Compose puts variables in the place of
-# `$NAME`, in double quotes it reads backslashes, and a # that follows an empty value is a value.
+# Compose takes text in single quotes as it is. Elsewhere it replaces `$NAME`; in double quotes it
+# reads backslashes; and it takes a # after an empty value as the value.
 _VALUES = (
     re.compile(rf"'([^']*)'{_COMMENT}"),
     re.compile(rf'"([^"$\\]*)"{_COMMENT}'),
@@ -21,8 +21,8 @@ def read(path: Path, *, strict: bool = True) -> dict[str, str]:
     """Read the assignments of one file; a file that does not exist holds none.
 
     Args:
-        path: The file to read.
-        strict: Refuse a line that cannot be read, rather than leave it out.
+        path: The file.
+        strict: Refuse a line that cannot be read; otherwise leave it out.
 
     Raises:
         BadSetting: A line is neither an assignment, a comment nor empty.
@@ -58,6 +58,6 @@ def _refusal(line: str, *, is_assignment: bool) -> str:
     if not is_assignment:
         return f"{line} is not NAME=value."
     return (
-        f"{line} would be read otherwise by Compose: put the value into single quotes and a"
+        f"Compose would read {line} differently: put the value in single quotes and a"
         " comment on a line of its own."
     )

@@ -1,4 +1,4 @@
-"""Environment and `.env` -> one frozen, checked Settings."""
+"""Reads the environment and `.env` into one checked, frozen Settings."""
 
 import json
 import os
@@ -17,12 +17,12 @@ from dev.files import write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# In .env this host stands for the sandbox that is started along with the system: Compose
-# resolves it, the launcher puts its own sandbox in its place.
+# In .env this host is the sandbox that is started with the system: Compose resolves it, the
+# launcher replaces it by the address of its own sandbox.
 SANDBOX_HOST = "stripe-sandbox"
 SANDBOX_KEY = "sk_test_sandbox"
 
-# Used where neither the environment, .env nor .env.sample says otherwise.
+# Used for what neither the environment, .env nor .env.sample sets.
 DEFAULTS = {
     "ENVIRONMENT": "local",
     "GATEWAY_PORT": "8000",
@@ -40,12 +40,12 @@ DEFAULTS = {
     "STRIPE_WEBHOOK_SECRET": "whsec_sandbox_demo_secret",
 }
 
-# Made up on the first start and kept in the state directory: the passwords of the databases,
-# which live in there too, and the secrets that are left empty.
+# Generated on the first start and kept in the state directory, beside the databases: the passwords
+# of these, and the secrets that are left empty.
 DATABASE_PASSWORDS = ("POSTGRES_PASSWORD", "AUTH_DATABASE_PASSWORD", "BILLING_DATABASE_PASSWORD")
 SECRETS = ("AUTH_INTERNAL_CLIENT_SECRET", "DJANGO_SECRET_KEY")
 
-# What other programs look for in `.env`: Compose, Docker, and this launcher.
+# Variables in `.env` that Compose, Docker or this launcher itself reads.
 _OTHER_READERS = ("COMPOSE_", "DOCKER_", "DEV_")
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -87,10 +87,9 @@ PORT_VARIABLES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What one running system is made from.
+    """The settings of one system.
 
-    `values` holds every variable the services may be given, already checked and with the
-    addresses of this system filled in.
+    `values` has every variable that a service may read, checked.
     """
 
     root: Path
@@ -103,25 +102,24 @@ class Settings:
 
     @property
     def log_dir(self) -> Path:
-        """Where every process writes its log."""
+        """Every process writes its log here."""
         return self.state_dir / "logs"
 
     @property
     def run_dir(self) -> Path:
-        """Where the records of the running processes are."""
+        """The records of the running processes."""
         return self.state_dir / "run"
 
 
 def load(environ: Mapping[str, str] = os.environ, *, root: Path = ROOT) -> Settings:
-    """Read `.env.sample`, `.env` and the environment, the later one winning.
+    """Read `.env.sample`, `.env` and the environment; a later one wins.
 
     Args:
-        environ: The environment, usually the process's own; its DEV_ENV_FILE is read in place of
-            `.env`.
+        environ: The environment; its DEV_ENV_FILE is read in place of `.env`.
         root: The repository.
 
     Raises:
-        BadSetting: A value that nothing can be started with, named in one sentence.
+        BadSetting: A variable has a value that no system can be started with, or is unknown.
     """
     sample = root / ".env.sample"
     file = _env_file(environ, root=root)
@@ -131,10 +129,10 @@ def load(environ: Mapping[str, str] = os.environ, *, root: Path = ROOT) -> Setti
 
 
 def load_defaults(environ: Mapping[str, str] = os.environ, *, root: Path = ROOT) -> Settings:
-    """The settings nobody can have got wrong, for stopping what better ones have started.
+    """The default settings, with which a system can be stopped when `.env` is broken.
 
     Args:
-        environ: Of it and of `.env`, only the state directory is looked at.
+        environ: Only the state directory is read from it and from `.env`.
         root: The repository.
     """
     files = dotenv.read(_env_file(environ, root=root), strict=False)
@@ -225,7 +223,7 @@ def _url(name: str, text: str) -> str:
 
 
 def _own_address(name: str, text: str, *, port: int) -> str:
-    """An address on this machine follows the port that is really listened on."""
+    """An address on this machine gets the port that the component really listens on."""
     parts = urlsplit(_url(name, text))
     if parts.hostname not in _LOOPBACK:
         return text.rstrip("/")

@@ -1,4 +1,4 @@
-"""HTML forms, read and filled in as a browser without JavaScript does it."""
+"""HTML forms, read and filled in as a browser does without JavaScript."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -13,9 +13,9 @@ class Form:
 
     Args:
         action: The absolute address it is sent to.
-        fields: Name and present value of every field that would be sent.
+        fields: Name and current value of every field that would be sent.
         passwords: Names of the password fields, in order.
-        buttons: The words on its buttons, each with the field it adds.
+        buttons: The text of its buttons, each with the field it adds.
     """
 
     action: str
@@ -28,7 +28,7 @@ class Form:
 
         Args:
             values: Typed values by field name.
-            button: The words on the button; without them, Enter is pressed.
+            button: The text of the button; if empty, Enter is pressed.
         """
         return self.fields | values | self.buttons.get(button, {})
 
@@ -42,11 +42,11 @@ class Page:
     messages: list[str]
 
     def form(self, *, field_name: str = "", button: str = "") -> Form | None:
-        """The first form that has the field, or the button with these words.
+        """The first form that has the field, or the button with this text.
 
         Args:
             field_name: A field it must have.
-            button: Words that must stand on one of its buttons.
+            button: The text of one of its buttons.
         """
         for form in self.forms:
             if (field_name and field_name in form.fields) or (button and button in form.buttons):
@@ -54,7 +54,7 @@ class Page:
         return None
 
     def link(self, *, ending: str = "", holding: str = "") -> str | None:
-        """The first link whose address ends so, or holds the words.
+        """The first link whose address has this ending, or contains this text.
 
         Args:
             ending: How its path ends.
@@ -71,7 +71,7 @@ def read(html: str, *, address: str) -> Page:
 
     Args:
         html: The page.
-        address: Where it was found, which relative addresses build upon.
+        address: Its address, the base of relative ones.
     """
     reader = _Reader(address)
     reader.feed(html)

@@ -23,8 +23,8 @@ STATUS_FIELDS = (
 CARD_PAYS = "4242424242424242"
 CARD_DECLINED = "4000000000000002"
 CARD_3D_SECURE = "4000002500003155"
-# Stripe's webhook has to arrive and the worker to act on it.
-SETTLE_SECONDS = 20.0
+# Stripe's webhook has to arrive, and the worker has to process it.
+WEBHOOK_SECONDS = 20.0
 # A person has to find and press the button on Stripe's own page.
 PERSON_SECONDS = 300.0
 
@@ -98,7 +98,7 @@ def obtain(user: Visitor, name: str, *, password: str, show: Show) -> None:
 
 
 def subscribe_without_token(stranger: Visitor, show: Show) -> None:
-    """Try to subscribe as nobody."""
+    """Subscribe without a token."""
     show.step("Subscribing without a token")
     show.expect(stranger.post("/api/subscriptions/subscribe", card(CARD_PAYS)), 401)
 
@@ -138,13 +138,13 @@ def decline_then_verify(user: Visitor, show: Show) -> None:
     address = verification_address(exchange.json)
     seconds = _complete_verification(user, address, show)
     show.step("… and successful with no further call")
-    exchange = _settled(user, seconds, show)
+    exchange = _successful_status(user, seconds, show)
     show.expect(exchange, 200, "Stripe's webhook went through the inbox and the worker.")
     _require(exchange, status="successful", payment_gateway_status="active")
 
 
 def _complete_verification(user: Visitor, address: str, show: Show) -> float:
-    """Press the button where we may; at real Stripe only a person can."""
+    """Press the button at the sandbox; at real Stripe, ask the person to."""
     show.step("The bank's page: verified")
     button = "Complete authentication"
     page = user.page(address)
@@ -158,10 +158,10 @@ def _complete_verification(user: Visitor, address: str, show: Show) -> float:
     if exchange.status not in {200, 302, 303}:
         raise DemoFailed(f"The verification page answered {exchange.status}.")
     show.expect(exchange, exchange.status)
-    return SETTLE_SECONDS
+    return WEBHOOK_SECONDS
 
 
-def _settled(user: Visitor, seconds: float, show: Show) -> Exchange:
+def _successful_status(user: Visitor, seconds: float, show: Show) -> Exchange:
     deadline = time.monotonic() + seconds
     with show.waiting("Waiting for Stripe's webhook"):
         while True:

@@ -1,4 +1,4 @@
-"""Starts a system for the demo if none is running, and leaves things as they were."""
+"""Starts a system for the demo if none is running, and stops what it started."""
 
 from dev import lifecycle
 from dev.demo.journey import walk
@@ -8,7 +8,7 @@ from dev.system import System
 
 
 def against(base_url: str) -> None:
-    """Walk the demo through a gateway that somebody else runs.
+    """Walk the demo through a gateway that is running already.
 
     Args:
         base_url: The gateway's address.
@@ -29,7 +29,7 @@ def on_this_machine(system: System) -> None:
         system: The system of these settings, running or not.
 
     Raises:
-        LauncherError: The system cannot be had, or a step went wrong.
+        LauncherError: The system cannot be started, or a step went wrong.
     """
     url = system.settings.public_url
     show = Show(console)

@@ -45,7 +45,7 @@ class Show:
         self._began = 0.0
 
     def opening(self, base_url: str) -> None:
-        """Say what is about to happen."""
+        """Print what the demo is going to do."""
         words = Text.assemble(
             ("Auth and billing, step by step\n", "bold"),
             ("Every request below really goes through the gateway at ", "dim"),
@@ -54,11 +54,7 @@ class Show:
         self.console.print(Panel(words, box=box.ROUNDED, border_style="cyan", padding=(0, 2)))
 
     def step(self, title: str) -> None:
-        """Begin a step.
-
-        Args:
-            title: What somebody does.
-        """
+        """Begin a step: its title says what the user does."""
         self._count += 1
         self._began = self._began or time.monotonic()
         self._title = title
@@ -67,12 +63,12 @@ class Show:
         self.console.print(Rule(heading, align="left", style="dim", characters="─"))
 
     def expect(self, exchange: Exchange, status: int, remark: str = "") -> None:
-        """Show an exchange and insist on its status.
+        """Show an exchange and require its status.
 
         Args:
-            exchange: What was sent and answered.
-            status: The one right status.
-            remark: What there is to notice.
+            exchange: The request and its answer.
+            status: The status it must have.
+            remark: What the answer shows.
 
         Raises:
             DemoFailed: Another status was answered.
@@ -93,7 +89,7 @@ class Show:
 
     @contextmanager
     def waiting(self, words: str) -> Iterator[None]:
-        """Show that something is awaited."""
+        """Show that the demo is waiting."""
         if self.console.is_terminal:
             with self.console.status(words, spinner="dots"):
                 yield
@@ -101,11 +97,7 @@ class Show:
             yield
 
     def summary(self, closing: str) -> None:
-        """All steps on one screen.
-
-        Args:
-            closing: What becomes of the system now.
-        """
+        """Print all steps on one screen, and what happens to the system now."""
         # The border and its padding take four columns.
         width = self.console.width - 4
         lines = [
@@ -157,7 +149,7 @@ def _summary_line(number: int, line: Line, *, width: int) -> Text:
         (f"{exchange.method:<5}", "cyan"),
     )
     path, room = _short_path(exchange.path), width - len(text)
-    # The end of a path tells more than its beginning.
+    # The end of a path says more than its beginning.
     text.append(path if len(path) <= room else f"…{path[-room + 1 :]}", "cyan")
     return text
 
@@ -174,7 +166,7 @@ def _json(value: Any) -> Padding:
     text = json.dumps(shown, ensure_ascii=False)
     if len(text) > _ONE_LINE:
         text = json.dumps(shown, indent=2, ensure_ascii=False)
-    # A token is shown by its beginning: nobody reads 700 characters, and logs keep them.
+    # Only the beginning of a token: it has 700 characters, and the output may end up in a log.
     text = _TOKEN.sub(lambda token: f"{token[0][:24]}…", text)
     syntax = Syntax(text, "json", theme=_THEME, background_color="default", word_wrap=True)
     return Padding(syntax, (0, 0, 0, 2))

@@ -1,4 +1,4 @@
-"""Somebody who uses the product over HTTP: keeps cookies, fills in forms, notes each exchange."""
+"""A user of the product over HTTP, who keeps cookies and fills in forms."""
 
 import time
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Visitor:
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url.rstrip("/")
-        # Proxies of the environment lead out of this machine; the demo stays on it.
+        # A proxy of the environment would be asked for addresses of this machine.
         self._client = httpx.Client(base_url=self.base_url, timeout=40, trust_env=False)
         self.access_token = ""
 
@@ -66,14 +66,14 @@ class Visitor:
         return forms.read(answer.text, address=str(answer.url))
 
     def submit(self, form: forms.Form, values: dict[str, str], *, button: str = "") -> Exchange:
-        """Fill in a form and send it; a redirect is noted, not followed.
+        """Fill in a form and send it; a redirect is not followed.
 
         Args:
             form: The form of a page.
-            values: What is typed in.
-            button: The button that is pressed.
+            values: Typed values by field name.
+            button: The text of the button.
         """
-        # Django takes the absence of a Referer on https for a forged form.
+        # On https, Django takes a form without a Referer for a forged one.
         headers = {"Referer": form.action}
         data = form.filled(values, button=button)
         return self._exchange("POST", form.action, data=data, headers=headers, sent=values)

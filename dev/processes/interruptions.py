@@ -1,4 +1,4 @@
-"""A closed terminal and a `kill` end a program as a Ctrl-C does: with everything stopped."""
+"""A closed terminal and a `kill` end a program like Ctrl-C, with everything stopped."""
 
 import signal
 
@@ -6,10 +6,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def end_like_ctrl_c(*numbers: signal.Signals) -> None:
-    """From now on these signals raise KeyboardInterrupt.
+    """Let these signals raise KeyboardInterrupt from now on.
 
-    Args:
-        numbers: Which signals; children that are started later have them as they are by default.
+    Processes that are started later get the default behaviour of these signals.
     """
     for number in numbers:
         signal.signal(number, _interrupt)

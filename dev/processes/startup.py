@@ -1,4 +1,4 @@
-"""Brings the components of a system up, each as soon as what it needs is ready."""
+"""Starts the components of a system, each as soon as those it needs are ready."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ from dev.processes.ports import require_free_port
 
 
 class State(Enum):
-    """How far a component has come."""
+    """The state of a component while the system starts."""
 
     WAITING = "waiting"
     STARTING = "starting"
@@ -24,14 +24,14 @@ class State(Enum):
 
 
 class Watcher(Protocol):
-    """Is told of every change of a component's state."""
+    """Called with every change of a component's state."""
 
     def __call__(self, name: str, state: State, /, *, seconds: float) -> None:
-        """Show it."""
+        """Show the change; the seconds are those since the component was begun."""
 
 
 class Startup:
-    """One try to bring all components up; children are kept so that they can be reaped."""
+    """One start of all components."""
 
     def __init__(
         self, components: Sequence[Component], *, state_dir: Path, watcher: Watcher
@@ -43,11 +43,11 @@ class Startup:
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """Bring every component up.
+        """Start every component.
 
         Raises:
-            LauncherError: The first component that failed; components that are up stay up.
-            KeyboardInterrupt: The person changed their mind; likewise.
+            LauncherError: A component failed. Those that are ready keep running.
+            KeyboardInterrupt: The start was interrupted. Those that are ready keep running.
         """
         waiting = dict(self._components)
         running: dict[Future[None], str] = {}

@@ -1,4 +1,4 @@
-"""Starting, finding and stopping processes by pid, across runs of the launcher."""
+"""Starts, finds and stops processes by pid, across runs of the launcher."""
 
 import hashlib
 import json
@@ -19,19 +19,19 @@ from dev.errors import ComponentFailed, ToolMissing
 from dev.files import write_whole
 from dev.processes.components import Process
 
-# In the environment of every process of a system, so that what outlives its parent is found.
+# Set in the environment of every process of a system, to find those that outlive their parent.
 MARK = "STARTED_FROM_STATE_DIR"
 
-# Generous: a busy machine is not a broken one.
+# Generous, because a busy machine is slow.
 READY_SECONDS = 120.0
 
-# Python complains about a handle that is dropped while its process lives, as ours do.
+# Python warns about a handle that is dropped while its process is running.
 _handles: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True)
 class Record:
-    """A started process; pid and creation time together name it even when pids are reused."""
+    """A started process. Pid and creation time identify it even when pids are reused."""
 
     name: str
     pid: int
@@ -76,7 +76,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def recorded(run_dir: Path, name: str) -> Record | None:
-    """The record of a process, whether or not it is still running; one half written is none."""
+    """The record of a process, running or not; None if it is missing or damaged."""
     with suppress(FileNotFoundError, ValueError, TypeError):
         return Record(**json.loads((run_dir / f"{name}.json").read_text()))
     return None
@@ -86,9 +86,9 @@ def run(name: str, argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], lo
     """Run a command to its end.
 
     Args:
-        name: What it is called in the refusal.
+        name: Its name in the error.
         argv: The program and its arguments.
-        cwd: Where it runs.
+        cwd: The folder it runs in.
         env: The whole environment.
         log: Takes standard output and error; an older one is replaced.
 
@@ -118,8 +118,8 @@ def running(process: Process, *, run_dir: Path, log: Path) -> Iterator[int]:
     """Start a process, yield its pid when it is ready, and stop it at the end.
 
     Args:
-        process: What to start.
-        run_dir: Where its record is kept meanwhile.
+        process: The process to start.
+        run_dir: The folder of its record.
         log: Takes standard output and error; an older one is replaced.
 
     Raises:
@@ -136,11 +136,11 @@ def running(process: Process, *, run_dir: Path, log: Path) -> Iterator[int]:
 def start(process: Process, *, run_dir: Path, log: Path) -> subprocess.Popen[bytes]:
     """Start a process in a session of its own and keep its record.
 
-    Its own session keeps a Ctrl-C at the terminal from it: it is stopped in order instead.
+    In its own session a Ctrl-C at the terminal does not reach it: processes are stopped in order.
 
     Args:
-        process: What to start.
-        run_dir: Where the record goes.
+        process: The process to start.
+        run_dir: The folder of its record.
         log: Takes standard output and error; an older one is replaced.
 
     Raises:
@@ -177,7 +177,7 @@ def start(process: Process, *, run_dir: Path, log: Path) -> subprocess.Popen[byt
 def _group(user: str | None) -> int | None:
     if user is None:
         return None
-    import pwd  # There is none on Windows, where nobody is root either.
+    import pwd  # Windows has no such module, and no root either.
 
     return pwd.getpwnam(user).pw_gid
 
@@ -193,11 +193,11 @@ def wait_until_ready(
     """Return when the process is ready.
 
     Args:
-        process: What was started.
+        process: The process that was started.
         child: Its handle.
-        log: Its log, named in the refusal.
+        log: Its log, named in the error.
         seconds: How long it may take.
-        stopping: Set when the start is given up, by whoever began it.
+        stopping: Set when the start is cancelled; the wait then ends.
 
     Raises:
         ComponentFailed: It ended, or was not ready in time.
@@ -217,8 +217,8 @@ def stop(process: Process, *, run_dir: Path) -> None:
     """Ask a process to end, wait, and kill what is left of its group.
 
     Args:
-        process: Found by its record; without one there is nothing to stop.
-        run_dir: Where its record is, and is removed from.
+        process: The process; without a record there is nothing to stop.
+        run_dir: The folder of its record, which is removed.
     """
     if record := recorded(run_dir, process.name):
         ask_to_end(record, stop_signal=process.stop_signal)
@@ -226,12 +226,7 @@ def stop(process: Process, *, run_dir: Path) -> None:
 
 
 def ask_to_end(record: Record, *, stop_signal: int) -> None:
-    """Send a process the signal that lets it finish its work.
-
-    Args:
-        record: Which process.
-        stop_signal: The signal.
-    """
+    """Send a process the signal that lets it finish its work."""
     process = record.process()
     if process is not None:
         with suppress(psutil.Error, ProcessLookupError):
@@ -242,13 +237,13 @@ def see_end(record: Record, *, run_dir: Path, seconds: float) -> None:
     """Wait for a process that was asked to end, and kill what is left of its group.
 
     Args:
-        record: Which process.
-        run_dir: Where its record is removed from.
-        seconds: How long it may take.
+        record: The process.
+        run_dir: The folder of its record, which is removed.
+        seconds: How long it may take to end before it is killed.
     """
     if record.process() is not None:
         _wait_for_end(record, seconds=seconds)
-        # Every process leads its own group: what it left behind is in there.
+        # Every process leads a group of its own, in which its children are.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(record.pid, signal.SIGKILL)
         _wait_for_end(record, seconds=5)
@@ -257,18 +252,14 @@ def see_end(record: Record, *, run_dir: Path, seconds: float) -> None:
 
 
 def _wait_for_end(record: Record, *, seconds: float) -> None:
-    # A process that has ended may stay a zombie until some init collects it: no need to wait.
+    # A process that has ended can stay a zombie until init collects it; that is no reason to wait.
     deadline = time.monotonic() + seconds
     while record.process() is not None and time.monotonic() < deadline:
         time.sleep(0.03)
 
 
 def stop_leftovers(state_dir: Path) -> None:
-    """Kill what was started from this state directory and lost its parent.
-
-    Args:
-        state_dir: The system whose processes are meant.
-    """
+    """Kill every process that was started from this state directory and has lost its parent."""
     leftovers = list(_marked(state_dir))
     for process in leftovers:
         with suppress(psutil.Error):

@@ -1,1 +1,1 @@
-"""Programs of others that we run: where each comes from and how it is started."""
+"""Programs that we run but did not write: where each comes from, and how it is started."""

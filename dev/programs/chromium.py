@@ -1,4 +1,4 @@
-"""Finds a Chromium for the browser tests, or gets one."""
+"""Finds a Chromium for the browser tests, or installs one."""
 
 import os
 import shutil
@@ -14,11 +14,11 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable
 def executable() -> str:
     """The path of a Chromium; it is installed if there is none.
 
-    A distribution's package is preferred, because it brings the libraries it needs; Playwright's
-    own build is what remains where we may not install packages.
+    A distribution's package is preferred, because it brings the libraries it needs. Where we may
+    not install packages, Playwright's own build is used.
 
     Raises:
-        ToolMissing: There is none and none could be had.
+        ToolMissing: There is none, and none could be installed.
     """
     for get in (_installed, _from_apt, _from_playwright):
         if path := get():

@@ -1,4 +1,4 @@
-"""The gateway's program and its static file, which Traefik cannot fill ports into itself."""
+"""Traefik, and its static file, in which it does not replace variables itself."""
 
 import sys
 from pathlib import Path
@@ -11,19 +11,19 @@ def write_files(source: Path, target: Path, *, port: int, ops_port: int) -> None
 
     Args:
         source: The repository's gateway folder.
-        target: Where the static file goes.
-        port: Where clients connect.
-        ops_port: Where ping and metrics are.
+        target: The folder of the static file.
+        port: The port for clients.
+        ops_port: The port of ping and metrics.
 
     Raises:
-        BadSetting: The repository's static file no longer has a line that is filled in.
+        BadSetting: The repository's static file has lost a line that is replaced.
     """
     static = (source / "traefik.yml").read_text()
     for written, ours in {
         'address: ":8000"': f'address: "127.0.0.1:{port}"',
         'address: "127.0.0.1:8082"': f'address: "127.0.0.1:{ops_port}"',
         "directory: dynamic": f"directory: {source / 'dynamic'}",
-        # On one machine nobody has to be told to send requests elsewhere first.
+        # On one machine there is no load balancer that has to notice first.
         "requestAcceptGraceTimeout: 2s": "requestAcceptGraceTimeout: 0s",
     }.items():
         if written not in static:

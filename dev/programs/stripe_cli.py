@@ -1,4 +1,4 @@
-"""The official Stripe CLI, forwarding events to the running system's webhook."""
+"""The official Stripe CLI, which forwards events to the running system's webhook endpoint."""
 
 import os
 import subprocess
@@ -10,28 +10,21 @@ from dev.errors import NotRunning
 from dev.processes.components import Answers
 from dev.programs.node import npm_install, with_node
 
-# The version whose protocol the sandbox was tried with.
+# The version with which the sandbox was tested.
 PACKAGE = "@stripe/cli@1.52"
 
 
 def install(state_dir: Path) -> Path:
-    """Get the CLI from npm, once, and return its path.
-
-    Args:
-        state_dir: Where it is kept.
+    """Install the CLI from npm, once, and return its path.
 
     Raises:
-        ToolMissing: It cannot be had.
+        ToolMissing: npm failed.
     """
     return npm_install(state_dir / "node" / "stripe", PACKAGE) / "node_modules" / ".bin" / "stripe"
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The environment the CLI runs in: our key, its own configuration folder, no telemetry.
-
-    Args:
-        settings: The running system's.
-    """
+    """The environment of the CLI: our key, its own configuration folder, no telemetry."""
     return {
         **with_node(os.environ),
         "STRIPE_API_KEY": settings.values["STRIPE_API_SECRET"],
@@ -41,24 +34,15 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def api_base(settings: Settings) -> list[str]:
-    """The arguments that lead the CLI to the sandbox; none for real Stripe.
-
-    Args:
-        settings: The running system's.
-    """
+    """The arguments that point the CLI to the sandbox; none for real Stripe."""
     if settings.sandbox_url is None:
         return []
-    # The CLI refuses the name localhost here.
+    # The CLI refuses the name localhost.
     return ["--api-base", f"http://127.0.0.1:{settings.ports.sandbox}"]
 
 
 def listen_command(settings: Settings, *, stripe: Path) -> list[str]:
-    """The command that forwards every event to billing's webhook.
-
-    Args:
-        settings: The running system's.
-        stripe: The CLI.
-    """
+    """The command that forwards every event to billing's webhook endpoint."""
     return [
         str(stripe),
         "listen",
@@ -72,14 +56,15 @@ def listen(settings: Settings, *, more: list[str]) -> int:
     """Run `stripe listen` until Ctrl-C.
 
     Args:
-        settings: The running system's.
+        settings: Those of the running system.
         more: Further arguments for the CLI.
 
     Returns:
         The CLI's exit status.
 
     Raises:
-        ToolMissing: The CLI cannot be had, or the system is not running.
+        NotRunning: The system is not running.
+        ToolMissing: The CLI cannot be installed.
     """
     if not Answers(f"http://127.0.0.1:{settings.ports.ops}/ping")():
         raise NotRunning("The system is not running: start it with `make up`.")
@@ -91,5 +76,5 @@ def _run(command: list[str], *, env: Mapping[str, str]) -> int:
     try:
         return subprocess.run(command, env=env, check=False).returncode
     except KeyboardInterrupt:
-        # It has had the same Ctrl-C and has ended.
+        # The CLI got the same Ctrl-C and has ended.
         return 0

@@ -1,4 +1,4 @@
-"""`python -m dev.programs.temporary_postgres`: a server for a test run, gone when that ends.
+"""`python -m dev.programs.temporary_postgres`: a server that ends with its test run.
 
 It prints the superuser's address on one line and runs until its standard input is closed, which
 also happens when the caller is killed.
@@ -20,13 +20,13 @@ from dev.processes.interruptions import end_like_ctrl_c
 from dev.processes.ports import free_port
 from dev.programs import postgres
 
-# The data is thrown away: no commit has to reach the disk.
+# The data is thrown away, so no commit has to reach the disk.
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: where it listens, and which process tree it is."""
+    """A running server: its port, its superuser's password, its process and its log."""
 
     port: int
     password: str
@@ -46,11 +46,11 @@ def temporary_postgres(options: Mapping[str, str]) -> Iterator[Server]:
         options: Settings of the server that differ from PostgreSQL's.
 
     Raises:
-        ComponentFailed: The server did not start; the sentence ends with its last words.
+        ComponentFailed: The server did not start; the sentence ends with the end of its log.
     """
     with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
         state_dir = Path(folder)
-        # As root the server runs under another account, which has to get to its data.
+        # If we are root, the server runs under another account, which needs access to its data.
         state_dir.chmod(0o711)
         logs = state_dir / "logs"
         for made in (logs, state_dir / "run"):
@@ -64,7 +64,7 @@ def temporary_postgres(options: Mapping[str, str]) -> Iterator[Server]:
             with supervise.running(process, run_dir=state_dir / "run", log=log) as pid:
                 yield Server(port, password, pid, log)
         except ComponentFailed as error:
-            # The log is about to be removed.
+            # The log is removed with the folder.
             raise ComponentFailed(f"{error} {error.log_tail()}") from error
         finally:
             cluster.remove()
@@ -76,7 +76,7 @@ def main() -> int:
     Returns:
         0, or 1 when the server did not start.
     """
-    # A Ctrl-C is for the test run, which still needs the server while it ends.
+    # A Ctrl-C ends the test run, which still needs the server meanwhile.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_like_ctrl_c(signal.SIGTERM, signal.SIGHUP)
     try:

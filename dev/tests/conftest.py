@@ -1,4 +1,4 @@
-"""A repository that holds nothing but settings, and free ports."""
+"""A repository that has only the sample settings."""
 
 import shutil
 import signal
@@ -11,7 +11,7 @@ from dev.processes.interruptions import end_like_ctrl_c
 
 
 def pytest_configure() -> None:
-    """A test run that is told to end stops what it has started."""
+    """A test run that is asked to end stops what it has started."""
     end_like_ctrl_c(signal.SIGTERM, signal.SIGHUP)
 
 

@@ -36,7 +36,7 @@ def left_running(state_dir: Path) -> list[psutil.Process]:
 
 
 def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:
-    """Nothing is half up when the gateway's port is not free."""
+    """No component is started when the gateway's port is taken."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -60,7 +60,7 @@ def test_a_wrong_setting_is_one_sentence(tmp_path: Path) -> None:
     assert "ENVIRONMENT is 'prod'" in result.stderr
 
 
-def test_a_demo_against_nobody_says_so(tmp_path: Path) -> None:
+def test_a_demo_without_a_gateway_says_so(tmp_path: Path) -> None:
     """A wrong BASE_URL ends at once and starts nothing."""
     port = free_ports()["GATEWAY_PORT"]
 
@@ -78,14 +78,14 @@ def test_status_and_down_work_when_nothing_runs(tmp_path: Path) -> None:
 
 
 def test_stopping_works_with_a_broken_setting(tmp_path: Path) -> None:
-    """Whoever broke `.env` while the system was up can still stop it."""
+    """A system can be stopped after `.env` was broken while it was up."""
     result = launch("down", state_dir=tmp_path, ENVIRONMENT="prod", GATEWAY_PORT="eighty")
 
     assert result.returncode == 0
 
 
 def test_arguments_for_the_stripe_cli_are_passed_on(tmp_path: Path) -> None:
-    """`make stripe-listen ARGS="--events x"` gets as far as looking for the system."""
+    """`make stripe-listen ARGS="--events x"` does not refuse options of the Stripe CLI."""
     result = launch("stripe-listen", "--events", "invoice.paid", state_dir=tmp_path)
 
     assert "The system is not running" in result.stderr
@@ -123,8 +123,8 @@ def test_wrong_usage_is_status_2(tmp_path: Path) -> None:
     assert "--fast" in result.stderr
 
 
-def test_no_line_of_a_log_can_be_asked_for(tmp_path: Path) -> None:
-    """`-n 0` shows what comes from now on, and nothing of what was."""
+def test_following_a_log_can_begin_at_its_end(tmp_path: Path) -> None:
+    """`-n 0` shows new lines only."""
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "gateway.log").write_text("first\nlast\n")
 

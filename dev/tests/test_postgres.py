@@ -95,7 +95,7 @@ def test_only_a_local_billing_opens_the_superusers_database(
 def test_the_password_of_the_queues_database_is_in_no_argument(
     server: Server, tmp_path: Path
 ) -> None:
-    """Everybody on the machine can list the arguments of a process."""
+    """Every user of the machine can list the arguments of a process."""
     seen = tmp_path / "seen"
     psql = tmp_path / "psql"
     psql.write_text(f'#!/bin/sh\necho "$@" "password: $PGPASSWORD" > {seen}\necho 1\n')

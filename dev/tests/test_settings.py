@@ -87,10 +87,10 @@ def test_another_file_can_take_the_place_of_the_env_file(root: Path) -> None:
 def test_the_tests_know_nothing_of_a_developers_shell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No test makes objects at real Stripe or rotates somebody's real signing keys."""
+    """No test makes objects at real Stripe or rotates a developer's real signing keys."""
     monkeypatch.setenv("STRIPE_API_SECRET", "sk_test_51Real")
     monkeypatch.setenv("STRIPE_API_BASE", "")
-    monkeypatch.setenv("KEYS_DIR", "/home/somebody/keys")
+    monkeypatch.setenv("KEYS_DIR", "/home/developer/keys")
 
     settings = load(clean_environment(DEV_STATE_DIR=str(tmp_path)))
 
@@ -99,7 +99,7 @@ def test_the_tests_know_nothing_of_a_developers_shell(
     assert settings.keys_dir == tmp_path / "keys"
 
 
-def test_a_secrets_file_that_was_cut_off_stops_nobody(root: Path) -> None:
+def test_a_secrets_file_that_was_cut_off_is_replaced(root: Path) -> None:
     """A full disk must not make a system that cannot be stopped."""
     (root / ".state").mkdir()
     (root / ".state" / "secrets.json").write_text('{"POSTGRES_PASS')
@@ -107,8 +107,8 @@ def test_a_secrets_file_that_was_cut_off_stops_nobody(root: Path) -> None:
     assert load_defaults({}, root=root).values["POSTGRES_PASSWORD"]
 
 
-def test_made_up_secrets_stay_the_same_and_private(root: Path) -> None:
-    """The second start must open the first one's database; nobody else may read its password."""
+def test_generated_secrets_stay_the_same_and_private(root: Path) -> None:
+    """The second start must open the first one's database; no other user may read its password."""
     first, second = load({}, root=root), load({}, root=root)
     kept = root / ".state" / "secrets.json"
 
@@ -118,7 +118,7 @@ def test_made_up_secrets_stay_the_same_and_private(root: Path) -> None:
 
 
 def test_a_secret_of_ones_own_is_used(root: Path) -> None:
-    """A secret in `.env` is not replaced by one we made up."""
+    """A secret in `.env` is not replaced by a generated one."""
     (root / ".env").write_text("AUTH_INTERNAL_CLIENT_SECRET=chosen-by-hand")
 
     assert load({}, root=root).values["AUTH_INTERNAL_CLIENT_SECRET"] == "chosen-by-hand"
@@ -143,7 +143,7 @@ def test_a_secret_of_ones_own_is_used(root: Path) -> None:
 def test_a_wrong_value_is_named_in_one_sentence(
     root: Path, name: str, value: str, named: str
 ) -> None:
-    """Whoever mistypes a value reads which one it was."""
+    """The sentence names the variable."""
     with pytest.raises(BadSetting) as refusal:
         load({name: value}, root=root)
 
@@ -217,7 +217,7 @@ def test_what_compose_reads_otherwise_is_refused(tmp_path: Path, line: str) -> N
     file = tmp_path / ".env"
     file.write_text(f"FINE=1\n{line}\n")
 
-    with pytest.raises(BadSetting, match=r"^\.env line 2 would be read otherwise by Compose"):
+    with pytest.raises(BadSetting, match=r"^Compose would read \.env line 2 differently"):
         read(file)
 
 
@@ -239,7 +239,7 @@ def test_the_sample_file_can_be_used_as_it_is() -> None:
 
 
 def test_no_variable_stands_twice_in_the_sample_file() -> None:
-    """Of two lines the later one would win, and whoever edits the first wonders."""
+    """The later of two lines would win, and an edit of the first would have no effect."""
     lines = (ROOT / ".env.sample").read_text().splitlines()
     names = Counter(re.findall(r"^#?([A-Z][A-Z_]*)=", "\n".join(lines), flags=re.MULTILINE))
 

@@ -1,4 +1,4 @@
-"""Starting and stopping by pid, whatever a process does about it."""
+"""Starting and stopping processes by pid, also stubborn ones."""
 
 import json
 import socket
@@ -47,7 +47,7 @@ def a_process(state_dir: Path, code: str, *, name: str = "component", words: str
 
 
 def bring_up(state_dir: Path, *components: Process) -> list[tuple[str, State]]:
-    """Bring components up and tell what was shown."""
+    """Start components and return the states that were shown."""
     seen: list[tuple[str, State]] = []
 
     def watch(name: str, state: State, *, seconds: float) -> None:
@@ -212,7 +212,7 @@ def test_a_changed_file_or_port_restarts_what_it_concerns(state_dir: Path) -> No
 def test_a_taken_port_names_the_setting_and_the_program(
     family: socket.AddressFamily, address: str
 ) -> None:
-    """One sentence tells who has the port and how to use another; browsers try [::1] first."""
+    """One sentence says who has the port and how to use another; browsers try [::1] first."""
     with socket.socket(family) as listener:
         listener.bind((address, 0))
         listener.listen()

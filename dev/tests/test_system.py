@@ -1,4 +1,4 @@
-"""The table of the system: who reads which variable, here and in containers."""
+"""Which process reads which variable, on a laptop and in containers."""
 
 import os
 import re
@@ -36,14 +36,14 @@ def test_a_secret_reaches_only_its_readers(root: Path, name: str, readers: set[s
 
 
 def test_unrelated_variables_of_the_shell_stay_outside(root: Path) -> None:
-    """What else a developer has exported is nobody's business."""
+    """What else a developer has exported reaches no process."""
     whole = system(load({"PATH": "/bin", "CLOUD_TOKEN": "private"}, root=root))
 
     assert all("CLOUD_TOKEN" not in process.env for process in whole.processes)
 
 
-def test_every_dependency_is_a_part_of_the_table(root: Path) -> None:
-    """A name that nobody has would be waited for without end."""
+def test_every_dependency_exists(root: Path) -> None:
+    """The start would wait forever for a component that does not exist."""
     whole = system(load({}, root=root))
     names = {component.name for component in whole.components}
 
@@ -84,7 +84,7 @@ def sample_readers() -> dict[str, str]:
     ("letter", "readable"),
     [("A", AUTH), ("B", BILLING), ("S", SANDBOX), ("G", GATEWAY)],
 )
-def test_the_sample_file_tells_who_reads_what(letter: str, readable: tuple[str, ...]) -> None:
+def test_the_sample_file_says_who_reads_what(letter: str, readable: tuple[str, ...]) -> None:
     """A variable that the sample promises to a process reaches it."""
     promised = [name for name, letters in sample_readers().items() if letter in letters.split()]
     unread = [n for n in promised if not any(fnmatchcase(n, pattern) for pattern in readable)]
@@ -138,7 +138,7 @@ def test_the_sample_file_holds_for_containers() -> None:
 def test_a_demo_password_of_the_superuser_stops_postgres(
     compose: dict[str, Any], tmp_path: Path
 ) -> None:
-    """Whoever forgot to change it outside `local` reads one sentence, and nothing is made."""
+    """Outside `local`, one sentence names the unchanged password, and no database is created."""
     (tmp_path / "docker-entrypoint.sh").write_text('#!/bin/sh\necho "starts $@"\n')
     (tmp_path / "docker-entrypoint.sh").chmod(0o755)
     command = [*compose["postgres"]["entrypoint"], *compose["postgres"]["command"]]
@@ -158,7 +158,7 @@ def test_a_demo_password_of_the_superuser_stops_postgres(
 
 
 def test_only_gateway_and_sandbox_publish_ports(compose: dict[str, Any]) -> None:
-    """Nothing can be reached past the gateway, and it from this machine alone unless told so."""
+    """Nothing can be reached past the gateway; by default, it listens on this machine alone."""
     published = {name: service["ports"] for name, service in compose.items() if "ports" in service}
 
     assert set(published) == {"gateway", "stripe-sandbox"}

@@ -1,4 +1,4 @@
-"""`make test` itself: suites side by side, told whole, and ended together."""
+"""`make test` itself: suites run side by side, are reported whole, and end together."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ def a_suite(name: str, code: str, *, cwd: Path) -> Suite:
     return Suite(name=name, argv=argv, cwd=cwd, path=Path("/nowhere"))
 
 
-def test_suites_run_side_by_side_and_are_told_whole(
+def test_suites_run_side_by_side_and_are_reported_whole(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two that wait for each other both end, and their lines are not mixed."""
@@ -38,11 +38,11 @@ print("3 passed, 1 skipped in 0.1s")
 
     outcomes = run(suites, at_once=2)
 
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert [outcome.suite.name for outcome in outcomes] == ["first", "second"]
     assert [outcome.counts for outcome in outcomes] == [{"passed": 3, "skipped": 1}] * 2
     for name in ("first", "second"):
-        assert f"{name} begins\n3 passed, 1 skipped in 0.1s\n" in told
+        assert f"{name} begins\n3 passed, 1 skipped in 0.1s\n" in output
 
 
 def test_a_suite_that_fails_is_reported_and_the_others_go_on(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_suite_that_fails_is_reported_and_the_others_go_on(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_test_run_that_is_ended_lets_every_level_clean_up(
+def test_a_test_run_that_is_ended_lets_every_suite_clean_up(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     """A closed terminal, a `kill` and a Ctrl-C leave no system of the tests behind."""
@@ -100,7 +100,7 @@ test_suites.main()
 @pytest.mark.parametrize(
     "conftest", ["e2e.conftest", "dev.tests.conftest", "gateway.tests.conftest"]
 )
-def test_a_pytest_that_is_told_to_end_tears_down(tmp_path: Path, conftest: str) -> None:
+def test_a_pytest_that_is_asked_to_end_tears_down(tmp_path: Path, conftest: str) -> None:
     """A `kill` of one test run stops the system that it has started."""
     test = """
 import pathlib, time, pytest

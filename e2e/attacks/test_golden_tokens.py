@@ -57,7 +57,7 @@ def target(running: RunningSystem, request: pytest.FixtureRequest) -> Target:
 
 @pytest.fixture(scope="module")
 def owner(running: RunningSystem) -> Iterator[Person]:
-    """Somebody without a subscription, whose tokens are imitated."""
+    """A user without a subscription, whose tokens are imitated."""
     person = running.new_person()
     yield person
     person.client.close()
@@ -126,7 +126,7 @@ def test_a_service_token_is_no_access_token(target: Target, service_token: str) 
 
 
 def test_an_access_token_opens_no_internal_endpoint(running: RunningSystem, owner: Person) -> None:
-    """Whoever gets past the gateway still needs a service's own token."""
+    """Past the gateway, a caller still needs a service's own token."""
     answer = running.client.get(
         f"{running.auth_url}/internal/users", headers={"Authorization": f"Bearer {owner.access}"}
     )
@@ -206,7 +206,7 @@ def test_a_good_token_under_a_wrong_scheme_is_refused(
 
 @pytest.mark.parametrize("scheme", ["JWT", "jwt", "Bearer", "bearer", "BEARER"])
 def test_both_schemes_are_read_in_any_case(scheme: str, forge: Forge, target: Target) -> None:
-    """The original's clients send `JWT`, everybody else's `Bearer` (RFC 9110 §11.1)."""
+    """The original's clients send `JWT`, all others `Bearer` (RFC 9110 §11.1)."""
     line = {"Authorization": f"{scheme} {forge.token()}"}
     urls = (f"{target.auth}/api/token/me", f"{target.billing}/api/subscriptions/status")
 

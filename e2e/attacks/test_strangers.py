@@ -1,4 +1,4 @@
-"""What somebody without rights tries on the whole system, through the gateway."""
+"""What a user without rights can try on the whole system, through the gateway."""
 
 import hashlib
 import hmac
@@ -16,7 +16,7 @@ OLD_SECONDS = 600
 
 
 def event() -> bytes:
-    """An event that would deserve attention if it were Stripe's."""
+    """An event that would be processed if it were Stripe's."""
     return json.dumps(
         {
             "id": f"evt_{uuid.uuid4().hex}",
@@ -72,7 +72,7 @@ def test_events_that_stripe_did_not_sign_are_not_stored(
 
 
 def test_a_recorded_delivery_can_be_replayed_without_effect(running: RunningSystem) -> None:
-    """Within the five minutes for which a signature is good, the event id settles it."""
+    """While its signature is valid, for five minutes, the event id makes a repetition harmless."""
     before, body = inbox(running), event()
 
     answers = [deliver(running, body, secret=secret_of(running)) for _ in range(3)]
@@ -93,7 +93,7 @@ def test_a_body_of_five_megabytes_is_refused_at_the_door(
 
 def test_guesses_are_counted_whatever_address_is_claimed(running: RunningSystem) -> None:
     """A new X-Forwarded-For for each guess buys no further guess."""
-    guess = {"username": f"nobody-{uuid.uuid4().hex[:8]}", "password": "a wrong password"}
+    guess = {"username": f"unknown-{uuid.uuid4().hex[:8]}", "password": "a wrong password"}
 
     answers = [
         running.client.post(
@@ -112,7 +112,7 @@ def test_guesses_are_counted_whatever_address_is_claimed(running: RunningSystem)
     assert int(answers[-1].headers["Retry-After"]) > 0
 
 
-def test_nobody_sees_or_touches_the_subscription_of_another(running: RunningSystem) -> None:
+def test_no_user_sees_or_changes_the_subscription_of_another(running: RunningSystem) -> None:
     """The user is the token's, whatever else the request names."""
     owner, stranger = running.new_person(), running.new_person()
     subscribed = owner.subscribe()

@@ -13,7 +13,7 @@ from e2e.attacks.forge import ABSENT, Forge, encode
 Make = Callable[[Forge], str]
 
 YEAR_SECONDS = 365 * 86_400
-_NOBODY = "11111111-2222-4333-8444-555555555555"
+_ANOTHER_USER = "11111111-2222-4333-8444-555555555555"
 
 GOOD: Mapping[str, Make] = {
     "as issued": lambda forge: forge.token(),
@@ -107,7 +107,9 @@ SIGNATURE: Mapping[str, Make] = {
     "payload edited into a superuser": lambda forge: forge.edited(
         is_staff=True, is_superuser=True, colour="red"
     ),
-    "payload edited into another user": lambda forge: forge.edited(id=_NOBODY, sub=_NOBODY),
+    "payload edited into another user": lambda forge: forge.edited(
+        id=_ANOTHER_USER, sub=_ANOTHER_USER
+    ),
     "payload edited to live on": lambda forge: forge.edited(exp=int(time.time()) + YEAR_SECONDS),
 }
 
@@ -134,7 +136,7 @@ SHAPE: Mapping[str, Make] = {
     "payload deeply nested": lambda forge: forge.signed(
         json.dumps(forge.header).encode(), b'{"a":' + b"[" * 2000 + b"]" * 2000 + b"}"
     ),
-    "id twice": lambda forge: forge.twice("id", _NOBODY),
+    "id twice": lambda forge: forge.twice("id", _ANOTHER_USER),
     "exp twice": lambda forge: forge.twice("exp", int(time.time()) + YEAR_SECONDS),
 }
 
@@ -177,7 +179,7 @@ CLAIMS: Mapping[str, Make] = {
     "audience null": lambda forge: forge.token({"aud": None}),
     "audience an object": lambda forge: forge.token({"aud": {"billing-service": True}}),
     "audience missing": lambda forge: forge.token({"aud": ABSENT}),
-    "sub of somebody else": lambda forge: forge.token({"sub": _NOBODY}),
+    "sub of another user": lambda forge: forge.token({"sub": _ANOTHER_USER}),
     "sub missing": lambda forge: forge.token({"sub": ABSENT}),
     "id missing": lambda forge: forge.token({"id": ABSENT}),
     "id not a UUID": lambda forge: forge.token({"id": "admin", "sub": "admin"}),

@@ -1,4 +1,4 @@
-"""A real Chromium that notes every address it asks for."""
+"""A real Chromium that records every address it requests."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 from dev.programs.chromium import executable
 from e2e.system import RunningSystem
 
-# In milliseconds: other levels of `make test` share the machine.
+# In milliseconds. Other suites of `make test` share the machine.
 PATIENCE = 60_000
 # Chromium would look for updates and its own hosts, which no test of ours is about.
 FLAGS = [

@@ -27,7 +27,7 @@ DESKTOP = {"width": 1280, "height": 900}
 
 
 class Sandbox:
-    """A sandbox of our own, and what is put into it before somebody looks."""
+    """A sandbox of our own, and the objects that a test puts into it."""
 
     def __init__(self, url: str, api: httpx.Client) -> None:
         self.url = url
@@ -234,7 +234,7 @@ def test_a_customer_checks_out(opened: Open, sandbox: Sandbox) -> None:
 def test_no_page_is_wider_than_the_screen(
     opened: Open, sandbox: Sandbox, size: dict[str, int], scheme: str
 ) -> None:
-    """Nobody has to scroll sideways, and text stands out from its ground in both schemes."""
+    """No page scrolls sideways, and text has enough contrast in both colour schemes."""
     long = "A customer with a name that goes on and on " * 3 + "x" * 80
     subscription = sandbox.subscription(ASKS_FOR_3DS, name=long)
     page = opened("/", size=size, scheme=scheme)

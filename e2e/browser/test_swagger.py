@@ -1,4 +1,4 @@
-"""The demo clicked through in Swagger, as the product's first description tells it."""
+"""The demo clicked through in Swagger, in the order of the product's first description."""
 
 import json
 from typing import Any
@@ -56,7 +56,7 @@ def test_without_authorization_the_answer_is_401(visit: Visit) -> None:
 
 
 def test_the_authorization_survives_switching_and_reloading(visit: Visit, person: Person) -> None:
-    """Whoever has authorized once need not do it for the other service, nor after a reload."""
+    """One *Authorize* is enough for both services, and survives a reload."""
     page = visit.page
     page.goto("/api/docs/")
     _authorize(page, f"JWT {person.access}")

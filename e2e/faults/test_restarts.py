@@ -1,4 +1,4 @@
-"""Parts that stop, die and come back while others go on."""
+"""Processes that stop, die and return while the others continue."""
 
 import hashlib
 import hmac
@@ -22,7 +22,7 @@ from e2e.waiting import until
 
 @contextmanager
 def stopped(running: RunningSystem, name: str) -> Iterator[None]:
-    """One process is away for a while."""
+    """One process is stopped within."""
     running.stop(name)
     try:
         yield
@@ -43,7 +43,7 @@ def whole_again(running: RunningSystem) -> Iterator[None]:
 
 
 def test_billing_goes_on_without_auth_service(running: RunningSystem, person: Person) -> None:
-    """Tokens that were issued stay good while nobody can issue new ones."""
+    """Issued tokens stay valid while no new ones can be issued."""
     person.subscribe()
     other = running.new_person()
 
@@ -62,7 +62,7 @@ def test_billing_goes_on_without_auth_service(running: RunningSystem, person: Pe
     assert running.log_in(person.username, PASSWORD).status()["status"] == "successful"
 
 
-def test_the_admin_says_that_auth_service_is_away(running: RunningSystem) -> None:
+def test_the_admin_says_that_auth_service_is_unavailable(running: RunningSystem) -> None:
     """Staff read a sentence, not an error page."""
     with stopped(running, "auth-service"), Visitor(running.url) as visitor:
         form = visitor.page("/admin/login/?next=/admin/").form(field_name="password")
@@ -76,7 +76,7 @@ def test_the_admin_says_that_auth_service_is_away(running: RunningSystem) -> Non
 def test_a_restarted_billing_verifies_without_auth_service(
     running: RunningSystem, person: Person
 ) -> None:
-    """The last good key set is on disk, so a restart needs nobody else."""
+    """The last good key set is on disk, so a restart needs no other service."""
     person.subscribe()
 
     with stopped(running, "auth-service"):
@@ -118,7 +118,7 @@ def test_after_a_restart_of_postgres_everything_answers(
 def test_after_a_restart_of_postgres_the_worker_goes_on(
     running: RunningSystem, person: Person
 ) -> None:
-    """Events that come after the restart are acted on without anybody's help."""
+    """Events that come after the restart are processed without anyone's help."""
     worker = running.pid("billing-worker")
 
     running.restart("postgres")
@@ -158,7 +158,7 @@ def test_no_acknowledged_event_is_lost_when_postgres_restarts(running: RunningSy
 
 
 def test_a_killed_worker_loses_no_event(running: RunningSystem, person: Person) -> None:
-    """What Stripe said while the worker was dead is acted on when it is back."""
+    """Events that arrived while the worker was dead are processed when it is back."""
     person.subscribe(CARD_3D_SECURE)
 
     running.stop("billing-worker", kill=True)
@@ -171,10 +171,10 @@ def test_a_killed_worker_loses_no_event(running: RunningSystem, person: Person) 
     assert until(lambda: person.status()["status"] == "successful", seconds=90)
 
 
-def test_stripe_away_is_said_and_survived(
+def test_an_unavailable_stripe_is_reported_and_survived(
     running: RunningSystem, new_person: Callable[..., Person]
 ) -> None:
-    """While Stripe is away: 503 with Retry-After, status as ever; afterwards one subscription."""
+    """Meanwhile: 503 with Retry-After, and status works. Afterwards: one subscription."""
     subscribed, person = new_person(), new_person()
     subscribed.subscribe()
 

@@ -1,13 +1,13 @@
-"""Stripe takes its time; `make slow-stripe` measures what this test only tries."""
+"""Stripe is slow: `make slow-stripe` measures what this test only checks."""
 
 from e2e.slow_stripe import SUBSCRIBERS, measure
 from e2e.system import RunningSystem
 
 
-def test_everybody_is_served_while_stripe_is_slow(running: RunningSystem) -> None:
-    """More than there are turns with Stripe or database connections, and all end well.
+def test_every_user_is_served_while_stripe_is_slow(running: RunningSystem) -> None:
+    """More users than Stripe calls or database connections at a time, and all subscribe.
 
-    A look at one's status is answered meanwhile.
+    Status requests are answered meanwhile.
     """
     found = measure(running, latency_milliseconds=300)
 

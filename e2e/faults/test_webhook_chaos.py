@@ -1,4 +1,4 @@
-"""Deliveries at their worst: repeated, shuffled, lost, before the answer they belong to."""
+"""Webhook deliveries at their worst: repeated, out of order, lost, earlier than the answer."""
 
 import json
 import os
@@ -17,12 +17,12 @@ from e2e.people import COMPLETE, FAIL, Person, complete_3ds
 from e2e.system import RunningSystem
 from e2e.waiting import until
 
-# `make chaos` takes a thousand.
+# `make chaos` runs a thousand.
 SUBSCRIBERS = int(os.environ.get("CHAOS_SUBSCRIBERS") or 30)
 SEED = 20
 
-# Together: each event one to five times, late by up to a second and a half so that the order is
-# lost, and one in twenty never.
+# Together they deliver each event one to five times, up to a second and a half late and so out of
+# order, and one event in twenty never.
 DISTURBANCES: tuple[dict[str, Any], ...] = (
     {"effect": "duplicate", "copies": 2, "probability": 0.4, "seed": 1},
     {"effect": "duplicate", "copies": 2, "probability": 0.3, "seed": 2},
@@ -32,7 +32,7 @@ DISTURBANCES: tuple[dict[str, Any], ...] = (
 
 
 def test_after_any_chaos_the_database_equals_stripe(running: RunningSystem) -> None:
-    """However deliveries go wrong, what we believe in the end is what Stripe says."""
+    """However deliveries go wrong, our rows equal Stripe's objects in the end."""
     began, log_before = int(time.time()), len(running.log("gateway"))
     with disturbed_deliveries(running) as rules, ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda number: live(running, number=number), range(SUBSCRIBERS)))
@@ -42,7 +42,7 @@ def test_after_any_chaos_the_database_equals_stripe(running: RunningSystem) -> N
         lambda: under_way(running, since=began) <= struck["drop"], seconds=300 + SUBSCRIBERS
     )
     manage(running, "webhooks", "backfill", "--since", "1d")
-    assert until(lambda: settled(running), seconds=300 + SUBSCRIBERS)
+    assert until(lambda: is_empty(running), seconds=300 + SUBSCRIBERS)
 
     report = manage(running, "stripe_reconcile", "--dry-run", "--json")
 
@@ -50,12 +50,12 @@ def test_after_any_chaos_the_database_equals_stripe(running: RunningSystem) -> N
     assert json.loads(report)["drift"] == []
     assert ours(running) == stripes(running)
     assert before == []
-    assert dead_letters(running) == "0"
+    assert failed_events(running) == "0"
 
 
 @contextmanager
 def disturbed_deliveries(running: RunningSystem) -> Iterator[Any]:
-    """Deliveries go wrong within; yields a function that tells what struck how often."""
+    """Deliveries go wrong within; yields a function that returns how often each fault occurred."""
     faults = f"{running.sandbox_url}/sandbox/faults"
     for disturbance in DISTURBANCES:
         assert running.client.post(faults, json=disturbance).status_code == 201
@@ -93,7 +93,7 @@ def cancel_at_period_end(_running: RunningSystem, person: Person) -> None:
 
 
 def resume(_running: RunningSystem, person: Person) -> None:
-    """They think again."""
+    """They change their mind."""
     person.post("/api/subscriptions/resume")
 
 
@@ -127,7 +127,7 @@ def reference(person: Person) -> str:
 def stripe(
     running: RunningSystem, method: str, path: str, form: dict[str, str] | None = None
 ) -> httpx.Response:
-    """Call the sandbox as Stripe's dashboard would; what is over already may be refused."""
+    """Call the sandbox as Stripe's dashboard does; a change that comes too late may be refused."""
     answer = running.client.request(
         method,
         f"{running.sandbox_url}/v1/{path}",
@@ -174,7 +174,7 @@ def under_way(running: RunningSystem, *, since: int) -> int:
     return sum(event["pending_webhooks"] for event in events)
 
 
-def settled(running: RunningSystem) -> bool:
+def is_empty(running: RunningSystem) -> bool:
     """Whether the inbox is empty."""
     return (
         running.sql("billing", "SELECT count(*) FROM webhooks_webhookevent WHERE state = 'pending'")
@@ -182,8 +182,8 @@ def settled(running: RunningSystem) -> bool:
     )
 
 
-def dead_letters(running: RunningSystem) -> str:
-    """How many events were given up."""
+def failed_events(running: RunningSystem) -> str:
+    """How many events failed for good."""
     return running.sql("billing", "SELECT count(*) FROM webhooks_webhookevent WHERE state = 'dead'")
 
 

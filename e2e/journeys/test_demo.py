@@ -92,12 +92,12 @@ def test_both_schemes_are_accepted(running: RunningSystem, person: Person, schem
 def test_a_wrong_password_and_an_unknown_name_are_one_answer(
     running: RunningSystem, person: Person
 ) -> None:
-    """Nobody learns from the answer which names exist."""
+    """The answer does not reveal which names exist."""
     answers = [
         running.client.post(
             f"{running.url}/api/token/obtain", json={"username": name, "password": "wrong one"}
         )
-        for name in (person.username, "nobody-of-this-name")
+        for name in (person.username, "no-such-name")
     ]
 
     assert [answer.status_code for answer in answers] == [401, 401]
@@ -149,7 +149,7 @@ def test_a_second_subscribe_is_refused(person: Person) -> None:
 
 
 def test_a_declined_card_can_be_followed_by_a_good_one(person: Person) -> None:
-    """The customer that the decline left behind does not stand in the way."""
+    """The customer that the declined attempt created is used again."""
     declined = person.subscribe(CARD_DECLINED)
     good = person.subscribe()
 
@@ -176,7 +176,7 @@ def test_three_d_secure_fails_until_it_is_completed(person: Person) -> None:
 
 
 def test_a_failed_verification_leaves_another_card_possible(person: Person) -> None:
-    """Whoever fails the bank's question may use another card at once."""
+    """After a failed verification another card can be used at once."""
     person.subscribe(CARD_3D_SECURE)
 
     complete_3ds(person, button=FAIL)
@@ -211,7 +211,7 @@ def test_cancelling_at_the_period_end_can_be_taken_back(person: Person) -> None:
 
 
 def test_a_number_that_is_no_test_number_is_refused(person: Person) -> None:
-    """Real card numbers must never get further than the door."""
+    """A real card number is refused before it is stored or sent anywhere."""
     answer = person.subscribe("4539578763621486")
 
     assert answer.status_code == 400
@@ -270,7 +270,7 @@ def test_the_trailing_slash_does_not_matter(
 
 
 def test_the_home_page_leads_to_the_docs(running: RunningSystem) -> None:
-    """Whoever types the bare address finds the API."""
+    """The bare address leads to the API."""
     answer = running.client.get(f"{running.url}/", follow_redirects=True)
 
     assert answer.status_code == 200

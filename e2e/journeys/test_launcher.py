@@ -31,7 +31,7 @@ class Terminal:
 
     @property
     def state_dir(self) -> Path:
-        """Where its system keeps what it keeps."""
+        """The state directory of its system."""
         return Path(self.env["DEV_STATE_DIR"])
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
@@ -44,7 +44,7 @@ class Terminal:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
-            # Whoever was started in the background ignores Ctrl-C, and its children inherit that.
+            # A program started in the background ignores Ctrl-C, and its children inherit that.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
@@ -89,7 +89,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 
 def test_up_twice_demo_and_down(terminal: Terminal) -> None:
-    """`up` again changes nothing, the demo mends and keeps what runs, `down` leaves nothing."""
+    """`up` again changes nothing, the demo restarts a dead process, `down` leaves none."""
     first = terminal.run("up")
     pids = terminal.pids()
     second = terminal.run("up")
@@ -145,7 +145,7 @@ def test_another_port_and_the_services_own_commands(terminal: Terminal) -> None:
 def test_the_demo_of_a_running_system_starts_nothing(
     running: RunningSystem, terminal: Terminal
 ) -> None:
-    """Pointed at a system that others run, Compose's say, the demo only walks."""
+    """With BASE_URL, for example of Compose, the demo starts nothing."""
     demo = terminal.run("demo", "--base-url", running.url)
 
     assert demo.returncode == 0, demo.stdout

@@ -19,7 +19,7 @@ GATEWAY_DIR = Path(__file__).resolve().parent.parent
 
 
 def pytest_configure() -> None:
-    """A test run that is told to end stops what it has started."""
+    """A test run that is asked to end stops what it has started."""
     end_like_ctrl_c(signal.SIGTERM, signal.SIGHUP)
 
 

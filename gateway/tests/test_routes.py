@@ -114,7 +114,9 @@ def test_a_broken_middleware_would_be_noticed(
     (source / "traefik.yml").write_text((original / "traefik.yml").read_text())
     routes = (original / "dynamic" / "routes.yml").read_text()
     assert "255.255.255.255/32" in routes
-    (source / "dynamic" / "routes.yml").write_text(routes.replace("255.255.255.255/32", "nobody"))
+    (source / "dynamic" / "routes.yml").write_text(
+        routes.replace("255.255.255.255/32", "no address")
+    )
 
     broken = start(source, **upstreams)
 
@@ -135,7 +137,7 @@ def test_a_public_path_reaches_its_service(
 
 @pytest.mark.parametrize("path", HIDDEN)
 def test_everything_else_is_not_there(public: Gateway, path: str) -> None:
-    """Internal paths, in any spelling, and paths nobody listed never reach a service."""
+    """Internal paths, in any spelling, and paths that are not listed never reach a service."""
     answer = public.get(path)
 
     assert answer.status_code in (400, 404)
@@ -220,7 +222,7 @@ def test_headers_without_end_are_refused(public: Gateway) -> None:
 def test_log_ins_from_one_address_are_limited(
     start: Callable[..., Gateway], upstreams: dict[str, str]
 ) -> None:
-    """Whoever tries names in bulk is slowed down, whatever address the client claims."""
+    """A client that tries many names is slowed down, whatever address it claims."""
     limited = start(**upstreams, TOKEN_RPS="1", TOKEN_BURST="3")
 
     statuses = [
@@ -292,10 +294,10 @@ def test_a_service_that_comes_back_is_used_again(
     assert after == 200
 
 
-def test_a_slow_sender_is_cut_off_and_nobody_waits_for_it(
+def test_a_slow_sender_is_cut_off_and_no_other_client_waits(
     start: Callable[..., Gateway], upstreams: dict[str, str], tmp_path: Path
 ) -> None:
-    """Connections that trickle a request in keep nobody out, and are closed at the time limit."""
+    """Connections that never finish a request block no other client, and are closed in time."""
     original = Path(__file__).parents[1]
     static = (original / "traefik.yml").read_text()
     assert "readTimeout: 30s" in static
