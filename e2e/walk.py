@@ -38,7 +38,7 @@ class Traced:
 
 AUTH = Traced("auth-service", "uvicorn", "auth-service/src")
 BILLING = Traced("billing-service", "gunicorn", "billing-service")
-WORKER = Traced("billing-worker", "procrastinate", "billing-service")
+WORKER = Traced("billing-worker", "worker", "billing-service")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ STEPS = (
     Step("refresh", AUTH, "POST /api/token/refresh"),
     Step("status", BILLING, "GET /api/subscriptions/status"),
     Step("webhook received", BILLING, "POST /api/stripe-webhook/"),
-    Step("webhook processed", WORKER, "job webhooks.settle"),
+    Step("webhook processed", WORKER, "thread process_and_free"),
 )
 
 

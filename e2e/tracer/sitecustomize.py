@@ -3,7 +3,7 @@
 Python imports this file by itself in every process that has its folder in PYTHONPATH. `make walk`
 starts the services so, with these variables:
 
-    WALK_SERVER   uvicorn, gunicorn or procrastinate: the program whose requests are traced
+    WALK_SERVER   uvicorn, gunicorn or worker: the program whose requests are traced
     WALK_SOURCES  the folder of our code
     WALK_FILE     takes one line of JSON per request or job when it has ended
 """
@@ -44,11 +44,12 @@ ENTRIES = {
         "handle_request",
         lambda _worker, request, *_: f"{request.method} {request.path}",
     ),
-    "procrastinate": Entry(
-        "procrastinate.worker",
-        "Worker",
-        "_process_job",
-        lambda _worker, context: f"job {context.job.task_name}",
+    # The worker gives the events of one customer to a thread of a pool.
+    "worker": Entry(
+        "concurrent.futures.thread",
+        "_WorkItem",
+        "run",
+        lambda item: f"thread {item.fn.__name__}",
     ),
 }
 
