@@ -1,5 +1,6 @@
 """The contract is the pinned SDK's own: what it says is what is checked."""
 
+import re
 import subprocess
 import sys
 from decimal import Decimal
@@ -15,6 +16,7 @@ from stripe_sandbox.rules import periods
 from stripe_sandbox.sdk import form_encoding, request_contract, response_shapes, source
 from stripe_sandbox.sdk.endpoints import endpoint, endpoints
 from stripe_sandbox.sdk.response_shapes import ShapeError, resource
+from stripe_sandbox.storage import kinds
 from stripe_sandbox.storage.kinds import KINDS
 from stripe_sandbox.webhooks.signing import signature_header
 
@@ -191,3 +193,20 @@ def test_decimals_travel_as_text() -> None:
     params = checked("prices.create", "currency=usd&unit_amount_decimal=0.125")
 
     assert Decimal(params["unit_amount_decimal"]) == Decimal("0.125")
+
+
+_TYPES = {
+    "billing_portal.configuration": "PortalConfiguration",
+    "billing_portal.session": "PortalSession",
+    "invoiceitem": "InvoiceItem",
+    "test_helpers.test_clock": "TestClock",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_typed_objects_have_the_fields_of_the_sdk(kind: str) -> None:
+    """A field that a new SDK renames or drops is found here, before a rule reads it."""
+    title = "".join(word.title() for word in re.split("[._]", kind))
+    shape = vars(kinds)[_TYPES.get(kind, title)]
+
+    assert set(shape.__annotations__) <= set(resource(kind).fields)

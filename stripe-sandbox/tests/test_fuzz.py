@@ -37,7 +37,7 @@ class Fuzzer:
         resources.load()
         store = Store(":memory:", clock=Clock(fixed=NOW), deterministic=True)
         with store.work() as work:
-            seeds.plant(work, seeds.read(Path(SEEDS), {}))
+            seeds.apply(work, seeds.read(Path(SEEDS), {}))
         self.random = Random(seed)  # noqa: S311 -- repeatable on purpose
         self.store = store
         self.api = Api(store, Settings(strict=True))

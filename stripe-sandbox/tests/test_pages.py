@@ -216,7 +216,7 @@ def test_a_click_too_late_is_explained(browser: httpx.Client, scene: Scene) -> N
     again = browser.post(action, data={"outcome": "complete"})
 
     assert again.status_code == 400
-    assert "does not wait for authentication" in again.text
+    assert "does not require authentication" in again.text
 
 
 def test_the_dashboard_advances_a_clock(browser: httpx.Client, scene: Scene) -> None:

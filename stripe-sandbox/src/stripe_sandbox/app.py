@@ -45,7 +45,7 @@ def create_app(settings: Settings) -> ASGIApp:
     )
     if settings.seed_file:
         with store.work() as work:
-            seeds.plant(work, seeds.read(settings.seed_file, os.environ))
+            seeds.apply(work, seeds.read(settings.seed_file, os.environ))
     delivery = Delivery(store, retry_speed=settings.retry_speed)
     in_force, sessions = Faults(), Sessions()
     store.delivery_delays = partial(delivery_delays, in_force)

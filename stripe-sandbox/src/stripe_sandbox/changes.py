@@ -1,21 +1,27 @@
 """Applies parameters to objects the way the API does everywhere."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from stripe_sandbox.errors import NotCovered
-from stripe_sandbox.sdk.request_contract import Params
+from stripe_sandbox.objects.common import Json, Metadata, Thing
 from stripe_sandbox.sdk.text_limits import check_metadata_size
 
-Json = dict[str, Any]
 
-
-def given(params: Params | Json, *names: str) -> Json:
+def given(params: Mapping[str, Any], *names: str) -> Json:
     """Those of the named parameters that were sent; an empty string unsets, so it is None."""
     return {name: _unset(params[name]) for name in names if name in params}
 
 
 def _unset(value: Any) -> Any:
     return None if value == "" else value
+
+
+def apply(thing: Thing, params: Mapping[str, Any], *names: str) -> None:
+    """Set the named fields of an object where they were sent, and its metadata."""
+    fields = cast(Json, thing)
+    fields.update(given(params, *names))
+    fields["metadata"] = metadata(fields["metadata"], params)
 
 
 def only(wanted: Json, *names: str, path: str) -> Json:
@@ -30,7 +36,7 @@ def only(wanted: Json, *names: str, path: str) -> Json:
     return wanted
 
 
-def metadata(old: Json | None, params: Params | Json) -> Json:
+def metadata(old: Metadata | None, params: Mapping[str, Any]) -> Metadata:
     """Metadata after a request: sent keys are set, empty ones are removed.
 
     Source: https://docs.stripe.com/api/metadata
@@ -44,3 +50,8 @@ def metadata(old: Json | None, params: Params | Json) -> Json:
     kept = {name: value for name, value in merged.items() if value != ""}
     check_metadata_size(kept)
     return kept
+
+
+def update(thing: Thing, values: Mapping[str, Any]) -> None:
+    """Set fields whose names are only known at run time."""
+    cast(Json, thing).update(values)

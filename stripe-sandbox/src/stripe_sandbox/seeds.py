@@ -1,16 +1,16 @@
-"""Makes the objects of a seed file at start, where they are missing."""
+"""Creates the objects of a seed file at start, where they are missing."""
 
 import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from stripe_sandbox.errors import StripeError
+from stripe_sandbox.objects.common import Json
+from stripe_sandbox.objects.state import WebhookEndpointState
 from stripe_sandbox.resources import coupons, prices, products, webhook_endpoints
+from stripe_sandbox.storage.kinds import WEBHOOK_ENDPOINT
 from stripe_sandbox.storage.store import Work
-
-Json = dict[str, Any]
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
@@ -39,44 +39,46 @@ def _quoted(value: str) -> str:
     return json.dumps(value)[1:-1]
 
 
-def plant(work: Work, seed: Json) -> None:
-    """Make what the seed describes and the store does not have.
+def apply(work: Work, seed: Json) -> None:
+    """Create the objects of a seed that the store does not have.
 
-    An endpoint without an address is left out, so that one seed file serves
-    with and without a receiver.
+    An endpoint without a `url` is left out, so that one seed file works with and
+    without a receiver.
 
     Raises:
         BadSeed: Stripe would refuse what the seed describes.
     """
     try:
-        _plant(work, seed)
+        _apply(work, seed)
     except StripeError as refusal:
         raise BadSeed(f"seed file: {refusal.message}") from refusal
     except KeyError as missing:
         raise BadSeed(f"seed file: {missing} is missing") from missing
 
 
-def _plant(work: Work, seed: Json) -> None:
+def _apply(work: Work, seed: Json) -> None:
     for product in seed.get("products", []):
-        if work.find(product["id"]) is None:
+        if work.find_any(product["id"]) is None:
             products.make(work, product)
     for price in seed.get("prices", []):
-        if work.find(price["id"]) is None:
+        if work.find_any(price["id"]) is None:
             prices.make(work, price)
     for coupon in seed.get("coupons", []):
-        if work.find(coupon["id"]) is None:
+        if work.find_any(coupon["id"]) is None:
             coupons.make(work, coupon)
     for endpoint in seed.get("webhook_endpoints", []):
-        _plant_endpoint(work, endpoint)
+        _apply_endpoint(work, endpoint)
 
 
-def _plant_endpoint(work: Work, wanted: Json) -> None:
+def _apply_endpoint(work: Work, wanted: Json) -> None:
     secret = wanted["secret"].split(",")[0].strip()
     if not wanted["url"] or not secret:
         return
-    known = work.find(wanted["id"])
+    known = work.find(WEBHOOK_ENDPOINT, wanted["id"])
     if known is None:
         webhook_endpoints.make(work, wanted, secret=secret)
-    elif (known["url"], known["_secret"]) != (wanted["url"], secret):
-        known |= {"url": wanted["url"], "_secret": secret}
+        return
+    if known["url"] != wanted["url"]:
+        known["url"] = wanted["url"]
         work.save(known)
+    work.state(known, WebhookEndpointState).secret = secret

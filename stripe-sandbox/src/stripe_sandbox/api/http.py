@@ -4,7 +4,6 @@ import base64
 import binascii
 import logging
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 from starlette.requests import Request
@@ -22,14 +21,13 @@ from stripe_sandbox.errors import (
     StripeError,
     Unauthenticated,
 )
+from stripe_sandbox.objects.common import Json
 from stripe_sandbox.sdk import form_encoding, request_contract, response_shapes
 from stripe_sandbox.sdk.older_parameters import in_pinned_form
 from stripe_sandbox.sdk.source import api_version
 from stripe_sandbox.settings import Settings
 from stripe_sandbox.storage.ids import new_request_id
 from stripe_sandbox.storage.store import Store
-
-Json = dict[str, Any]
 
 log = logging.getLogger(__name__)
 

@@ -1,21 +1,21 @@
 """Answers list calls: filters, cursors and the list object."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from stripe_sandbox.api.registry import Call
 from stripe_sandbox.errors import InvalidParameter, ResourceMissing
+from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.storage.index import Position
-from stripe_sandbox.storage.kinds import KINDS
-
-Json = dict[str, Any]
+from stripe_sandbox.storage.kinds import Kind
 
 
-def page(call: Call, kind: str, where: Json) -> Json:
+def page(call: Call, kind: Kind[Any], where: Json) -> Json:
     """One page of a kind, newest first, as the request's cursors ask.
 
     Args:
         call: The request; `limit`, `starting_after`, `ending_before`, `created` are read.
-        kind: The `object` name.
+        kind: What is listed.
         where: Linked fields to filter on; None values are no filter.
     """
     limit = limit_of(call)
@@ -35,14 +35,14 @@ def page(call: Call, kind: str, where: Json) -> Json:
 
 
 def list_object(
-    data: list[Json], *, url: str, more: bool = False, total: int | None = None
+    data: Sequence[Thing], *, url: str, more: bool = False, total: int | None = None
 ) -> Json:
     """A list object as it stands in answers, or with a total inside most objects."""
-    listed = {"object": "list", "data": data, "has_more": more, "url": url}
+    listed = {"object": "list", "data": list(data), "has_more": more, "url": url}
     return listed if total is None else {**listed, "total_count": total}
 
 
-def slice_page(call: Call, things: list[Json], noun: str) -> Json:
+def slice_page(call: Call, things: Sequence[Thing], noun: str) -> Json:
     """One page of things that live inside another object, in their own order."""
     limit, start, end = limit_of(call), 0, len(things)
     ids = [thing["id"] for thing in things]
@@ -77,13 +77,13 @@ def limit_of(call: Call) -> int:
     return limit
 
 
-def _cursor(call: Call, kind: str, name: str) -> Position | None:
+def _cursor(call: Call, kind: Kind[Any], name: str) -> Position | None:
     identifier = call.params.get(name)
     if identifier is None:
         return None
     position = call.work.position(identifier)
     if position is None:
-        raise ResourceMissing(KINDS[kind].noun, identifier, param=name, status=400)
+        raise ResourceMissing(kind.noun, identifier, param=name, status=400)
     return position
 
 

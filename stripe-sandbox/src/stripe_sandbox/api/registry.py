@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.sdk.request_contract import Params
 from stripe_sandbox.settings import Settings
+from stripe_sandbox.storage.kinds import Kind
 from stripe_sandbox.storage.store import Work
 
-Json = dict[str, Any]
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass
@@ -29,8 +31,8 @@ class Call:
         return self.ids[0]
 
 
-Handler = Callable[[Call], Json]
-Due = Callable[[Work, Json], None]
+Handler = Callable[[Call], Thing]
+Due = Callable[[Work, Any], None]
 Include = Callable[[Work, Json], Any]
 Present = Callable[[Work, Json], Json]
 
@@ -40,21 +42,37 @@ INCLUDES: dict[tuple[str, str], Include] = {}
 PRESENTERS: dict[str, Present] = {}
 
 
-def handles(name: str) -> Callable[[Handler], Handler]:
+def handles(name: str) -> Callable[[F], F]:
     """Answer the SDK's call of this name, such as `customers.create`."""
-    return lambda function: HANDLERS.setdefault(name, function)
+    return lambda function: _enter(HANDLERS, name, function)
 
 
-def due(action: str) -> Callable[[Due], Due]:
+def due(action: str) -> Callable[[F], F]:
     """Do this to an object when a scheduled action falls due."""
-    return lambda function: DUE.setdefault(action, function)
+    return lambda function: _enter(DUE, action, function)
 
 
-def includes(object_name: str, name: str) -> Callable[[Include], Include]:
+def includes(object_name: str, name: str) -> Callable[[F], F]:
     """Answer a field that is only there when a caller expands it."""
-    return lambda function: INCLUDES.setdefault((object_name, name), function)
+    return lambda function: _enter(INCLUDES, (object_name, name), function)
 
 
-def presents(object_name: str) -> Callable[[Present], Present]:
+def presents(object_name: str) -> Callable[[F], F]:
     """Turn a stored object into what callers see of it."""
-    return lambda function: PRESENTERS.setdefault(object_name, function)
+    return lambda function: _enter(PRESENTERS, object_name, function)
+
+
+def _enter(table: dict[Any, Any], key: Any, function: F) -> F:
+    table[key] = function
+    return function
+
+
+def retrieves(name: str, kind: Kind[Any], *, param: str = "id") -> None:
+    """Answer a call that reads one object by the id in its path.
+
+    Args:
+        name: The SDK's call, such as `prices.retrieve`.
+        kind: What is read.
+        param: The parameter that a 404 names.
+    """
+    HANDLERS[name] = lambda call: call.work.get(kind, call.id, param=param)

@@ -4,31 +4,31 @@ from typing import Any
 
 from stripe_sandbox.api.registry import INCLUDES, PRESENTERS, Include
 from stripe_sandbox.errors import InvalidParameter
+from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.sdk.optional_fields import included_on_request
 from stripe_sandbox.sdk.response_shapes import resource
 from stripe_sandbox.sdk.types import Expandable, ListOf, OneOf, PageOf, Record, Type
 from stripe_sandbox.storage.store import Work
 
-Json = dict[str, Any]
 Tree = dict[str, "Tree"]
 
 _MAX_DEPTH = 4
 
 
-def present(work: Work, thing: Json) -> Json:
-    """The public face of a stored object; nothing in it is shared with the store."""
-    public = {name: _copy(value) for name, value in thing.items() if not name.startswith("_")}
+def present(work: Work, thing: Thing) -> Json:
+    """A stored object as callers see it; nothing in it is shared with the store."""
+    public: Json = _copy(thing)
     presenter = PRESENTERS.get(str(thing.get("object")))
     return presenter(work, public) if presenter and not thing.get("deleted") else public
 
 
 def _copy(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _copy(item) for name, item in value.items() if not name.startswith("_")}
+        return {name: _copy(item) for name, item in value.items()}
     return [_copy(item) for item in value] if isinstance(value, list) else value
 
 
-def respond(work: Work, kind: Type, result: Json, expand: list[str]) -> Json:
+def respond(work: Work, kind: Type, result: Thing, expand: list[str]) -> Json:
     """A handler's result as the body of an answer.
 
     Args:
@@ -131,7 +131,7 @@ def _expand_list(work: Work, kind: ListOf, value: Json, name: str, branch: Tree,
 def _load(work: Work, identifier: Any) -> Any:
     if not isinstance(identifier, str):
         return identifier
-    found = work.find(identifier)
+    found = work.find_any(identifier)
     return identifier if found is None else present(work, found)
 
 

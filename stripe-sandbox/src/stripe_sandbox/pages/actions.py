@@ -12,12 +12,13 @@ from stripe_sandbox.pages.api import perform
 from stripe_sandbox.pages.site import Visit
 from stripe_sandbox.resources import events
 from stripe_sandbox.rules import authentication
+from stripe_sandbox.storage.kinds import EVENT
 
 
 def authenticate(visit: Visit) -> Response:
     """Complete or fail 3-D Secure in the customer's place."""
     succeed = visit.form.get("outcome") == "complete"
-    authentication.finish(visit.work, visit.id, succeed=succeed)
+    authentication.complete_3ds(visit.work, visit.id, succeed=succeed)
     note = "authenticated" if succeed else "authentication_failed"
     return visit.back(_local(visit, f"/objects/{visit.id}"), note=note)
 
@@ -44,7 +45,7 @@ def _until(visit: Visit, now: int) -> int:
 def resend(visit: Visit) -> Response:
     """Deliver an event once more: to one endpoint, or to all that listen and the CLI."""
     endpoint, sessions = visit.form.get("endpoint"), visit.site.sessions
-    event = visit.work.get("event", visit.id)
+    event = visit.work.get(EVENT, visit.id)
     if endpoint or not sessions or events.listeners(visit.work, event):
         events.resend(visit.work, visit.id, endpoint)
     if not endpoint:

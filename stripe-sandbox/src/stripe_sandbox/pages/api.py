@@ -3,14 +3,13 @@
 from typing import Any
 
 from stripe_sandbox.api.registry import HANDLERS, Call
+from stripe_sandbox.objects.common import Thing
 from stripe_sandbox.pages.site import Visit
 from stripe_sandbox.sdk import request_contract
 from stripe_sandbox.sdk.endpoints import endpoint
 
-Json = dict[str, Any]
 
-
-def perform(visit: Visit, name: str, *ids: str, **sent: Any) -> Json:
+def perform(visit: Visit, name: str, *ids: str, **sent: Any) -> Thing:
     """Make one call of the API within the visit's unit of work.
 
     Args:

@@ -1,59 +1,55 @@
-"""3-D Secure: which intents wait for it, and before which objects can go on."""
+"""3-D Secure: the intents that require it, and the objects that wait for them."""
 
-from typing import Any
-
-from stripe_sandbox.errors import ResourceMissing
+from stripe_sandbox.objects.common import Json, Thing
+from stripe_sandbox.objects.payments import PaymentIntent, SetupIntent
 from stripe_sandbox.rules import invoices
+from stripe_sandbox.rules.authentication import intent_with
+from stripe_sandbox.storage.kinds import (
+    CUSTOMER,
+    INVOICE,
+    PAYMENT_INTENT,
+    SETUP_INTENT,
+    SUBSCRIPTION,
+)
 from stripe_sandbox.storage.store import Work
 
-Json = dict[str, Any]
-
-_KINDS = ("payment_intent", "setup_intent")
+Intent = PaymentIntent | SetupIntent
 
 
-def intent_with(work: Work, identifier: str) -> Json:
-    """A payment or setup intent.
-
-    Raises:
-        ResourceMissing: There is none with this id.
-    """
-    found = work.find(identifier)
-    if found is None or found["object"] not in _KINDS:
-        raise ResourceMissing("payment", identifier, param="intent")
-    return found
-
-
-def waiting(work: Work, *, limit: int) -> list[Json]:
+def waiting(work: Work, *, limit: int) -> list[Intent]:
     """The intents that wait for their customers, newest first."""
     found = _requiring_action(work, {}, limit=limit)
     return sorted(found, key=lambda intent: -int(intent["created"]))[:limit]
 
 
-def _requiring_action(work: Work, where: Json, *, limit: int) -> list[Json]:
+def _requiring_action(work: Work, where: Json, *, limit: int) -> list[Intent]:
     wanted = {"status": "requires_action", **where}
-    return [intent for kind in _KINDS for intent in work.newest(kind, wanted, limit=limit)]
+    return [
+        *work.newest(PAYMENT_INTENT, wanted, limit=limit),
+        *work.newest(SETUP_INTENT, wanted, limit=limit),
+    ]
 
 
-def waiting_for(work: Work, thing: Json) -> list[Json]:
+def waiting_for(work: Work, thing: Thing) -> list[Intent]:
     """The intents that wait for authentication before this object can go on."""
     return [intent for intent in _intents_of(work, thing) if intent["status"] == "requires_action"]
 
 
-def _intents_of(work: Work, thing: Json) -> list[Json]:
+def _intents_of(work: Work, thing: Thing) -> list[Intent]:
     kind = thing["object"]
-    if kind in _KINDS:
-        return [thing]
-    if kind == "customer":
+    if kind in {PAYMENT_INTENT.name, SETUP_INTENT.name}:
+        return [intent_with(work, thing["id"])]
+    if kind == CUSTOMER.name:
         return _requiring_action(work, {"customer": thing["id"]}, limit=10)
-    if kind == "invoice":
-        intent = invoices.intent_of(work, thing)
-        return [intent] if intent else []
-    if kind == "subscription":
-        return _intents_of_subscription(work, thing)
+    if kind == INVOICE.name:
+        return _intents_of_invoice(work, thing["id"])
+    if kind == SUBSCRIPTION.name:
+        setup = work.find(SETUP_INTENT, thing["pending_setup_intent"])
+        return [*([setup] if setup else []), *_intents_of_invoice(work, thing["latest_invoice"])]
     return []
 
 
-def _intents_of_subscription(work: Work, subscription: Json) -> list[Json]:
-    setup = work.find(subscription["pending_setup_intent"] or "")
-    invoice = work.find(subscription["latest_invoice"] or "")
-    return [*([setup] if setup else []), *(_intents_of(work, invoice) if invoice else [])]
+def _intents_of_invoice(work: Work, identifier: str | None) -> list[Intent]:
+    invoice = work.find(INVOICE, identifier)
+    intent = invoices.intent_of(work, invoice) if invoice else None
+    return [intent] if intent else []

@@ -1,36 +1,35 @@
 """The dashboard: overview, lists, one page per object, search."""
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
 from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import ResourceMissing
+from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.pages import authentication, deliveries, related
 from stripe_sandbox.pages.facts import facts_of, title_of
 from stripe_sandbox.pages.sections import BY_KIND, BY_SLUG, Section, href
 from stripe_sandbox.pages.site import PageFunction, Visit
-from stripe_sandbox.storage.kinds import KINDS
+from stripe_sandbox.storage.kinds import CUSTOMER, EVENT, KINDS, SUBSCRIPTION, WEBHOOK_ENDPOINT
 from stripe_sandbox.storage.store import Work
-
-Json = dict[str, Any]
 
 PAGE_LENGTH = 25
 
 
 def overview(visit: Visit) -> Response:
-    """What is there, what waits for somebody, what happened last."""
+    """Counts, intents that require action, and the latest events."""
     work = visit.work
     return visit.show(
         "overview.html",
         tiles=_tiles(work),
         waiting=[_waiting(work, intent) for intent in authentication.waiting(work, limit=5)],
         events=BY_SLUG["events"],
-        latest=_presented(work, work.newest("event", {}, limit=8)),
+        latest=_presented(work, work.newest(EVENT, {}, limit=8)),
         subscriptions=BY_SLUG["subscriptions"],
-        subscribed=_presented(work, work.newest("subscription", {}, limit=5)),
-        endpoints=work.newest("webhook_endpoint", {}, limit=5),
+        subscribed=_presented(work, work.newest(SUBSCRIPTION, {}, limit=5)),
+        endpoints=work.newest(WEBHOOK_ENDPOINT, {}, limit=5),
         listeners=len(visit.site.sessions),
         href=href,
     )
@@ -52,10 +51,10 @@ def _tiles(work: Work) -> list[tuple[str, str, int, str]]:
 
 
 def _count(work: Work, kind: str, **where: str) -> int:
-    return work.count(kind, where)
+    return work.count(KINDS[kind], where)
 
 
-def _waiting(work: Work, intent: Json) -> Json:
+def _waiting(work: Work, intent: Thing) -> Json:
     return {"intent": intent, "title": title_of(work, intent), "facts": facts_of(work, intent)}
 
 
@@ -69,7 +68,7 @@ def _listing(section: Section, visit: Visit) -> Response:
     status = query.get("status", "")
     where = {"status": status} if status in section.statuses else {}
     older_than = work.position(query.get("before", ""))
-    found = work.newest(section.kind, where, limit=PAGE_LENGTH + 1, before=older_than)
+    found = work.newest(KINDS[section.kind], where, limit=PAGE_LENGTH + 1, before=older_than)
     return visit.show(
         "list.html",
         section=section,
@@ -80,14 +79,14 @@ def _listing(section: Section, visit: Visit) -> Response:
     )
 
 
-def _presented(work: Work, things: list[Json]) -> list[Json]:
+def _presented(work: Work, things: Sequence[Thing]) -> list[Json]:
     return [present(work, thing) for thing in things]
 
 
 def detail(visit: Visit) -> Response:
-    """The page of one object, wherever its id was found."""
+    """The page of one object of any kind."""
     work = visit.work
-    stored = work.find(visit.id)
+    stored = work.find_any(visit.id)
     if stored is None:
         raise ResourceMissing("object", visit.id, param="id")
     thing = present(work, stored)
@@ -116,9 +115,9 @@ def _listed(work: Work, listed: related.Listed) -> related.Listed:
 def search(visit: Visit) -> Response:
     """Go to the object with an id, or to the customer with an email address."""
     wanted = visit.request.query_params.get("q", "").strip()
-    found = visit.work.find(wanted)
+    found: Thing | None = visit.work.find_any(wanted)
     if found is None:
-        named = visit.work.newest("customer", {"email": wanted}, limit=1)
+        named = visit.work.newest(CUSTOMER, {"email": wanted}, limit=1)
         found = named[0] if named else None
     if found is None:
         return visit.show("not_found.html", wanted=wanted, status=404)

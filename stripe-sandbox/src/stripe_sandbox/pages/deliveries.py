@@ -4,10 +4,9 @@ from typing import Any
 
 from starlette.responses import Response
 
+from stripe_sandbox.objects.common import Json
 from stripe_sandbox.pages.site import Visit
 from stripe_sandbox.storage.store import Work
-
-Json = dict[str, Any]
 
 STATES = ("waiting", "sending", "delivered", "failed", "dropped")
 _LENGTH = 50
@@ -48,7 +47,7 @@ def _read(work: Work, rest: str, values: tuple[Any, ...]) -> list[Json]:
 def _delivery(work: Work, row: Any) -> Json:
     *columns, outcome, status = row
     delivery = dict(zip(_NAMES, columns, strict=True))
-    event, endpoint = work.find(delivery["event"]), work.find(delivery["endpoint"])
+    event, endpoint = work.find_any(delivery["event"]), work.find_any(delivery["endpoint"])
     return delivery | {
         "type": event["type"] if event else delivery["event"],
         "url": endpoint["url"] if endpoint else delivery["endpoint"],

@@ -1,10 +1,10 @@
 """The few things people look for first on an object's page."""
 
 from collections.abc import Callable
-from typing import Any
 
 from markupsafe import Markup, escape
 
+from stripe_sandbox.objects.common import Thing
 from stripe_sandbox.pages.sections import default_card, name_of, period_end, plan_of, product_of
 from stripe_sandbox.pages.show import (
     NOTHING,
@@ -19,17 +19,16 @@ from stripe_sandbox.pages.show import (
 )
 from stripe_sandbox.storage.store import Work
 
-Json = dict[str, Any]
 Facts = list[tuple[str, str | Markup]]
 
 
-def title_of(work: Work, thing: Json) -> str | Markup:
+def title_of(work: Work, thing: Thing) -> str | Markup:
     """An object's name."""
     titled = _TITLES.get(thing["object"])
     return titled(work, thing) if titled else str(thing["id"])
 
 
-_TITLES: dict[str, Callable[[Work, Json], str | Markup]] = {
+_TITLES: dict[str, Callable[[Work, Thing], str | Markup]] = {
     "customer": lambda w, t: name_of(w, t["id"]),
     "event": lambda _, t: breakable(t["type"]),
     "invoice": lambda _, t: f"Invoice {t['number'] or '(draft)'}",
@@ -45,21 +44,21 @@ _TITLES: dict[str, Callable[[Work, Json], str | Markup]] = {
 }
 
 
-def facts_of(work: Work, thing: Json) -> Facts:
+def facts_of(work: Work, thing: Thing) -> Facts:
     """Labels and values; what is empty is left out."""
     known = _FACTS.get(thing["object"])
     found = known(work, thing) if known else []
     return [(label, value) for label, value in found if value and value != NOTHING]
 
 
-def _customer_link(work: Work, thing: Json) -> Markup:
+def _customer_link(work: Work, thing: Thing) -> Markup:
     if not thing.get("customer"):
         return escape(NOTHING)
     template = Markup('<a href="/customers/{}">{}</a>')
     return template.format(thing["customer"], name_of(work, thing["customer"]))
 
 
-def _customer(work: Work, customer: Json) -> Facts:
+def _customer(work: Work, customer: Thing) -> Facts:
     return [
         ("Email", customer["email"] or ""),
         ("Card", card_of(default_card(work, customer))),
@@ -69,7 +68,7 @@ def _customer(work: Work, customer: Json) -> Facts:
     ]
 
 
-def _subscription(work: Work, subscription: Json) -> Facts:
+def _subscription(work: Work, subscription: Thing) -> Facts:
     ends = subscription["cancel_at"]
     return [
         ("Customer", _customer_link(work, subscription)),
@@ -83,7 +82,7 @@ def _subscription(work: Work, subscription: Json) -> Facts:
     ]
 
 
-def _invoice(work: Work, invoice: Json) -> Facts:
+def _invoice(work: Work, invoice: Thing) -> Facts:
     page = invoice["hosted_invoice_url"]
     link = Markup('<a href="/hosted/invoice/{}">Open the hosted page</a>').format(invoice["id"])
     return [
@@ -97,28 +96,28 @@ def _invoice(work: Work, invoice: Json) -> Facts:
     ]
 
 
-def _payment(work: Work, intent: Json) -> Facts:
+def _payment(work: Work, intent: Thing) -> Facts:
     error = intent["last_payment_error"] or {}
     return [
         ("Customer", _customer_link(work, intent)),
-        ("Card", card_of(work.find(intent["payment_method"] or ""))),
+        ("Card", card_of(work.find_any(intent["payment_method"]))),
         ("Received", money(intent["amount_received"], intent["currency"])),
         ("Last error", error.get("message", "")),
         ("Created", when(intent["created"])),
     ]
 
 
-def _setup(work: Work, intent: Json) -> Facts:
+def _setup(work: Work, intent: Thing) -> Facts:
     error = intent["last_setup_error"] or {}
     return [
         ("Customer", _customer_link(work, intent)),
-        ("Card", card_of(work.find(intent["payment_method"] or ""))),
+        ("Card", card_of(work.find_any(intent["payment_method"]))),
         ("Last error", error.get("message", "")),
         ("Created", when(intent["created"])),
     ]
 
 
-def _event(_: Work, event: Json) -> Facts:
+def _event(_: Work, event: Thing) -> Facts:
     about = event["data"]["object"]
     return [
         ("About", linked(about.get("id", ""))),
@@ -128,7 +127,7 @@ def _event(_: Work, event: Json) -> Facts:
     ]
 
 
-def _clock(work: Work, clock: Json) -> Facts:
+def _clock(work: Work, clock: Thing) -> Facts:
     return [
         ("Its time", when(work.now(clock["id"]))),
         ("Deleted on", day(clock["deletes_after"])),
@@ -136,7 +135,7 @@ def _clock(work: Work, clock: Json) -> Facts:
     ]
 
 
-def _endpoint(_: Work, endpoint: Json) -> Facts:
+def _endpoint(_: Work, endpoint: Thing) -> Facts:
     return [
         ("Events", ", ".join(endpoint["enabled_events"])),
         ("Status", badge(endpoint["status"])),
@@ -144,7 +143,7 @@ def _endpoint(_: Work, endpoint: Json) -> Facts:
     ]
 
 
-_FACTS: dict[str, Callable[[Work, Json], Facts]] = {
+_FACTS: dict[str, Callable[[Work, Thing], Facts]] = {
     "customer": _customer,
     "event": _event,
     "invoice": _invoice,

@@ -1,13 +1,14 @@
-"""What belongs to an object: other objects and the events about it."""
+"""The objects that belong to an object, and the events about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from stripe_sandbox.objects.common import Thing
+from stripe_sandbox.objects.system import Event
 from stripe_sandbox.pages.sections import BY_KIND, Column
 from stripe_sandbox.pages.show import NOTHING, badge, card_of, money, price_of, when
+from stripe_sandbox.storage.kinds import EVENT, INVOICE, KINDS, PRICE
 from stripe_sandbox.storage.store import Work
-
-Json = dict[str, Any]
 
 _LIMIT = 10
 
@@ -58,7 +59,7 @@ class Listed:
 
     title: str
     columns: tuple[Column, ...]
-    things: list[Json]
+    things: Sequence[Thing]
 
 
 def columns_of(kind: str) -> tuple[Column, ...]:
@@ -67,31 +68,33 @@ def columns_of(kind: str) -> tuple[Column, ...]:
     return section.columns if section else _COLUMNS.get(kind, (_ID,))
 
 
-def lists_of(work: Work, thing: Json) -> list[Listed]:
+def lists_of(work: Work, thing: Thing) -> list[Listed]:
     """The objects that belong to an object, newest first."""
     found = (
-        Listed(title, columns_of(kind), work.newest(kind, {field: thing["id"]}, limit=_LIMIT))
+        Listed(
+            title, columns_of(kind), work.newest(KINDS[kind], {field: thing["id"]}, limit=_LIMIT)
+        )
         for title, kind, field in _LISTS.get(thing["object"], ())
     )
     return [listed for listed in found if listed.things]
 
 
-def events_about(work: Work, thing: Json) -> list[Json]:
-    """The newest events about an object, and for a customer about all that is theirs."""
-    about = work.newest("event", {"data.object.id": _ids(work, thing)}, limit=_LIMIT)
+def events_about(work: Work, thing: Thing) -> list[Event]:
+    """The newest events about an object; for a customer, also about its objects."""
+    about = work.newest(EVENT, {"data.object.id": _ids(work, thing)}, limit=_LIMIT)
     if thing["object"] != "customer":
         return about
-    theirs = work.newest("event", {"data.object.customer": thing["id"]}, limit=_LIMIT)
+    theirs = work.newest(EVENT, {"data.object.customer": thing["id"]}, limit=_LIMIT)
     both = {event["id"]: event for event in [*about, *theirs]}
     newest = sorted(both.values(), key=lambda e: work.position(e["id"]) or (0, 0), reverse=True)
     return newest[:_LIMIT]
 
 
-def _ids(work: Work, thing: Json) -> list[str]:
+def _ids(work: Work, thing: Thing) -> list[str]:
     ids = [str(thing["id"])]
     if thing["object"] == "subscription":
         field = "parent.subscription_details.subscription"
-        ids += [invoice["id"] for invoice in work.newest("invoice", {field: thing["id"]}, limit=5)]
+        ids += [invoice["id"] for invoice in work.newest(INVOICE, {field: thing["id"]}, limit=5)]
     if thing["object"] == "product":
-        ids += [price["id"] for price in work.newest("price", {"product": thing["id"]}, limit=5)]
+        ids += [price["id"] for price in work.newest(PRICE, {"product": thing["id"]}, limit=5)]
     return ids

@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.pages.show import (
     NOTHING,
     badge,
@@ -17,10 +18,10 @@ from stripe_sandbox.pages.show import (
     price_of,
     when,
 )
+from stripe_sandbox.storage.kinds import PRICE
 from stripe_sandbox.storage.store import Work
 
-Json = dict[str, Any]
-Cell = Callable[[Work, Json], str | Markup]
+Cell = Callable[[Work, Any], str | Markup]
 
 
 @dataclass(frozen=True)
@@ -56,33 +57,33 @@ class Section:
 
 def name_of(work: Work, identifier: str | None) -> str:
     """How people call a customer."""
-    customer = work.find(identifier) if identifier else None
+    customer = work.find_any(identifier) if identifier else None
     if customer is None or customer.get("deleted"):
         return identifier or NOTHING
     return str(customer["name"] or customer["email"] or customer["description"] or identifier)
 
 
-def default_card(work: Work, customer: Json) -> Json | None:
+def default_card(work: Work, customer: Thing) -> Json | None:
     """The card that a customer's invoices are charged to."""
     identifier = customer["invoice_settings"]["default_payment_method"]
-    return work.find(identifier) if identifier else None
+    return work.find_any(identifier) if identifier else None
 
 
-def plan_of(subscription: Json) -> str:
+def plan_of(subscription: Thing) -> str:
     """What a subscription is for: the first price, and how many more there are."""
     items = subscription["items"]["data"]
     more = f" + {len(items) - 1}" if len(items) > 1 else ""
     return price_of(items[0]["price"]) + more if items else NOTHING
 
 
-def product_of(work: Work, subscription: Json) -> str:
+def product_of(work: Work, subscription: Thing) -> str:
     """The name of the first product subscribed to."""
     items = subscription["items"]["data"]
-    product = work.find(items[0]["price"]["product"]) if items else None
+    product = work.find_any(items[0]["price"]["product"]) if items else None
     return str(product["name"]) if product and not product.get("deleted") else NOTHING
 
 
-def period_end(subscription: Json) -> int | None:
+def period_end(subscription: Thing) -> int | None:
     """When what is paid for ends."""
     items = subscription["items"]["data"]
     return int(items[0]["current_period_end"]) if items else None
@@ -92,44 +93,44 @@ def _two(first: str | Markup, second: str) -> Markup:
     return Markup('<strong>{}</strong><span class="sub">{}</span>').format(first, second)
 
 
-def _customer(work: Work, customer: Json) -> Markup:
+def _customer(work: Work, customer: Thing) -> Markup:
     return _two(name_of(work, customer["id"]), customer["email"] or customer["id"])
 
 
-def _subscriber(work: Work, subscription: Json) -> Markup:
+def _subscriber(work: Work, subscription: Thing) -> Markup:
     return _two(name_of(work, subscription["customer"]), product_of(work, subscription))
 
 
-def _subscription_status(_: Work, subscription: Json) -> Markup:
+def _subscription_status(_: Work, subscription: Thing) -> Markup:
     ends = subscription["cancel_at_period_end"] and subscription["status"] != "canceled"
     leaves = Markup(' <span class="badge calm">Cancels</span>') if ends else Markup("")
     return badge(subscription["status"]) + leaves
 
 
-def _invoice(work: Work, invoice: Json) -> Markup:
+def _invoice(work: Work, invoice: Thing) -> Markup:
     return _two(invoice["number"] or "Draft", name_of(work, invoice["customer"]))
 
 
-def _payment(work: Work, intent: Json) -> Markup:
+def _payment(work: Work, intent: Thing) -> Markup:
     what = intent["description"] or name_of(work, intent["customer"])
     return _two(money(intent["amount"], intent["currency"]), what)
 
 
-def _card(work: Work, intent: Json) -> str:
-    return card_of(work.find(intent["payment_method"] or ""))
+def _card(work: Work, intent: Thing) -> str:
+    return card_of(work.find_any(intent["payment_method"]))
 
 
-def _prices(work: Work, product: Json) -> str:
-    prices = work.newest("price", {"product": product["id"]}, limit=4)
+def _prices(work: Work, product: Thing) -> str:
+    prices = work.newest(PRICE, {"product": product["id"]}, limit=4)
     return ", ".join(price_of(price) for price in prices) or NOTHING
 
 
-def _event(_: Work, event: Json) -> Markup:
+def _event(_: Work, event: Thing) -> Markup:
     about = event["data"]["object"]
     return _two(breakable(event["type"]), about.get("id", about["object"]))
 
 
-def _pending(_: Work, event: Json) -> Markup:
+def _pending(_: Work, event: Thing) -> Markup:
     if event["pending_webhooks"]:
         return Markup('<span class="badge wait">{} pending</span>').format(
             event["pending_webhooks"]
@@ -137,15 +138,15 @@ def _pending(_: Work, event: Json) -> Markup:
     return badge("delivered")
 
 
-def _clock_time(work: Work, clock: Json) -> Markup:
+def _clock_time(work: Work, clock: Thing) -> Markup:
     return when(work.now(clock["id"]))
 
 
-def _created(_: Work, thing: Json) -> Markup:
+def _created(_: Work, thing: Thing) -> Markup:
     return when(thing["created"])
 
 
-def _status(_: Work, thing: Json) -> Markup:
+def _status(_: Work, thing: Thing) -> Markup:
     return badge(thing["status"])
 
 
@@ -245,7 +246,7 @@ BY_SLUG = {section.slug: section for section in SECTIONS}
 BY_KIND = {section.kind: section for section in SECTIONS}
 
 
-def href(thing: Json) -> str:
+def href(thing: Thing) -> str:
     """The page of an object."""
     section = BY_KIND.get(thing["object"])
     return f"/{section.slug if section else 'objects'}/{escape(thing['id'])}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-Json = dict[str, Any]
+from stripe_sandbox.objects.common import Thing
 
 # What stands where there is nothing to show.
 NOTHING = "\N{EN DASH}"
@@ -99,7 +99,7 @@ def badge(status: str | None) -> Markup:
     return Markup('<span class="badge {}">{}</span>').format(tone, label)
 
 
-def price_of(price: Json) -> str:
+def price_of(price: Thing) -> str:
     """What a price asks for: `$10.00 / month`."""
     amount = money(price["unit_amount"], price["currency"])
     recurring = price["recurring"]
@@ -109,7 +109,7 @@ def price_of(price: Json) -> str:
     return f"{amount} / {interval}" if count == 1 else f"{amount} every {count} {interval}s"
 
 
-def card_of(method: Json | None) -> str:
+def card_of(method: Thing | None) -> str:
     """A saved card: `Visa •••• 4242`."""
     if not method or not method.get("card"):
         return NOTHING

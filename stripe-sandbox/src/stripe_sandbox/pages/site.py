@@ -15,8 +15,6 @@ from stripe_sandbox.settings import Settings
 from stripe_sandbox.storage.store import Store, Work
 from stripe_sandbox.stripe_cli.sessions import Sessions
 
-Json = dict[str, Any]
-
 # A note travels as its name, so that no link can put words on a page.
 NOTES = {
     "advanced": "The clock was advanced.",

@@ -1,17 +1,14 @@
-"""The account that the sandbox is: each data file is one of its own."""
-
-from typing import Any
+"""The account of the data file: each file has one of its own."""
 
 from stripe_sandbox.api.registry import Call, handles
+from stripe_sandbox.objects.common import Thing
 from stripe_sandbox.sdk import response_shapes
-
-Json = dict[str, Any]
 
 _CREATED = 1735689600
 
 
 @handles("accounts.retrieve_current")
-def retrieve(call: Call) -> Json:
+def retrieve(call: Call) -> Thing:
     """The account behind the key."""
     return response_shapes.new(
         "account",

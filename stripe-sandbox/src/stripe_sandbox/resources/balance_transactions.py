@@ -1,21 +1,15 @@
 """Balance transactions: what each charge and refund did to the account's balance."""
 
-from typing import Any
-
 from stripe_sandbox.api.paging import page
-from stripe_sandbox.api.registry import Call, handles
+from stripe_sandbox.api.registry import Call, handles, retrieves
+from stripe_sandbox.objects.common import Thing
+from stripe_sandbox.storage.kinds import BALANCE_TRANSACTION
 
-Json = dict[str, Any]
-
-
-@handles("balance_transactions.retrieve")
-def retrieve(call: Call) -> Json:
-    """One entry."""
-    return call.work.get("balance_transaction", call.id)
+retrieves("balance_transactions.retrieve", BALANCE_TRANSACTION)
 
 
 @handles("balance_transactions.list")
-def list_entries(call: Call) -> Json:
+def list_entries(call: Call) -> Thing:
     """Entries, newest first."""
     where = {name: call.params.get(name) for name in ("source", "type")}
-    return page(call, "balance_transaction", where)
+    return page(call, BALANCE_TRANSACTION, where)

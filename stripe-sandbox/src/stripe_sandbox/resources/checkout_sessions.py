@@ -1,20 +1,28 @@
-"""Checkout sessions: made by the API, completed on the hosted page."""
+"""Checkout sessions: created by the API, completed on the hosted page."""
 
 from collections.abc import Callable
 from typing import Any
 
 from stripe_sandbox import changes
 from stripe_sandbox.api.paging import list_object, page, slice_page
-from stripe_sandbox.api.registry import Call, handles, includes
+from stripe_sandbox.api.registry import Call, handles, includes, retrieves
 from stripe_sandbox.api.rendering import present
-from stripe_sandbox.errors import InvalidRequest, NotCovered
+from stripe_sandbox.errors import CardError, InvalidRequest, NotCovered
+from stripe_sandbox.objects.catalogue import Price
+from stripe_sandbox.objects.common import Json, Thing
+from stripe_sandbox.objects.customers import Customer
+from stripe_sandbox.objects.invoices import Invoice
+from stripe_sandbox.objects.payments import PaymentIntent, PaymentMethod, SetupIntent
+from stripe_sandbox.objects.sessions import CheckoutSession
+from stripe_sandbox.objects.state import CheckoutSessionState
+from stripe_sandbox.objects.subscriptions import Subscription
 from stripe_sandbox.resources import customers
-from stripe_sandbox.resources import subscriptions as subscription_room
 from stripe_sandbox.resources.subscription_terms import inline_price, recurring_price
+from stripe_sandbox.resources.subscriptions import new_subscription
 from stripe_sandbox.rules import (
     checkout,
+    invoice_lines,
     invoices,
-    lines,
     payment_methods,
     payments,
     setups,
@@ -22,10 +30,9 @@ from stripe_sandbox.rules import (
     subscriptions,
 )
 from stripe_sandbox.sdk import response_shapes
+from stripe_sandbox.storage.kinds import CHECKOUT_SESSION, CUSTOMER, PRICE, PRODUCT
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
-
-Json = dict[str, Any]
 
 _LIVES_FOR = 24 * 3600
 _SUBSCRIPTION_DATA = (
@@ -49,15 +56,20 @@ _INTENT_FIELDS = (
 
 
 @handles("checkout.sessions.create")
-def create(call: Call) -> Json:
+def create(call: Call) -> Thing:
     """A session with the address of its page."""
     work, params = call.work, call.params
     mode = params.get("mode", "payment")
     _check(work, params, mode)
     items = _items(work, params.get("line_items") or [], mode)
-    data, discounts = params.get("subscription_data") or {}, params.get("discounts") or []
+    state = CheckoutSessionState(
+        items=items,
+        subscription_data=params.get("subscription_data") or {},
+        discounts=params.get("discounts") or [],
+        payment_intent_data=_intent_values(params.get("payment_intent_data") or {}),
+    )
     if mode == "subscription":
-        _price_first_invoice(work, params.get("customer"), items, data, discounts)
+        _price_first_invoice(work, params.get("customer"), state)
     subtotal = sum(item["amount_subtotal"] for item in items)
     amount = sum(item["amount_total"] for item in items)
     identifier = work.ids.new("cs_test_")
@@ -65,7 +77,7 @@ def create(call: Call) -> Json:
     ui_mode = params.get("ui_mode", "hosted_page")
     hosted = ui_mode == "hosted_page"
     session = work.create(
-        "checkout.session",
+        CHECKOUT_SESSION,
         {
             "id": identifier,
             "adaptive_pricing": {"enabled": False},
@@ -92,13 +104,10 @@ def create(call: Call) -> Json:
             },
             "ui_mode": ui_mode,
             "url": f"{work.public_url}/hosted/checkout/{identifier}" if hosted else None,
-            "_items": items,
-            "_subscription_data": data,
-            "_discounts": discounts,
-            "_payment_intent": _intent_values(params.get("payment_intent_data") or {}),
             **_plain(params),
         },
     )
+    work.set_state(session, state)
     work.schedule(session, "checkout.expire", session["expires_at"], clock=None)
     return session
 
@@ -111,7 +120,7 @@ def _currency(named: str | None, items: list[Json]) -> str | None:
 
 
 def _intent_values(data: Json) -> Json:
-    """What the payment intent of a session takes over from `payment_intent_data`."""
+    """The fields of the session's payment intent that `payment_intent_data` sets."""
     unknown = [name for name in data if name not in (*_INTENT_FIELDS, "metadata")]
     if unknown:
         path = f"payment_intent_data[{unknown[0]}]"
@@ -145,7 +154,7 @@ def _check(work: Work, params: Any, mode: str) -> None:
             "Missing required param: line_items.", code="parameter_missing", param="line_items"
         )
     if params.get("customer"):
-        work.referenced("customer", params["customer"], param="customer")
+        work.referenced(CUSTOMER, params["customer"], param="customer")
     _check_expiry(work, params)
     _check_covered(params, mode)
     wanted = params.get("subscription_data") or {}
@@ -157,9 +166,9 @@ def _check(work: Work, params: Any, mode: str) -> None:
 
 
 def _check_covered(params: Any, mode: str) -> None:
-    """Refuse what the page would pass over in silence."""
+    """Refuse parameters that the page would ignore."""
     if params.get("allow_promotion_codes"):
-        raise NotCovered("promotion codes typed in at Checkout", param="allow_promotion_codes")
+        raise NotCovered("promotion codes entered at Checkout", param="allow_promotion_codes")
     if params.get("payment_method_collection") == "if_required":
         raise NotCovered("Checkout without a card", param="payment_method_collection")
     if params.get("discounts") and mode != "subscription":
@@ -185,9 +194,9 @@ def _item(work: Work, wanted: Json, index: int, mode: str) -> Json:
     changes.only(wanted, "price", "price_data", "quantity", "metadata", path=path)
     price = recurring_price(work, wanted, path) if mode == "subscription" else None
     price = price or _one_time_price(work, wanted, path)
-    product = work.find(price["product"])
+    product = work.find(PRODUCT, price["product"])
     quantity = wanted.get("quantity", 1)
-    amount = lines.amount_of(price, quantity)
+    amount = invoice_lines.amount_of(price, quantity)
     return response_shapes.new(
         "item",
         {
@@ -207,11 +216,11 @@ def _item(work: Work, wanted: Json, index: int, mode: str) -> Json:
     )
 
 
-def _one_time_price(work: Work, wanted: Json, path: str) -> Json:
+def _one_time_price(work: Work, wanted: Json, path: str) -> Price:
     if wanted.get("price_data"):
         price = inline_price(work, wanted["price_data"], path)
     else:
-        price = work.referenced("price", wanted.get("price", ""), param=f"{path}[price]")
+        price = work.referenced(PRICE, wanted.get("price", ""), param=f"{path}[price]")
     if price["recurring"]:
         raise InvalidRequest(
             "You specified `payment` mode but passed a recurring price. Either switch to "
@@ -221,19 +230,17 @@ def _one_time_price(work: Work, wanted: Json, path: str) -> Json:
     return price
 
 
-def _price_first_invoice(
-    work: Work, customer: str | None, items: list[Json], data: Json, discounts: list[Json]
-) -> None:
-    """Let items cost what the first invoice will ask for them: trials and discounts count."""
-    with work.undone():
-        buyer = work.get("customer", customer) if customer else customers.make(work, {})
-        subscription, invoice = _begin(work, buyer, items, data, discounts)
+def _price_first_invoice(work: Work, customer: str | None, state: CheckoutSessionState) -> None:
+    """Set the items' amounts to those of the first invoice, with trials and discounts."""
+    with work.rolled_back():
+        buyer = work.get(CUSTOMER, customer) if customer else customers.make(work, {})
+        subscription, invoice = _begin(work, buyer, state)
     lines_by_item = {
         line["parent"]["subscription_item_details"]["subscription_item"]: line
         for line in invoice["lines"]["data"]
         if line["parent"]["type"] == "subscription_item_details"
     }
-    for item, subscribed in zip(items, subscription["items"]["data"], strict=True):
+    for item, subscribed in zip(state.items, subscription["items"]["data"], strict=True):
         line = lines_by_item.get(subscribed["id"])
         amount = line["amount"] if line else 0
         off = sum(one["amount"] for one in line["discount_amounts"]) if line else 0
@@ -241,68 +248,61 @@ def _price_first_invoice(
 
 
 def _begin(
-    work: Work,
-    customer: Json,
-    items: list[Json],
-    data: Json,
-    discounts: list[Json],
-    method: str | None = None,
-) -> tuple[Json, Json]:
-    """The subscription that a session is for, and its first invoice."""
+    work: Work, customer: Customer, state: CheckoutSessionState, *, method: str | None = None
+) -> tuple[Subscription, Invoice]:
+    """Create the subscription that a session is for, and its first invoice."""
+    data = state.subscription_data
     wanted = {
         **data,
-        "items": [{"price": item["price"], "quantity": item["quantity"]} for item in items],
+        "items": [{"price": item["price"], "quantity": item["quantity"]} for item in state.items],
         "default_payment_method": method,
-        "discounts": discounts,
+        "discounts": state.discounts,
     }
-    bought = [work.get("price", item["price"]) for item in items]
-    subscription = subscription_room.new_subscription(work, customer, wanted, bought=bought)
+    bought = [work.get(PRICE, item["price"]) for item in state.items]
+    subscription = new_subscription(work, customer, wanted, bought=bought)
     prorate = data.get("proration_behavior", "create_prorations") != "none"
     return subscription, subscription_creation.first_invoice(
         work, subscription, customer, [], prorate=prorate
     )
 
 
-def _shown_items(work: Work, session: Json) -> list[Json]:
+def _shown_items(work: Work, session: CheckoutSession) -> list[Json]:
     return [
-        {**item, "price": present(work, work.get("price", item["price"]))}
-        for item in session.get("_items", [])
+        {**item, "price": present(work, work.get(PRICE, item["price"]))}
+        for item in work.state(session, CheckoutSessionState).items
     ]
 
 
 @includes("checkout.session", "line_items")
-def line_items(work: Work, session: Json) -> Json:
-    """What is bought, shown when a caller expands it."""
-    stored = work.get("checkout.session", session["id"])
+def line_items(work: Work, session: CheckoutSession) -> Json:
+    """The line items, shown when a caller expands them."""
+    stored = work.get(CHECKOUT_SESSION, session["id"])
     url = f"/v1/checkout/sessions/{session['id']}/line_items"
     return list_object(_shown_items(work, stored), url=url)
 
 
 @handles("checkout.sessions.line_items.list")
-def list_items(call: Call) -> Json:
-    """What is bought."""
-    session = call.work.get("checkout.session", call.id)
+def list_items(call: Call) -> Thing:
+    """The line items of a session."""
+    session = call.work.get(CHECKOUT_SESSION, call.id)
     return slice_page(call, _shown_items(call.work, session), "line item")
 
 
-@handles("checkout.sessions.retrieve")
-def retrieve(call: Call) -> Json:
-    """One session."""
-    return call.work.get("checkout.session", call.id)
+retrieves("checkout.sessions.retrieve", CHECKOUT_SESSION)
 
 
 @handles("checkout.sessions.update")
-def update(call: Call) -> Json:
+def update(call: Call) -> Thing:
     """Change a session's metadata."""
-    session = call.work.get("checkout.session", call.id)
-    session["metadata"] = changes.metadata(session["metadata"], call.params)
+    session = call.work.get(CHECKOUT_SESSION, call.id)
+    changes.apply(session, call.params)
     return call.work.save(session)
 
 
 @handles("checkout.sessions.expire")
-def expire(call: Call) -> Json:
+def expire(call: Call) -> Thing:
     """Close an open session."""
-    session = call.work.get("checkout.session", call.id)
+    session = call.work.get(CHECKOUT_SESSION, call.id)
     if session["status"] != "open":
         raise InvalidRequest(
             f'Only Checkout Sessions with a status in ["open"] can be expired. This Checkout '
@@ -313,14 +313,14 @@ def expire(call: Call) -> Json:
 
 
 @handles("checkout.sessions.list")
-def list_sessions(call: Call) -> Json:
+def list_sessions(call: Call) -> Thing:
     """Sessions, newest first."""
     names = ("customer", "subscription", "payment_intent", "status")
-    return page(call, "checkout.session", {name: call.params.get(name) for name in names})
+    return page(call, CHECKOUT_SESSION, {name: call.params.get(name) for name in names})
 
 
-def complete(work: Work, session: Json, method: Json) -> Json:
-    """Do what the customer does by pressing the button on the hosted page.
+def complete(work: Work, session: CheckoutSession, method: PaymentMethod) -> Thing:
+    """Pay, subscribe or save a card, as the button of the hosted page does.
 
     Args:
         work: The unit of work.
@@ -328,8 +328,8 @@ def complete(work: Work, session: Json, method: Json) -> Json:
         method: A payment method that is not attached yet.
 
     Returns:
-        The intent that was attempted; `requires_action` means that 3-D Secure
-        is next, after which the session completes by itself.
+        The intent that was attempted. With a status of `requires_action`, the
+        session completes once 3-D Secure succeeds.
 
     Raises:
         CardError: The card was declined; the session stays open.
@@ -337,11 +337,10 @@ def complete(work: Work, session: Json, method: Json) -> Json:
     """
     if session["status"] != "open":
         raise InvalidRequest(f"This Checkout Session has a status of {session['status']}.")
-    checkout.abandon(work, session)
+    checkout.undo_attempt(work, session)
     customer = _customer(work, session)
     attempt = _ATTEMPTS[session["mode"]]
     intent = attempt(work, session, customer, method)
-    session["_waiting"] = intent["id"] if intent else None
     work.save(session)
     if intent is None or intent["status"] == "succeeded":
         if intent:
@@ -350,9 +349,9 @@ def complete(work: Work, session: Json, method: Json) -> Json:
     return intent or session
 
 
-def _customer(work: Work, session: Json) -> Json | None:
+def _customer(work: Work, session: CheckoutSession) -> Customer | None:
     if session["customer"]:
-        return work.get("customer", session["customer"])
+        return work.get(CUSTOMER, session["customer"])
     if session["mode"] == "payment" and session["customer_creation"] != "always":
         return None
     customer = customers.make(work, {"email": session["customer_email"]})
@@ -361,11 +360,13 @@ def _customer(work: Work, session: Json) -> Json | None:
     return customer
 
 
-def _pay(work: Work, session: Json, customer: Json | None, method: Json) -> Json:
+def _pay(
+    work: Work, session: CheckoutSession, customer: Customer | None, method: PaymentMethod
+) -> PaymentIntent:
     intent = payments.new_intent(
         work,
         {
-            **session["_payment_intent"],
+            **work.state(session, CheckoutSessionState).payment_intent_data,
             "amount": session["amount_total"],
             "currency": session["currency"],
             "customer": customer["id"] if customer else None,
@@ -378,7 +379,9 @@ def _pay(work: Work, session: Json, customer: Json | None, method: Json) -> Json
     return intent
 
 
-def _set_up(work: Work, session: Json, customer: Json | None, method: Json) -> Json:
+def _set_up(
+    work: Work, session: CheckoutSession, customer: Customer | None, method: PaymentMethod
+) -> SetupIntent:
     values = {"customer": customer["id"] if customer else None}
     intent = setups.new_intent(work, values)
     session["setup_intent"] = intent["id"]
@@ -388,12 +391,14 @@ def _set_up(work: Work, session: Json, customer: Json | None, method: Json) -> J
     return intent
 
 
-def _subscribe(work: Work, session: Json, customer: Json | None, method: Json) -> Json | None:
+def _subscribe(
+    work: Work, session: CheckoutSession, customer: Customer | None, method: PaymentMethod
+) -> PaymentIntent | None:
     if customer is None:
         raise LookupError("a session that subscribes has a customer")
     payment_methods.attach(work, method, customer)
-    data, discounts = session["_subscription_data"], session["_discounts"]
-    subscription, invoice = _begin(work, customer, session["_items"], data, discounts, method["id"])
+    state = work.state(session, CheckoutSessionState)
+    subscription, invoice = _begin(work, customer, state, method=method["id"])
     session |= {"subscription": subscription["id"], "invoice": invoice["id"]}
     subscription_creation.collect_first(
         work, subscription, invoice, behavior="allow_incomplete", off_session=False
@@ -402,15 +407,17 @@ def _subscribe(work: Work, session: Json, customer: Json | None, method: Json) -
     intent = invoices.intent_of(work, invoice)
     if intent and intent["status"] == "requires_payment_method":
         raise _nothing_kept(payments.declined(work, intent))
-    subscriptions.announce(work, subscription)
+    emit(work, "customer.subscription.created", subscriptions.save(work, subscription))
     return intent
 
 
-def _nothing_kept(refusal: Any) -> Any:
-    """A declined Checkout leaves the session open and nothing else behind."""
+def _nothing_kept(refusal: CardError) -> CardError:
+    """A declined payment leaves the session open; nothing else is stored."""
     refusal.keeps_work = False
     return refusal
 
 
-_Attempt = Callable[[Work, Json, Json | None, Json], Json | None]
+_Attempt = Callable[
+    [Work, CheckoutSession, Customer | None, PaymentMethod], PaymentIntent | SetupIntent | None
+]
 _ATTEMPTS: dict[str, _Attempt] = {"payment": _pay, "setup": _set_up, "subscription": _subscribe}

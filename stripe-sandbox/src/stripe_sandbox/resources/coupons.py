@@ -4,13 +4,14 @@ from typing import Any
 
 from stripe_sandbox import changes
 from stripe_sandbox.api.paging import page
-from stripe_sandbox.api.registry import Call, handles, presents
+from stripe_sandbox.api.registry import Call, handles, presents, retrieves
 from stripe_sandbox.errors import InvalidRequest, NotCovered
+from stripe_sandbox.objects.catalogue import Coupon
+from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.rules import discounts
+from stripe_sandbox.storage.kinds import COUPON, CUSTOMER, PROMOTION_CODE
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
-
-Json = dict[str, Any]
 
 _MOST_MONTHS = 1200
 
@@ -22,12 +23,12 @@ def shown(work: Work, coupon: Json) -> Json:
 
 
 @handles("coupons.create")
-def create(call: Call) -> Json:
-    """A coupon: a percentage or a sum off, once, for months, or for ever."""
+def create(call: Call) -> Thing:
+    """Create a coupon: a percentage or an amount off, once, for some months, or forever."""
     return make(call.work, call.params)
 
 
-def make(work: Work, params: Any) -> Json:
+def make(work: Work, params: Any) -> Coupon:
     """Store a coupon described by parameters."""
     percent, amount = params.get("percent_off"), params.get("amount_off")
     if (percent is None) == (amount is None):
@@ -48,7 +49,7 @@ def make(work: Work, params: Any) -> Json:
     _check_range(params)
     identifier = params.get("id") or work.ids.text(8)
     coupon = work.create(
-        "coupon",
+        COUPON,
         {
             "id": identifier,
             "amount_off": amount,
@@ -78,44 +79,40 @@ def _check_range(params: Any) -> None:
         raise InvalidRequest("Invalid amount_off: must be positive.", param="amount_off")
 
 
-@handles("coupons.retrieve")
-def retrieve(call: Call) -> Json:
-    """One coupon."""
-    return call.work.get("coupon", call.id, param="coupon")
+retrieves("coupons.retrieve", COUPON, param="coupon")
 
 
 @handles("coupons.update")
-def update(call: Call) -> Json:
-    """Change a coupon's name or metadata; what it takes off never changes."""
-    coupon = call.work.get("coupon", call.id, param="coupon")
-    coupon |= changes.given(call.params, "name")
-    coupon["metadata"] = changes.metadata(coupon["metadata"], call.params)
+def update(call: Call) -> Thing:
+    """Change a coupon's name or metadata; what it takes off cannot change."""
+    coupon = call.work.get(COUPON, call.id, param="coupon")
+    changes.apply(coupon, call.params, "name")
     emit(call.work, "coupon.updated", call.work.save(coupon))
     return coupon
 
 
 @handles("coupons.delete")
-def delete(call: Call) -> Json:
-    """Make a coupon unusable; discounts given by it stay."""
-    coupon = call.work.get("coupon", call.id, param="coupon")
+def delete(call: Call) -> Thing:
+    """Delete a coupon; the discounts it gave stay."""
+    coupon = call.work.get(COUPON, call.id, param="coupon")
     emit(call.work, "coupon.deleted", coupon)
     return call.work.delete(coupon)
 
 
 @handles("coupons.list")
-def list_coupons(call: Call) -> Json:
+def list_coupons(call: Call) -> Thing:
     """Coupons, newest first."""
-    return page(call, "coupon", {})
+    return page(call, COUPON, {})
 
 
 @handles("promotion_codes.create")
-def create_code(call: Call) -> Json:
+def create_code(call: Call) -> Thing:
     """A code that customers type in to get a coupon."""
     work, params = call.work, call.params
     coupon = params["promotion"].get("coupon")
-    work.referenced("coupon", coupon or "", param="promotion[coupon]")
+    work.referenced(COUPON, coupon or "", param="promotion[coupon]")
     code = params.get("code") or work.ids.text(8).upper()
-    if any(one["active"] for one in work.all("promotion_code", code=code)):
+    if any(one["active"] for one in work.all(PROMOTION_CODE, {"code": code})):
         raise InvalidRequest("An active promotion code with this code exists.", param="code")
     restrictions = params.get("restrictions") or {}
     for name, value in restrictions.items():
@@ -123,9 +120,9 @@ def create_code(call: Call) -> Json:
             path = f"restrictions[{name}]"
             raise NotCovered(f"the parameter `{path}` of promotion_codes.create", param=path)
     if params.get("customer"):
-        work.referenced("customer", params["customer"], param="customer")
+        work.referenced(CUSTOMER, params["customer"], param="customer")
     made = work.create(
-        "promotion_code",
+        PROMOTION_CODE,
         {
             "active": params.get("active", True),
             "code": code,
@@ -140,24 +137,20 @@ def create_code(call: Call) -> Json:
     return made
 
 
-@handles("promotion_codes.retrieve")
-def retrieve_code(call: Call) -> Json:
-    """One promotion code."""
-    return call.work.get("promotion_code", call.id)
+retrieves("promotion_codes.retrieve", PROMOTION_CODE)
 
 
 @handles("promotion_codes.update")
-def update_code(call: Call) -> Json:
-    """Switch a code on or off, or change its metadata."""
-    code = call.work.get("promotion_code", call.id)
-    code |= changes.given(call.params, "active")
-    code["metadata"] = changes.metadata(code["metadata"], call.params)
+def update_code(call: Call) -> Thing:
+    """Activate or deactivate a code, or change its metadata."""
+    code = call.work.get(PROMOTION_CODE, call.id)
+    changes.apply(code, call.params, "active")
     emit(call.work, "promotion_code.updated", call.work.save(code))
     return code
 
 
 @handles("promotion_codes.list")
-def list_codes(call: Call) -> Json:
+def list_codes(call: Call) -> Thing:
     """Promotion codes, newest first."""
     names = ("active", "code", "customer")
-    return page(call, "promotion_code", {name: call.params.get(name) for name in names})
+    return page(call, PROMOTION_CODE, {name: call.params.get(name) for name in names})

@@ -7,13 +7,20 @@ from stripe_sandbox.api.paging import list_object, page
 from stripe_sandbox.api.registry import Call, handles, includes
 from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.objects.common import Json, Thing
+from stripe_sandbox.objects.customers import Customer
 from stripe_sandbox.resources import searching
 from stripe_sandbox.rules import invoices, payment_methods, subscriptions
 from stripe_sandbox.sdk import response_shapes
-from stripe_sandbox.storage.store import NOTHING, Work
+from stripe_sandbox.storage.kinds import (
+    CUSTOMER,
+    CUSTOMER_BALANCE_TRANSACTION,
+    PAYMENT_METHOD,
+    SUBSCRIPTION,
+    TEST_CLOCK,
+)
+from stripe_sandbox.storage.store import NOTHING, Except, Work
 from stripe_sandbox.webhooks.events import emit
-
-Json = dict[str, Any]
 
 _FIELDS = (
     "address",
@@ -32,8 +39,8 @@ _FIELDS = (
 
 
 @handles("customers.create")
-def create(call: Call) -> Json:
-    """A customer, with a payment method attached if one is named."""
+def create(call: Call) -> Thing:
+    """Create a customer, and attach the payment method that the request names."""
     work, params = call.work, call.params
     customer = make(work, params)
     if params.get("balance"):
@@ -43,13 +50,13 @@ def create(call: Call) -> Json:
     return customer
 
 
-def make(work: Work, params: Any) -> Json:
+def make(work: Work, params: Any) -> Customer:
     """Store a customer described by parameters; nothing is attached yet."""
     clock = params.get("test_clock")
     if clock:
-        work.referenced("test_helpers.test_clock", clock, param="test_clock")
+        work.referenced(TEST_CLOCK, clock, param="test_clock")
     return work.create(
-        "customer",
+        CUSTOMER,
         {
             "balance": 0,
             "created": work.now(clock),
@@ -66,11 +73,11 @@ def make(work: Work, params: Any) -> Json:
     )
 
 
-def _initial_balance(work: Work, customer: Json, amount: int) -> None:
+def _initial_balance(work: Work, customer: Customer, amount: int) -> None:
     invoices.change_balance(work, customer, amount, "initial", currency="usd")
 
 
-def _attach_and_default(work: Work, customer: Json, params: Any) -> None:
+def _attach_and_default(work: Work, customer: Customer, params: Any) -> None:
     named = params.get("payment_method")
     settings = dict(params.get("invoice_settings") or {})
     if named:
@@ -81,31 +88,30 @@ def _attach_and_default(work: Work, customer: Json, params: Any) -> None:
     _apply_settings(work, customer, settings)
 
 
-def _apply_settings(work: Work, customer: Json, settings: Json) -> None:
+def _apply_settings(work: Work, customer: Customer, settings: Json) -> None:
     default = settings.get("default_payment_method")
     if default:
         path = "invoice_settings[default_payment_method]"
         payment_methods.owned(work, default, customer, param=path)
     names = ("custom_fields", "default_payment_method", "footer", "rendering_options")
-    customer["invoice_settings"] |= changes.given(settings, *names)
+    changes.update(customer["invoice_settings"], changes.given(settings, *names))
 
 
 @handles("customers.retrieve")
-def retrieve(call: Call) -> Json:
-    """One customer; a deleted one is answered as such."""
-    found = call.work.find(call.id)
-    if found and found["object"] == "customer" and found.get("deleted"):
+def retrieve(call: Call) -> Thing:
+    """One customer; a deleted one is marked as `deleted`."""
+    found = call.work.find_any(call.id)
+    if found and found["object"] == CUSTOMER.name:
         return found
-    return call.work.get("customer", call.id)
+    return call.work.get(CUSTOMER, call.id)
 
 
 @handles("customers.update")
-def update(call: Call) -> Json:
+def update(call: Call) -> Thing:
     """Change a customer."""
     work, params = call.work, call.params
-    customer = work.get("customer", call.id)
-    customer |= changes.given(params, *_FIELDS)
-    customer["metadata"] = changes.metadata(customer["metadata"], params)
+    customer = work.get(CUSTOMER, call.id)
+    changes.apply(customer, params, *_FIELDS)
     if "balance" in params:
         difference = params["balance"] - (customer["balance"] or 0)
         currency = customer["currency"] or "usd"
@@ -117,56 +123,56 @@ def update(call: Call) -> Json:
 
 
 @handles("customers.delete")
-def delete(call: Call) -> Json:
-    """Delete a customer; live subscriptions end at once."""
+def delete(call: Call) -> Thing:
+    """Delete a customer; its subscriptions are canceled at once."""
     work = call.work
-    customer = work.get("customer", call.id)
-    for subscription in work.all("subscription", customer=customer["id"]):
+    customer = work.get(CUSTOMER, call.id)
+    for subscription in work.all(SUBSCRIPTION, {"customer": customer["id"]}):
         if subscription["status"] not in subscriptions.ENDED:
             subscriptions.end(work, subscription, reason="cancellation_requested")
-    for method in work.all("payment_method", customer=customer["id"]):
+    for method in work.all(PAYMENT_METHOD, {"customer": customer["id"]}):
         payment_methods.detach(work, method)
     emit(work, "customer.deleted", customer)
     return work.delete(customer)
 
 
 @handles("customers.list")
-def list_customers(call: Call) -> Json:
+def list_customers(call: Call) -> Thing:
     """Customers, newest first; those on a test clock only when it is named."""
     email, clock = call.params.get("email"), call.params.get("test_clock", NOTHING)
-    return page(call, "customer", {"email": email, "test_clock": clock})
+    return page(call, CUSTOMER, {"email": email, "test_clock": clock})
 
 
 @handles("customers.search")
-def search(call: Call) -> Json:
+def search(call: Call) -> Thing:
     """Customers by email, name, phone or metadata."""
-    return searching.search(call, "customer")
+    return searching.search(call, CUSTOMER)
 
 
 @includes("customer", "subscriptions")
-def subscriptions_of(work: Work, customer: Json) -> Json:
+def subscriptions_of(work: Work, customer: Customer) -> Json:
     """The customer's subscriptions that have not ended."""
-    every = work.newest("subscription", {"customer": customer["id"], "_ended": False})
+    every = work.newest(SUBSCRIPTION, {"customer": customer["id"], "status": Except("canceled")})
     found, url = every[:10], f"/v1/customers/{customer['id']}/subscriptions"
     shown = [present(work, one) for one in found]
     return list_object(shown, url=url, more=len(every) > len(found), total=len(every))
 
 
 @includes("customer", "sources")
-def sources(_work: Work, customer: Json) -> Json:
-    """Sources are of the past; there are none."""
+def sources(_work: Work, customer: Customer) -> Json:
+    """Legacy sources: always none."""
     return list_object([], url=f"/v1/customers/{customer['id']}/sources", total=0)
 
 
 @includes("customer", "tax_ids")
-def tax_ids(_work: Work, customer: Json) -> Json:
-    """Tax ids are not covered; there are none."""
+def tax_ids(_work: Work, customer: Customer) -> Json:
+    """Tax ids are not covered: always none."""
     return list_object([], url=f"/v1/customers/{customer['id']}/tax_ids", total=0)
 
 
 @includes("customer", "tax")
-def tax(_work: Work, _customer: Json) -> Json:
-    """Where Stripe Tax finds the customer to be: nowhere, without an address."""
+def tax(_work: Work, _customer: Customer) -> Json:
+    """The location that Stripe Tax uses: unknown without an address."""
     return {
         "automatic_tax": "unrecognized_location",
         "ip_address": None,
@@ -176,16 +182,15 @@ def tax(_work: Work, _customer: Json) -> Json:
 
 
 @includes("customer", "invoice_credit_balance")
-def invoice_credit_balance(_work: Work, customer: Json) -> Json:
-    """What the customer has in credit for invoices, by currency."""
-    if not customer["balance"] or customer["balance"] > 0:
-        return {}
-    return {customer["currency"]: -customer["balance"]}
+def invoice_credit_balance(_work: Work, customer: Customer) -> Json:
+    """The customer's credit for invoices, by currency."""
+    balance, currency = customer["balance"], customer["currency"]
+    return {currency: -balance} if balance and balance < 0 and currency else {}
 
 
 @includes("customer", "cash_balance")
-def cash_balance(_work: Work, customer: Json) -> Json:
-    """Nothing is ever transferred to a customer's cash balance."""
+def cash_balance(_work: Work, customer: Customer) -> Json:
+    """The customer's cash balance, which is always empty."""
     return response_shapes.new(
         "cash_balance",
         {
@@ -197,9 +202,9 @@ def cash_balance(_work: Work, customer: Json) -> Json:
 
 
 @handles("customers.balance_transactions.create")
-def adjust_balance(call: Call) -> Json:
+def adjust_balance(call: Call) -> Thing:
     """Credit or debit a customer's balance by hand."""
-    customer = call.work.get("customer", call.id)
+    customer = call.work.get(CUSTOMER, call.id)
     currency = call.params["currency"].lower()
     if customer["currency"] not in {None, currency}:
         raise InvalidRequest(
@@ -219,14 +224,14 @@ def adjust_balance(call: Call) -> Json:
 
 
 @handles("customers.balance_transactions.list")
-def list_balance(call: Call) -> Json:
+def list_balance(call: Call) -> Thing:
     """What moved a customer's balance, newest first."""
-    customer = call.work.get("customer", call.id)
+    customer = call.work.get(CUSTOMER, call.id)
     where = {"customer": customer["id"], "invoice": call.params.get("invoice")}
-    return page(call, "customer_balance_transaction", where)
+    return page(call, CUSTOMER_BALANCE_TRANSACTION, where)
 
 
 @handles("customers.balance_transactions.retrieve")
-def retrieve_balance(call: Call) -> Json:
+def retrieve_balance(call: Call) -> Thing:
     """One movement of a customer's balance."""
-    return call.work.get("customer_balance_transaction", call.ids[1])
+    return call.work.get(CUSTOMER_BALANCE_TRANSACTION, call.ids[1])

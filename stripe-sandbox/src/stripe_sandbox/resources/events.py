@@ -1,57 +1,56 @@
 """Events, and sending them again."""
 
 from fnmatch import fnmatchcase
-from typing import Any
 
 from stripe_sandbox.api.paging import page
-from stripe_sandbox.api.registry import Call, handles
+from stripe_sandbox.api.registry import Call, handles, retrieves
 from stripe_sandbox.errors import InvalidRequest
-from stripe_sandbox.storage.store import Work
+from stripe_sandbox.objects.common import Json, Thing
+from stripe_sandbox.objects.system import Event, WebhookEndpoint
+from stripe_sandbox.storage.kinds import EVENT, WEBHOOK_ENDPOINT
+from stripe_sandbox.storage.store import Except, Work
 from stripe_sandbox.webhooks import events
-
-Json = dict[str, Any]
 
 
 @handles("events.list")
-def list_events(call: Call) -> Json:
+def list_events(call: Call) -> Thing:
     """Events, newest first, of some types if they are named."""
     params = call.params
     wanted = params.get("types") or ([params["type"]] if "type" in params else None)
-    where = {"type": _expand(call.work, wanted) if wanted else None}
-    where["_delivered"] = params.get("delivery_success")
-    return page(call, "event", where)
+    where: Json = {"type": _expand(call.work, wanted) if wanted else None}
+    delivered = params.get("delivery_success")
+    if delivered is not None:
+        where["pending_webhooks"] = 0 if delivered else Except(0)
+    return page(call, EVENT, where)
 
 
 def _expand(work: Work, wanted: list[str]) -> list[str]:
     """`invoice.*` names every type of that family that has happened."""
     if not any("*" in one for one in wanted):
         return wanted
-    known = work.values("event", "type")
+    known = work.values(EVENT, "type")
     return [name for name in known if any(fnmatchcase(name, one) for one in wanted)] or [""]
 
 
-@handles("events.retrieve")
-def retrieve(call: Call) -> Json:
-    """One event, as it was when it happened."""
-    return call.work.get("event", call.id)
+retrieves("events.retrieve", EVENT)
 
 
-def resend(work: Work, identifier: str, endpoint: str | None) -> Json:
-    """Send an event again, to one endpoint or to all that listen.
+def resend(work: Work, identifier: str, endpoint: str | None) -> Event:
+    """Send an event again, to one endpoint or to all that are subscribed to it.
 
     Raises:
-        InvalidRequest: No endpoint listens to it.
+        InvalidRequest: No endpoint is subscribed to it.
     """
-    event = work.get("event", identifier)
-    targets = [work.get("webhook_endpoint", endpoint)] if endpoint else listeners(work, event)
+    event = work.get(EVENT, identifier)
+    targets = [work.get(WEBHOOK_ENDPOINT, endpoint)] if endpoint else listeners(work, event)
     if not targets:
-        raise InvalidRequest("No webhook endpoint listens to this event.")
+        raise InvalidRequest("No webhook endpoint is subscribed to this event.")
     for target in targets:
         events.queue(work, event, target["id"])
     event["pending_webhooks"] += len(targets)
     return work.save(event)
 
 
-def listeners(work: Work, event: Json) -> list[Json]:
+def listeners(work: Work, event: Event) -> list[WebhookEndpoint]:
     """The endpoints that an event would be sent to now."""
     return events.listening(work, event["type"])

@@ -1,40 +1,43 @@
-"""Invoice items: amounts that wait for a customer's next invoice."""
+"""Invoice items: amounts for a customer's next invoice."""
 
 from typing import Any
 
 from stripe_sandbox import changes
 from stripe_sandbox.api.paging import page
-from stripe_sandbox.api.registry import Call, handles
+from stripe_sandbox.api.registry import Call, handles, retrieves
 from stripe_sandbox.errors import InvalidRequest
-from stripe_sandbox.rules import invoices, lines, prorating
-from stripe_sandbox.storage.store import Work
+from stripe_sandbox.objects.catalogue import Price
+from stripe_sandbox.objects.common import Json, Thing
+from stripe_sandbox.objects.customers import Customer
+from stripe_sandbox.objects.invoices import InvoiceItem
+from stripe_sandbox.rules import invoice_lines, invoices, prorating
+from stripe_sandbox.storage.kinds import CUSTOMER, INVOICE, INVOICE_ITEM, PRICE, SUBSCRIPTION
+from stripe_sandbox.storage.store import NOTHING, Except, Work
 from stripe_sandbox.webhooks.events import emit
-
-Json = dict[str, Any]
 
 
 @handles("invoice_items.create")
-def create(call: Call) -> Json:
+def create(call: Call) -> Thing:
     """An amount or a price for the next invoice, or for a draft that is named."""
     work, params = call.work, call.params
     if not params.get("customer"):
         raise InvalidRequest(
             "Missing required param: customer.", code="parameter_missing", param="customer"
         )
-    customer = work.referenced("customer", params["customer"], param="customer")
+    customer = work.referenced(CUSTOMER, params["customer"], param="customer")
     item = prorating.pending_item(work, customer["id"], _values(work, customer, params))
     emit(work, "invoiceitem.created", item)
     if params.get("invoice"):
-        _put_on(work, params["invoice"], item)
+        _add_to_draft(work, params["invoice"], item)
     return item
 
 
-def _values(work: Work, customer: Json, params: Any) -> Json:
+def _values(work: Work, customer: Customer, params: Any) -> Json:
     now = work.now(customer["test_clock"])
     quantity = params.get("quantity", 1)
     price, currency = _price(work, params), (params.get("currency") or "").lower() or None
     if price:
-        amount = lines.amount_of(price, quantity)
+        amount = invoice_lines.amount_of(price, quantity)
         if currency not in {None, price["currency"]}:
             raise InvalidRequest(f"The price's currency is {price['currency']}.", param="currency")
         currency = price["currency"]
@@ -42,7 +45,7 @@ def _values(work: Work, customer: Json, params: Any) -> Json:
         amount, currency = _amount(params), currency or customer["currency"] or "usd"
     subscription = params.get("subscription")
     if subscription:
-        work.referenced("subscription", subscription, param="subscription")
+        work.referenced(SUBSCRIPTION, subscription, param="subscription")
     parent = {
         "type": "subscription_details",
         "subscription_details": {"subscription": subscription},
@@ -55,7 +58,7 @@ def _values(work: Work, customer: Json, params: Any) -> Json:
         "metadata": changes.metadata({}, params),
         "parent": parent if subscription else None,
         "period": params.get("period") or {"start": now, "end": now},
-        "pricing": lines.pricing_of(price) if price else None,
+        "pricing": invoice_lines.pricing_of(price) if price else None,
         "proration": False,
         "quantity": quantity,
         "test_clock": customer["test_clock"],
@@ -63,9 +66,9 @@ def _values(work: Work, customer: Json, params: Any) -> Json:
     }
 
 
-def _price(work: Work, params: Any) -> Json | None:
+def _price(work: Work, params: Any) -> Price | None:
     named = (params.get("pricing") or {}).get("price")
-    return work.referenced("price", named, param="pricing[price]") if named else None
+    return work.referenced(PRICE, named, param="pricing[price]") if named else None
 
 
 def _amount(params: Any) -> int:
@@ -76,8 +79,8 @@ def _amount(params: Any) -> int:
     return int(params["amount"])
 
 
-def _put_on(work: Work, identifier: str, item: Json) -> None:
-    invoice = work.referenced("invoice", identifier, param="invoice")
+def _add_to_draft(work: Work, identifier: str, item: InvoiceItem) -> None:
+    invoice = work.referenced(INVOICE, identifier, param="invoice")
     if invoice["status"] != "draft":
         raise InvalidRequest(
             "Items can only be added to draft invoices.",
@@ -90,33 +93,29 @@ def _put_on(work: Work, identifier: str, item: Json) -> None:
     emit(work, "invoice.updated", work.save(invoice))
 
 
-@handles("invoice_items.retrieve")
-def retrieve(call: Call) -> Json:
-    """One invoice item."""
-    return call.work.get("invoiceitem", call.id, param="invoiceitem")
+retrieves("invoice_items.retrieve", INVOICE_ITEM, param="invoiceitem")
 
 
 @handles("invoice_items.update")
-def update(call: Call) -> Json:
-    """Change an item that still waits."""
-    item = _waiting(call)
-    item |= changes.given(call.params, "amount", "description", "discountable", "period")
+def update(call: Call) -> Thing:
+    """Change an item that is on no invoice yet."""
+    item = _pending(call)
+    changes.apply(item, call.params, "amount", "description", "discountable", "period")
     item["net_amount"] = item["amount"]
-    item["metadata"] = changes.metadata(item["metadata"], call.params)
     return call.work.save(item)
 
 
 @handles("invoice_items.delete")
-def delete(call: Call) -> Json:
-    """Delete an item that still waits."""
-    item = _waiting(call)
+def delete(call: Call) -> Thing:
+    """Delete an item that is on no invoice yet."""
+    item = _pending(call)
     emit(call.work, "invoiceitem.deleted", item)
     return call.work.delete(item)
 
 
-def _waiting(call: Call) -> Json:
-    item = call.work.get("invoiceitem", call.id, param="invoiceitem")
-    if not item["_pending"]:
+def _pending(call: Call) -> InvoiceItem:
+    item = call.work.get(INVOICE_ITEM, call.id, param="invoiceitem")
+    if item["invoice"]:
         raise InvalidRequest(
             "This invoice item is on an invoice and can no longer be changed.",
             code="invoice_not_editable",
@@ -125,8 +124,10 @@ def _waiting(call: Call) -> Json:
 
 
 @handles("invoice_items.list")
-def list_items(call: Call) -> Json:
+def list_items(call: Call) -> Thing:
     """Invoice items, newest first."""
     where = {name: call.params.get(name) for name in ("customer", "invoice")}
-    where["_pending"] = call.params.get("pending")
-    return page(call, "invoiceitem", where)
+    pending = call.params.get("pending")
+    if pending is not None and not where["invoice"]:
+        where["invoice"] = NOTHING if pending else Except(NOTHING)
+    return page(call, INVOICE_ITEM, where)

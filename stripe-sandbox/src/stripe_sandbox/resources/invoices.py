@@ -1,12 +1,16 @@
-"""Invoices: made, read, finalised, paid, voided, written off."""
+"""Invoices and their payments."""
 
 from typing import Any
 
 from stripe_sandbox import changes
 from stripe_sandbox.api.paging import list_object, page, slice_page
-from stripe_sandbox.api.registry import Call, handles, includes
+from stripe_sandbox.api.registry import Call, handles, includes, retrieves
 from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.objects.common import Json, Thing
+from stripe_sandbox.objects.customers import Customer
+from stripe_sandbox.objects.invoices import Invoice
+from stripe_sandbox.objects.payments import PaymentMethod
 from stripe_sandbox.resources import searching
 from stripe_sandbox.rules import (
     discounts,
@@ -18,39 +22,38 @@ from stripe_sandbox.rules import (
     subscription_creation,
     subscriptions,
 )
+from stripe_sandbox.storage.kinds import CUSTOMER, INVOICE, INVOICE_PAYMENT, SUBSCRIPTION
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
 
-Json = dict[str, Any]
-
 
 @includes("invoice", "payments")
-def payments_of(work: Work, invoice: Json) -> Json:
+def payments_of(work: Work, invoice: Invoice) -> Json:
     """The invoice's payments, shown when a caller expands them."""
-    found = [present(work, one) for one in work.all("invoice_payment", invoice=invoice["id"])]
+    found = [present(work, one) for one in work.all(INVOICE_PAYMENT, {"invoice": invoice["id"]})]
     return list_object(found, url="/v1/invoices/payments")
 
 
 @includes("invoice", "confirmation_secret")
-def secret_of(work: Work, invoice: Json) -> Json | None:
+def secret_of(work: Work, invoice: Invoice) -> Json | None:
     """The secret to confirm the invoice's payment with, shown when a caller expands it."""
-    return invoice_collection.confirmation_secret(work, invoice)
+    return invoice_collection.confirmation_secret(work, work.get(INVOICE, invoice["id"]))
 
 
 @handles("invoices.create")
-def create(call: Call) -> Json:
-    """A draft over a customer's pending invoice items, or over none."""
+def create(call: Call) -> Thing:
+    """Create a draft, with the customer's pending invoice items if they are to be included."""
     work, params = call.work, call.params
     if not params.get("customer"):
         raise InvalidRequest(
             "Missing required param: customer.", code="parameter_missing", param="customer"
         )
-    customer = work.referenced("customer", params["customer"], param="customer")
+    customer = work.referenced(CUSTOMER, params["customer"], param="customer")
     currency = (params.get("currency") or customer["currency"] or "usd").lower()
     subscription = params.get("subscription")
     parent = None
     if subscription:
-        billed = work.referenced("subscription", subscription, param="subscription")
+        billed = work.referenced(SUBSCRIPTION, subscription, param="subscription")
         parent = invoices.subscription_parent(billed)
         currency = billed["currency"]
     pending = invoices.pending_items(work, customer, subscription, currency=currency)
@@ -71,14 +74,15 @@ def create(call: Call) -> Json:
     return work.save(invoice)
 
 
-def _values(work: Work, customer: Json, params: Any, parent: Json | None, currency: str) -> Json:
+def _values(
+    work: Work, customer: Customer, params: Any, parent: Json | None, currency: str
+) -> Json:
     days = params.get("days_until_due")
     method = params.get("default_payment_method")
     if method:
         payment_methods.owned(work, method, customer, param="default_payment_method")
     moment = work.now(customer["test_clock"])
-    owner = {"customer": customer["id"]}
-    owner |= {"_clock": customer["test_clock"], "_currency": currency}
+    owner = discounts.Owner(customer["id"], currency, customer["test_clock"])
     return {
         "auto_advance": params.get("auto_advance", False),
         "billing_reason": "subscription_update" if parent else "manual",
@@ -93,17 +97,14 @@ def _values(work: Work, customer: Json, params: Any, parent: Json | None, curren
     }
 
 
-@handles("invoices.retrieve")
-def retrieve(call: Call) -> Json:
-    """One invoice."""
-    return call.work.get("invoice", call.id)
+retrieves("invoices.retrieve", INVOICE)
 
 
 @handles("invoices.update")
-def update(call: Call) -> Json:
-    """Change a draft, or the little that may change of a finalised invoice."""
+def update(call: Call) -> Thing:
+    """Change a draft, or the few fields of a finalised invoice that can change."""
     work, params = call.work, call.params
-    invoice = work.get("invoice", call.id)
+    invoice = work.get(INVOICE, call.id)
     frozen = set(params) - {"metadata", "auto_advance", "default_payment_method", "expand"}
     if invoice["status"] != "draft" and frozen:
         raise InvalidRequest(
@@ -111,17 +112,17 @@ def update(call: Call) -> Json:
             code="invoice_not_editable",
             param=sorted(frozen)[0],
         )
-    customer = work.get("customer", invoice["customer"])
+    customer = work.get(CUSTOMER, invoice["customer"])
     if params.get("default_payment_method"):
         payment_methods.owned(
             work, params["default_payment_method"], customer, param="default_payment_method"
         )
     names = ("default_payment_method", "description", "footer", "custom_fields", "due_date")
-    invoice |= changes.given(params, *names, "statement_descriptor", "collection_method")
-    invoice["metadata"] = changes.metadata(invoice["metadata"], params)
+    changes.apply(invoice, params, *names, "statement_descriptor", "collection_method")
     if "discounts" in params:
-        owner = {"customer": customer["id"], "invoice": invoice["id"]}
-        owner |= {"_clock": customer["test_clock"], "_currency": invoice["currency"]}
+        owner = discounts.Owner(
+            customer["id"], invoice["currency"], customer["test_clock"], invoice=invoice["id"]
+        )
         invoice["discounts"] = discounts.redeem(work, params["discounts"] or [], owner)
         invoices.total(work, invoice)
     if "auto_advance" in params:
@@ -130,7 +131,7 @@ def update(call: Call) -> Json:
     return invoice
 
 
-def _auto_advance(work: Work, invoice: Json, *, wanted: bool) -> None:
+def _auto_advance(work: Work, invoice: Invoice, *, wanted: bool) -> None:
     invoice["auto_advance"] = wanted
     if wanted and invoice["status"] == "draft":
         invoices.schedule_finalization(work, invoice)
@@ -140,9 +141,9 @@ def _auto_advance(work: Work, invoice: Json, *, wanted: bool) -> None:
 
 
 @handles("invoices.delete")
-def delete(call: Call) -> Json:
-    """Delete a draft that was made by hand."""
-    invoice = call.work.get("invoice", call.id)
+def delete(call: Call) -> Thing:
+    """Delete a draft that no subscription created."""
+    invoice = call.work.get(INVOICE, call.id)
     if invoice["status"] != "draft" or invoices.subscription_of(invoice):
         raise InvalidRequest(
             "You can only delete draft invoices that were not created by a subscription.",
@@ -153,32 +154,32 @@ def delete(call: Call) -> Json:
 
 
 @handles("invoices.list")
-def list_invoices(call: Call) -> Json:
+def list_invoices(call: Call) -> Thing:
     """Invoices, newest first."""
     names = ("customer", "status", "collection_method")
     where = {name: call.params.get(name) for name in names}
     where["parent.subscription_details.subscription"] = call.params.get("subscription")
-    return page(call, "invoice", where)
+    return page(call, INVOICE, where)
 
 
 @handles("invoices.search")
-def search(call: Call) -> Json:
+def search(call: Call) -> Thing:
     """Invoices by customer, number, status, currency, total or metadata."""
-    return searching.search(call, "invoice")
+    return searching.search(call, INVOICE)
 
 
 @handles("invoices.line_items.list")
-def list_lines(call: Call) -> Json:
+def list_lines(call: Call) -> Thing:
     """The lines of an invoice."""
-    invoice = call.work.get("invoice", call.id)
+    invoice = call.work.get(INVOICE, call.id)
     return slice_page(call, invoice["lines"]["data"], "line item")
 
 
 @handles("invoices.finalize_invoice")
-def finalize(call: Call) -> Json:
-    """Finalise a draft; a zero invoice is paid at once."""
+def finalize(call: Call) -> Thing:
+    """Finalise a draft; an invoice of 0 is paid at once."""
     work = call.work
-    invoice = work.get("invoice", call.id)
+    invoice = work.get(INVOICE, call.id)
     if invoice["status"] != "draft":
         raise InvalidRequest(
             "This invoice is already finalized, you can't re-finalize a non-draft invoice.",
@@ -201,11 +202,11 @@ def finalize(call: Call) -> Json:
 
 
 @handles("invoices.pay")
-def pay(call: Call) -> Json:
-    """Pay an open invoice now; a refusal leaves it open."""
+def pay(call: Call) -> Thing:
+    """Pay an open invoice now; if the payment fails it stays open."""
     work, params = call.work, call.params
     named, off_session = params.get("payment_method"), bool(params.get("off_session", True))
-    invoice = work.get("invoice", call.id)
+    invoice = work.get(INVOICE, call.id)
     if invoice["status"] == "draft":
         invoices.finalize(work, invoice)
     if invoice["status"] in {"paid", "void"}:
@@ -222,9 +223,9 @@ def pay(call: Call) -> Json:
     return _paid_or_refused(work, invoice)
 
 
-def _method_for(work: Work, invoice: Json, named: str | None) -> Json:
+def _method_for(work: Work, invoice: Invoice, named: str | None) -> PaymentMethod:
     if named:
-        customer = work.get("customer", invoice["customer"])
+        customer = work.get(CUSTOMER, invoice["customer"])
         return payment_methods.owned(work, named, customer, param="payment_method")
     method = invoice_collection.default_method(work, invoice)
     if method is None:
@@ -232,7 +233,7 @@ def _method_for(work: Work, invoice: Json, named: str | None) -> Json:
     return method
 
 
-def _paid_or_refused(work: Work, invoice: Json) -> Json:
+def _paid_or_refused(work: Work, invoice: Invoice) -> Invoice:
     intent = invoices.intent_of(work, invoice)
     if intent is None or intent["status"] == "succeeded":
         return invoice
@@ -242,17 +243,17 @@ def _paid_or_refused(work: Work, invoice: Json) -> Json:
 
 
 @handles("invoices.void_invoice")
-def void(call: Call) -> Json:
-    """Make an open or uncollectible invoice count for nothing."""
-    invoice = call.work.get("invoice", call.id)
+def void(call: Call) -> Thing:
+    """Void an open or uncollectible invoice."""
+    invoice = call.work.get(INVOICE, call.id)
     if invoice["status"] not in {"open", "uncollectible"}:
         raise InvalidRequest(
             f"You can only void invoices that are open or uncollectible; "
             f"this one is {invoice['status']}.",
             code="status_transition_invalid",
         )
-    renewals.forget_update_of(call.work, invoices.void(call.work, invoice))
-    subscription = call.work.find(invoices.subscription_of(invoice) or "")
+    renewals.cancel_update_of(call.work, invoices.void(call.work, invoice))
+    subscription = call.work.find(SUBSCRIPTION, invoices.subscription_of(invoice))
     if subscription and subscription["status"] == "incomplete":
         # Without its first invoice it can never be paid.
         subscriptions.expire(call.work, subscription)
@@ -260,9 +261,9 @@ def void(call: Call) -> Json:
 
 
 @handles("invoices.mark_uncollectible")
-def mark_uncollectible(call: Call) -> Json:
-    """Write an open invoice off."""
-    invoice = call.work.get("invoice", call.id)
+def mark_uncollectible(call: Call) -> Thing:
+    """Mark an open invoice as uncollectible."""
+    invoice = call.work.get(INVOICE, call.id)
     if invoice["status"] != "open":
         raise InvalidRequest(
             f"You can only mark open invoices as uncollectible; this one is {invoice['status']}.",
@@ -272,9 +273,9 @@ def mark_uncollectible(call: Call) -> Json:
 
 
 @handles("invoices.send_invoice")
-def send(call: Call) -> Json:
-    """Send an invoice; no mail leaves the sandbox, the event does."""
-    invoice = call.work.get("invoice", call.id)
+def send(call: Call) -> Thing:
+    """Send an invoice: only the event is sent, no e-mail."""
+    invoice = call.work.get(INVOICE, call.id)
     if invoice["status"] == "draft":
         invoices.finalize(call.work, invoice)
     emit(call.work, "invoice.sent", invoice)
@@ -282,15 +283,12 @@ def send(call: Call) -> Json:
 
 
 @handles("invoice_payments.list")
-def list_payments(call: Call) -> Json:
+def list_payments(call: Call) -> Thing:
     """Payments of invoices, newest first."""
     payment = call.params.get("payment") or {}
     where = {name: call.params.get(name) for name in ("invoice", "status")}
     where["payment.payment_intent"] = payment.get("payment_intent")
-    return page(call, "invoice_payment", where)
+    return page(call, INVOICE_PAYMENT, where)
 
 
-@handles("invoice_payments.retrieve")
-def retrieve_payment(call: Call) -> Json:
-    """One payment of an invoice."""
-    return call.work.get("invoice_payment", call.id)
+retrieves("invoice_payments.retrieve", INVOICE_PAYMENT)

@@ -1,18 +1,17 @@
 """Payment intents and charges."""
 
-from typing import Any
-
 from stripe_sandbox import changes
 from stripe_sandbox.api.paging import page
-from stripe_sandbox.api.registry import Call, handles
-from stripe_sandbox.api.rendering import present
+from stripe_sandbox.api.registry import Call, handles, retrieves
 from stripe_sandbox.errors import InvalidRequest
-from stripe_sandbox.resources import searching
-from stripe_sandbox.rules import invoice_collection, payment_methods, payments
+from stripe_sandbox.objects.common import Thing
+from stripe_sandbox.objects.customers import Customer
+from stripe_sandbox.objects.payments import PaymentIntent
+from stripe_sandbox.resources import intents, searching
+from stripe_sandbox.rules import invoice_collection, invoices, payments
+from stripe_sandbox.storage.kinds import CHARGE, CUSTOMER, PAYMENT_INTENT
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
-
-Json = dict[str, Any]
 
 _FIELDS = (
     "description",
@@ -23,12 +22,13 @@ _FIELDS = (
     "statement_descriptor_suffix",
     "transfer_group",
 )
-_CONFIRMABLE = {"requires_payment_method", "requires_confirmation", "requires_action"}
+
+retrieves("charges.retrieve", CHARGE)
 
 
 @handles("payment_intents.create")
-def create(call: Call) -> Json:
-    """A payment intent, confirmed at once if that is asked for."""
+def create(call: Call) -> Thing:
+    """Create a payment intent, and confirm it if `confirm` asks for that."""
     work, params = call.work, call.params
     _check_amount(params["amount"])
     customer = _customer(work, params.get("customer"))
@@ -43,14 +43,11 @@ def create(call: Call) -> Json:
             "currency": params["currency"].lower(),
             "customer": customer["id"] if customer else None,
             "metadata": changes.metadata({}, params),
-            "_clock": customer["test_clock"] if customer else None,
             **changes.given(params, *_FIELDS),
         },
     )
-    method = _method(work, intent, params)
-    if method:
-        intent |= {"payment_method": method["id"], "status": "requires_confirmation"}
-        work.save(intent)
+    intents.set_method(work, intent, params)
+    work.save(intent)
     return _confirm(call, intent) if params.get("confirm") else intent
 
 
@@ -71,58 +68,24 @@ def _check_amount(amount: int) -> None:
         )
 
 
-def _customer(work: Work, identifier: str | None) -> Json | None:
-    return work.referenced("customer", identifier, param="customer") if identifier else None
-
-
-def _method(work: Work, intent: Json, params: Any) -> Json | None:
-    """The payment method a request names; another customer's is refused."""
-    named = params.get("payment_method")
-    if not named:
-        return None
-    method = payment_methods.resolve(work, named, param="payment_method")
-    if method["customer"] and method["customer"] != intent["customer"]:
-        raise InvalidRequest(
-            "The provided PaymentMethod was previously used with a different customer than the "
-            "one of this PaymentIntent and may not be used.",
-            code="payment_intent_unexpected_state",
-            param="payment_method",
-        )
-    if method.get("_spent"):
-        raise InvalidRequest(
-            "The provided PaymentMethod was previously used with a PaymentIntent without Customer "
-            "attachment or was detached from a Customer. It may not be used again.",
-            code="payment_method_unexpected_state",
-            param="payment_method",
-        )
-    return method
+def _customer(work: Work, identifier: str | None) -> Customer | None:
+    return work.referenced(CUSTOMER, identifier, param="customer") if identifier else None
 
 
 @handles("payment_intents.confirm")
-def confirm(call: Call) -> Json:
+def confirm(call: Call) -> Thing:
     """Try to pay."""
-    intent = call.work.get("payment_intent", call.id)
-    method = _method(call.work, intent, call.params)
-    if method:
-        intent["payment_method"] = method["id"]
-    intent |= changes.given(call.params, "receipt_email", "setup_future_usage")
+    intent = call.work.get(PAYMENT_INTENT, call.id)
+    intents.set_method(call.work, intent, call.params)
+    changes.update(intent, changes.given(call.params, "receipt_email", "setup_future_usage"))
     return _confirm(call, intent)
 
 
-def _confirm(call: Call, intent: Json) -> Json:
+def _confirm(call: Call, intent: PaymentIntent) -> PaymentIntent:
     work, params = call.work, call.params
-    if intent["status"] not in _CONFIRMABLE:
-        raise _unexpected(work, intent, "confirm")
-    if not intent["payment_method"]:
-        raise InvalidRequest(
-            "You cannot confirm this PaymentIntent because it's missing a payment method. You can "
-            "either update the PaymentIntent with a payment method and then confirm it again, or "
-            "confirm it again directly with a payment method or ConfirmationToken.",
-            code="payment_intent_unexpected_state",
-        )
-    method = work.get("payment_method", intent["payment_method"])
     off_session, alone = params.get("off_session"), params.get("error_on_requires_action")
     return_url = params.get("return_url")
+    method = intents.method_to_confirm(work, intent)
     payments.attempt(work, intent, method, off_session=bool(off_session), return_url=return_url)
     if (off_session or alone) and intent["status"] == "requires_action":
         payments.refuse_unauthenticated(work, intent)
@@ -132,47 +95,36 @@ def _confirm(call: Call, intent: Json) -> Json:
     return intent
 
 
-def _unexpected(work: Work, intent: Json, verb: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"You cannot {verb} this PaymentIntent because it has a status of {intent['status']}.",
-        code="payment_intent_unexpected_state",
-        payment_intent=present(work, intent),
-    )
-
-
 @handles("payment_intents.retrieve")
-def retrieve(call: Call) -> Json:
+def retrieve(call: Call) -> Thing:
     """One payment intent."""
-    # A secret key sees every intent; the client secret is for those who have none.
+    # A secret key sees every intent; the client secret is for callers without one.
     call.params.get("client_secret")
-    return call.work.get("payment_intent", call.id, param="intent")
+    return call.work.get(PAYMENT_INTENT, call.id, param="intent")
 
 
 @handles("payment_intents.update")
-def update(call: Call) -> Json:
+def update(call: Call) -> Thing:
     """Change an intent that has not been paid."""
     work = call.work
-    intent = work.get("payment_intent", call.id, param="intent")
-    if intent["status"] not in _CONFIRMABLE and set(call.params) - {"metadata", "description"}:
-        raise _unexpected(work, intent, "update")
+    intent = work.get(PAYMENT_INTENT, call.id, param="intent")
+    if intent["status"] not in intents.OPEN and set(call.params) - {"metadata", "description"}:
+        raise intents.unexpected(work, intent, "update")
     customer = _customer(work, call.params.get("customer"))
     if customer:
         intent["customer"] = customer["id"]
-    method = _method(work, intent, call.params)
-    if method:
-        intent |= {"payment_method": method["id"], "status": "requires_confirmation"}
-    intent |= changes.given(call.params, "amount", "currency", *_FIELDS)
-    intent["metadata"] = changes.metadata(intent["metadata"], call.params)
+    intents.set_method(work, intent, call.params)
+    changes.apply(intent, call.params, "amount", "currency", *_FIELDS)
     return work.save(intent)
 
 
 @handles("payment_intents.cancel")
-def cancel(call: Call) -> Json:
-    """Cancel an intent that has not succeeded; an invoice's own intent goes with the invoice."""
-    intent = call.work.get("payment_intent", call.id, param="intent")
+def cancel(call: Call) -> Thing:
+    """Cancel an intent that has not succeeded; an invoice's intent is canceled with the invoice."""
+    intent = call.work.get(PAYMENT_INTENT, call.id, param="intent")
     if intent["status"] in {"succeeded", "canceled"}:
-        raise _unexpected(call.work, intent, "cancel")
-    if intent.get("_invoice"):
+        raise intents.unexpected(call.work, intent, "cancel")
+    if invoices.paid_with(call.work, intent):
         raise InvalidRequest(
             "You cannot cancel this PaymentIntent because it is managed by an invoice. Void the "
             "invoice instead.",
@@ -184,11 +136,11 @@ def cancel(call: Call) -> Json:
 
 
 @handles("payment_intents.capture")
-def capture(call: Call) -> Json:
-    """Take authorised money."""
-    intent = call.work.get("payment_intent", call.id, param="intent")
+def capture(call: Call) -> Thing:
+    """Capture an authorised payment."""
+    intent = call.work.get(PAYMENT_INTENT, call.id, param="intent")
     if intent["status"] != "requires_capture":
-        raise _unexpected(call.work, intent, "capture")
+        raise intents.unexpected(call.work, intent, "capture")
     amount = call.params.get("amount_to_capture", intent["amount"])
     if amount > intent["amount_capturable"]:
         raise InvalidRequest("The amount is more than can be captured.", param="amount_to_capture")
@@ -196,43 +148,35 @@ def capture(call: Call) -> Json:
 
 
 @handles("payment_intents.list")
-def list_intents(call: Call) -> Json:
+def list_intents(call: Call) -> Thing:
     """Payment intents, newest first."""
-    return page(call, "payment_intent", {"customer": call.params.get("customer")})
+    return page(call, PAYMENT_INTENT, {"customer": call.params.get("customer")})
 
 
 @handles("payment_intents.search")
-def search(call: Call) -> Json:
+def search(call: Call) -> Thing:
     """Payment intents by amount, currency, customer, status or metadata."""
-    return searching.search(call, "payment_intent")
-
-
-@handles("charges.retrieve")
-def retrieve_charge(call: Call) -> Json:
-    """One charge."""
-    return call.work.get("charge", call.id)
+    return searching.search(call, PAYMENT_INTENT)
 
 
 @handles("charges.list")
-def list_charges(call: Call) -> Json:
+def list_charges(call: Call) -> Thing:
     """Charges, newest first."""
     where = {name: call.params.get(name) for name in ("customer", "payment_intent")}
-    return page(call, "charge", where)
+    return page(call, CHARGE, where)
 
 
 @handles("charges.update")
-def update_charge(call: Call) -> Json:
+def update_charge(call: Call) -> Thing:
     """Change what may change of a charge."""
-    charge = call.work.get("charge", call.id)
-    charge |= changes.given(
-        call.params, "description", "receipt_email", "shipping", "fraud_details"
-    )
-    charge["metadata"] = changes.metadata(charge["metadata"], call.params)
+    charge = call.work.get(CHARGE, call.id)
+    fields = ("description", "receipt_email", "shipping", "fraud_details")
+    changes.apply(charge, call.params, *fields)
     emit(call.work, "charge.updated", call.work.save(charge))
     return charge
 
 
 @handles("charges.search")
-def search_charges(call: Call) -> Json:
+def search_charges(call: Call) -> Thing:
     """Charges by amount, currency, customer, status or metadata."""
-    return searching.search(call, "charge")
+    return searching.search(call, CHARGE)

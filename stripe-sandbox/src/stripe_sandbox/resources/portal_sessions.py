@@ -1,31 +1,30 @@
 """Customer portal sessions, and the one configuration they have by default."""
 
-from typing import Any
-
 from stripe_sandbox import changes
 from stripe_sandbox.api.paging import page
-from stripe_sandbox.api.registry import Call, handles
+from stripe_sandbox.api.registry import Call, handles, retrieves
 from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.objects.common import Thing
+from stripe_sandbox.objects.sessions import PortalConfiguration
+from stripe_sandbox.storage.kinds import CUSTOMER, PORTAL_CONFIGURATION, PORTAL_SESSION
 from stripe_sandbox.storage.store import Work
-
-Json = dict[str, Any]
 
 
 @handles("billing_portal.sessions.create")
-def create(call: Call) -> Json:
+def create(call: Call) -> Thing:
     """A session with the address of its page."""
     work, params = call.work, call.params
     if not params.get("customer"):
         raise InvalidRequest(
             "Missing required param: customer.", code="parameter_missing", param="customer"
         )
-    customer = work.referenced("customer", params["customer"], param="customer")
+    customer = work.referenced(CUSTOMER, params["customer"], param="customer")
     named = params.get("configuration")
     if named:
-        work.referenced("billing_portal.configuration", named, param="configuration")
+        work.referenced(PORTAL_CONFIGURATION, named, param="configuration")
     identifier = work.ids.new("bps_")
     return work.create(
-        "billing_portal.session",
+        PORTAL_SESSION,
         {
             "id": identifier,
             "configuration": named or _default(work)["id"],
@@ -36,15 +35,15 @@ def create(call: Call) -> Json:
     )
 
 
-def _default(work: Work) -> Json:
+def _default(work: Work) -> PortalConfiguration:
     """The configuration that an account has once it uses the portal."""
-    known = work.all("billing_portal.configuration", active=True)
+    known = work.all(PORTAL_CONFIGURATION, {"active": True})
     return known[0] if known else _make_default(work)
 
 
-def _make_default(work: Work) -> Json:
+def _make_default(work: Work) -> PortalConfiguration:
     return work.create(
-        "billing_portal.configuration",
+        PORTAL_CONFIGURATION,
         {
             "active": True,
             "business_profile": {},
@@ -79,12 +78,9 @@ def _make_default(work: Work) -> Json:
 
 
 @handles("billing_portal.configurations.list")
-def list_configurations(call: Call) -> Json:
+def list_configurations(call: Call) -> Thing:
     """The portal's configurations."""
-    return page(call, "billing_portal.configuration", {"active": call.params.get("active")})
+    return page(call, PORTAL_CONFIGURATION, {"active": call.params.get("active")})
 
 
-@handles("billing_portal.configurations.retrieve")
-def retrieve_configuration(call: Call) -> Json:
-    """One configuration."""
-    return call.work.get("billing_portal.configuration", call.id)
+retrieves("billing_portal.configurations.retrieve", PORTAL_CONFIGURATION)

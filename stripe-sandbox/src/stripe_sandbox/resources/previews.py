@@ -1,16 +1,17 @@
 """Invoice previews: what would be billed, without billing it."""
 
-from typing import Any
-
 from stripe_sandbox import changes
 from stripe_sandbox.api.registry import Call, handles
 from stripe_sandbox.errors import InvalidRequest, NotCovered
-from stripe_sandbox.resources import subscriptions as starting_room
+from stripe_sandbox.objects.common import Json, Thing
+from stripe_sandbox.objects.customers import Customer
+from stripe_sandbox.objects.invoices import Invoice
+from stripe_sandbox.objects.subscriptions import Subscription
 from stripe_sandbox.resources.subscription_updates import update_live
+from stripe_sandbox.resources.subscriptions import new_subscription
 from stripe_sandbox.rules import invoices, renewals, subscription_creation, subscriptions
+from stripe_sandbox.storage.kinds import CUSTOMER, INVOICE, SUBSCRIPTION
 from stripe_sandbox.storage.store import Work
-
-Json = dict[str, Any]
 
 _DETAILS = (
     "billing_cycle_anchor",
@@ -28,27 +29,28 @@ _NOTHING = "No upcoming invoices for customer"
 
 
 @handles("invoices.create_preview")
-def create_preview(call: Call) -> Json:
+def create_preview(call: Call) -> Thing:
     """The invoice that a subscription, a change to it, or a customer would get next."""
     work, params = call.work, call.params
     names = ("subscription", "customer", "subscription_details", "discounts")
     asked = {name: params.get(name) for name in names}
     if params.get("preview_mode", "next") != "next":
         raise NotCovered("previews of recurring amounts", param="preview_mode")
-    with work.undone():
+    with work.rolled_back():
         invoice = _preview(work, asked)
-    return invoice | {
+    return {
+        **invoice,
         "id": f"upcoming_in_{work.ids.text(24)}",
         "automatically_finalizes_at": None,
         "status": "draft",
     }
 
 
-def _preview(work: Work, asked: Json) -> Json:
+def _preview(work: Work, asked: Json) -> Invoice:
     details = asked["subscription_details"] or {}
     changes.only(details, *_DETAILS, path="subscription_details")
     if asked["subscription"]:
-        subscription = work.referenced("subscription", asked["subscription"], param="subscription")
+        subscription = work.referenced(SUBSCRIPTION, asked["subscription"], param="subscription")
         if asked["discounts"] is not None:
             details = {**details, "discounts": asked["discounts"]}
         return _of_subscription(work, subscription, details)
@@ -58,22 +60,22 @@ def _preview(work: Work, asked: Json) -> Json:
             code="parameter_missing",
             param="customer",
         )
-    customer = work.referenced("customer", asked["customer"], param="customer")
+    customer = work.referenced(CUSTOMER, asked["customer"], param="customer")
     if details.get("items"):
         return _of_new(work, customer, details, asked)
     return _of_customer(work, customer)
 
 
-def _of_new(work: Work, customer: Json, details: Json, asked: Json) -> Json:
+def _of_new(work: Work, customer: Customer, details: Json, asked: Json) -> Invoice:
     params = {**details, "customer": customer["id"], "discounts": asked["discounts"]}
     if details.get("billing_cycle_anchor"):
         # A new subscription's cycle begins now, whichever of the two types is named.
         del params["billing_cycle_anchor"]
-    subscription = starting_room.new_subscription(work, customer, params)
+    subscription = new_subscription(work, customer, params)
     return subscription_creation.first_invoice(work, subscription, customer, [], prorate=True)
 
 
-def _of_customer(work: Work, customer: Json) -> Json:
+def _of_customer(work: Work, customer: Customer) -> Invoice:
     pending = invoices.pending_items(work, customer, None, currency=customer["currency"])
     if not pending:
         raise InvalidRequest(_NOTHING, code="invoice_upcoming_none")
@@ -85,7 +87,7 @@ def _of_customer(work: Work, customer: Json) -> Json:
     return invoice
 
 
-def _of_subscription(work: Work, subscription: Json, details: Json) -> Json:
+def _of_subscription(work: Work, subscription: Subscription, details: Json) -> Invoice:
     if subscription["status"] in subscriptions.ENDED or details.get("cancel_now"):
         raise InvalidRequest(_NOTHING, code="invoice_upcoming_none")
     before = subscription["latest_invoice"]
@@ -93,28 +95,28 @@ def _of_subscription(work: Work, subscription: Json, details: Json) -> Json:
         _change(work, subscription, details)
     if subscription["latest_invoice"] != before:
         # The change would be invoiced at once; that invoice is the preview.
-        return work.get("invoice", subscription["latest_invoice"])
+        return work.get(INVOICE, subscription["latest_invoice"])
     if subscription["cancel_at_period_end"]:
         raise InvalidRequest(_NOTHING, code="invoice_upcoming_none")
     return _next(work, subscription)
 
 
-def _change(work: Work, subscription: Json, details: Json) -> None:
-    """Make the change without charging anybody: the invoice is left for the client."""
+def _change(work: Work, subscription: Subscription, details: Json) -> None:
+    """Make the change without a charge: `default_incomplete` leaves the invoice open."""
     wanted = {"payment_behavior": "default_incomplete", **details}
     if "metadata" in wanted:
         wanted["metadata"] = changes.metadata({}, wanted)
     update_live(work, subscription, wanted)
 
 
-def _next(work: Work, subscription: Json) -> Json:
+def _next(work: Work, subscription: Subscription) -> Invoice:
     """The invoice of the next renewal, with the prorations that wait for it."""
-    customer = work.get("customer", subscription["customer"])
+    customer = work.get(CUSTOMER, subscription["customer"])
     at = min(item["current_period_end"] for item in subscription["items"]["data"])
-    drawn = renewals.roll(work, subscription, at)
+    lines = renewals.begin_periods(work, subscription, at)
     values = subscription_creation.invoice_values(work, subscription, "upcoming")
     values |= {"created": at, "period_end": at, "next_payment_attempt": at + 3600}
-    invoice = invoices.draft(work, customer, values, drawn)
+    invoice = invoices.draft(work, customer, values, lines)
     pending = invoices.pending_for(work, customer, subscription)
     invoices.take_pending(work, invoice, pending)
     return invoice

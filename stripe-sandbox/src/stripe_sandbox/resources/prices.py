@@ -5,25 +5,26 @@ from typing import Any
 
 from stripe_sandbox import changes
 from stripe_sandbox.api.paging import page
-from stripe_sandbox.api.registry import Call, handles
+from stripe_sandbox.api.registry import Call, handles, retrieves
 from stripe_sandbox.errors import InvalidRequest, NotCovered
+from stripe_sandbox.objects.catalogue import Price
+from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.resources import searching
+from stripe_sandbox.rules.invoice_lines import recurring_of
 from stripe_sandbox.sdk import response_shapes
+from stripe_sandbox.storage.kinds import PRICE, PRODUCT
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
-
-Json = dict[str, Any]
-
 
 _MOST = {"day": 1095, "week": 156, "month": 36, "year": 3}
 
 
 @handles("prices.create")
-def create(call: Call) -> Json:
+def create(call: Call) -> Thing:
     """A price for a product that exists or is described."""
     params = call.params
     if "product_data" in params:
-        product = call.work.create("product", new_product(call.work, params["product_data"]))
+        product = call.work.create(PRODUCT, new_product(call.work, params["product_data"]))
         emit(call.work, "product.created", product)
         return make(call.work, params.replaced(product=product["id"]))
     if "product" not in params:
@@ -32,7 +33,7 @@ def create(call: Call) -> Json:
             code="parameter_missing",
             param="product",
         )
-    call.work.referenced("product", params["product"], param="product")
+    call.work.referenced(PRODUCT, params["product"], param="product")
     return make(call.work, params)
 
 
@@ -41,7 +42,7 @@ def new_product(work: Work, data: Json) -> Json:
     return {"active": True, "type": "service", "updated": work.now(), **data}
 
 
-def make(work: Work, params: Any) -> Json:
+def make(work: Work, params: Any) -> Price:
     """Store a price described by parameters whose product is known to exist."""
     if params.get("tiers") or params.get("billing_scheme") == "tiered":
         raise NotCovered("tiered prices", param="tiers")
@@ -58,7 +59,7 @@ def make(work: Work, params: Any) -> Json:
     amount, decimal = _amount(params)
     recurring = params.get("recurring")
     price = work.create(
-        "price",
+        PRICE,
         {
             "id": params.get("id") or work.ids.new("price_"),
             "active": params.get("active", True),
@@ -116,7 +117,7 @@ def _recurring(params: Json) -> Json:
 
 
 def _claim_lookup_key(work: Work, key: str, *, transfer: bool) -> None:
-    for owner in work.all("price", lookup_key=key):
+    for owner in work.all(PRICE, {"lookup_key": key}):
         if not transfer:
             raise InvalidRequest(
                 f"A price (`{owner['id']}`) already uses that lookup key.", param="lookup_key"
@@ -125,29 +126,25 @@ def _claim_lookup_key(work: Work, key: str, *, transfer: bool) -> None:
         emit(work, "price.updated", work.save(owner))
 
 
-@handles("prices.retrieve")
-def retrieve(call: Call) -> Json:
-    """One price."""
-    return call.work.get("price", call.id)
+retrieves("prices.retrieve", PRICE)
 
 
 @handles("prices.update")
-def update(call: Call) -> Json:
+def update(call: Call) -> Thing:
     """Change what may change of a price; amounts may not."""
-    price = call.work.get("price", call.id)
+    price = call.work.get(PRICE, call.id)
     key = call.params.get("lookup_key")
     if key and key != price["lookup_key"]:
         _claim_lookup_key(
             call.work, key, transfer=bool(call.params.get("transfer_lookup_key", False))
         )
-    price |= changes.given(call.params, "active", "lookup_key", "nickname", "tax_behavior")
-    price["metadata"] = changes.metadata(price["metadata"], call.params)
+    changes.apply(price, call.params, "active", "lookup_key", "nickname", "tax_behavior")
     emit(call.work, "price.updated", call.work.save(price))
     return price
 
 
 @handles("prices.list")
-def list_prices(call: Call) -> Json:
+def list_prices(call: Call) -> Thing:
     """Prices, newest first."""
     recurring = call.params.get("recurring") or {}
     where = {name: call.params.get(name) for name in ("active", "currency", "product", "type")}
@@ -155,18 +152,18 @@ def list_prices(call: Call) -> Json:
         "lookup_key": call.params.get("lookup_keys"),
         "recurring.interval": recurring.get("interval"),
     }
-    return page(call, "price", where)
+    return page(call, PRICE, where)
 
 
 @handles("prices.search")
-def search(call: Call) -> Json:
+def search(call: Call) -> Thing:
     """Prices by product, currency, lookup key, activity, type or metadata."""
-    return searching.search(call, "price")
+    return searching.search(call, PRICE)
 
 
-def plan_of(price: Json) -> Json:
-    """The plan that Stripe still shows for a recurring price."""
-    recurring = price["recurring"]
+def plan_of(price: Price) -> Json:
+    """The legacy plan that Stripe shows beside a recurring price."""
+    recurring = recurring_of(price)
     return response_shapes.new(
         "plan",
         {

@@ -4,13 +4,14 @@ from typing import Any
 
 from stripe_sandbox import changes
 from stripe_sandbox.api.paging import page
-from stripe_sandbox.api.registry import Call, handles
+from stripe_sandbox.api.registry import Call, handles, retrieves
 from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.objects.catalogue import Product
+from stripe_sandbox.objects.common import Thing
 from stripe_sandbox.resources import prices, searching
+from stripe_sandbox.storage.kinds import PRICE, PRODUCT
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
-
-Json = dict[str, Any]
 
 _FIELDS = (
     "active",
@@ -27,7 +28,7 @@ _FIELDS = (
 
 
 @handles("products.create")
-def create(call: Call) -> Json:
+def create(call: Call) -> Thing:
     """A product, with its default price if one is described."""
     product = make(call.work, call.params)
     described = call.params.get("default_price_data")
@@ -38,43 +39,39 @@ def create(call: Call) -> Json:
     return product
 
 
-def make(work: Work, params: Any) -> Json:
+def make(work: Work, params: Any) -> Product:
     """Store a product described by parameters."""
     identifier = params.get("id")
     values = {"active": True, "type": params.get("type", "service"), "updated": work.now()}
     values |= {"id": identifier} if identifier else {}
     values |= changes.given(params, *_FIELDS, "tax_code")
-    return work.create("product", values | {"metadata": changes.metadata({}, params)})
+    return work.create(PRODUCT, values | {"metadata": changes.metadata({}, params)})
 
 
-@handles("products.retrieve")
-def retrieve(call: Call) -> Json:
-    """One product."""
-    return call.work.get("product", call.id)
+retrieves("products.retrieve", PRODUCT)
 
 
 @handles("products.update")
-def update(call: Call) -> Json:
+def update(call: Call) -> Thing:
     """Change a product."""
-    product = call.work.get("product", call.id)
+    product = call.work.get(PRODUCT, call.id)
     if call.params.get("default_price"):
-        price = call.work.referenced("price", call.params["default_price"], param="default_price")
+        price = call.work.referenced(PRICE, call.params["default_price"], param="default_price")
         if price["product"] != product["id"]:
             raise InvalidRequest(
                 f"The price {price['id']} does not belong to this product.", param="default_price"
             )
-    product |= changes.given(call.params, *_FIELDS, "default_price", "tax_code")
-    product |= {"metadata": changes.metadata(product["metadata"], call.params)}
+    changes.apply(product, call.params, *_FIELDS, "default_price", "tax_code")
     product["updated"] = call.work.now()
     emit(call.work, "product.updated", call.work.save(product))
     return product
 
 
 @handles("products.delete")
-def delete(call: Call) -> Json:
+def delete(call: Call) -> Thing:
     """Delete a product that has no price."""
-    product = call.work.get("product", call.id)
-    if call.work.all("price", product=product["id"]):
+    product = call.work.get(PRODUCT, call.id)
+    if call.work.all(PRICE, {"product": product["id"]}):
         raise InvalidRequest(
             "This product cannot be deleted because it has one or more user-created prices."
         )
@@ -83,18 +80,18 @@ def delete(call: Call) -> Json:
 
 
 @handles("products.list")
-def list_products(call: Call) -> Json:
+def list_products(call: Call) -> Thing:
     """Products, newest first."""
     chosen = call.params.get("ids")
     if chosen:
-        known = (call.work.find(identifier) for identifier in chosen)
-        found = [one for one in known if one and one["object"] == "product"]
+        known = (call.work.find(PRODUCT, identifier) for identifier in chosen)
+        found = [product for product in known if product]
         return {"object": "list", "data": found, "has_more": False, "url": call.path}
     where = {name: call.params.get(name) for name in ("active", "shippable", "url")}
-    return page(call, "product", where)
+    return page(call, PRODUCT, where)
 
 
 @handles("products.search")
-def search(call: Call) -> Json:
+def search(call: Call) -> Thing:
     """Products by name, description, url, activity or metadata."""
-    return searching.search(call, "product")
+    return searching.search(call, PRODUCT)

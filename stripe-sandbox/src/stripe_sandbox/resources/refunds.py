@@ -4,19 +4,20 @@ from typing import Any
 
 from stripe_sandbox import changes
 from stripe_sandbox.api.paging import list_object, page
-from stripe_sandbox.api.registry import Call, handles, includes
+from stripe_sandbox.api.registry import Call, handles, includes, retrieves
 from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.objects.common import Json, Thing
+from stripe_sandbox.objects.payments import Charge
 from stripe_sandbox.rules import money
+from stripe_sandbox.storage.kinds import CHARGE, PAYMENT_INTENT, REFUND
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
 
-Json = dict[str, Any]
-
 
 @handles("refunds.create")
-def create(call: Call) -> Json:
-    """Give money back, all of it or a part."""
+def create(call: Call) -> Thing:
+    """Refund a charge, in full or in part."""
     work, params = call.work, call.params
     charge = _charge(work, params.get("charge"), params.get("payment_intent"))
     left = charge["amount_captured"] - charge["amount_refunded"]
@@ -30,7 +31,7 @@ def create(call: Call) -> Json:
             f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})",
             param="amount",
         )
-    refund = work.create("refund", _values(charge, amount, params))
+    refund = work.create(REFUND, _values(charge, amount, params))
     money.book(work, refund, -amount)
     charge["amount_refunded"] += amount
     charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
@@ -39,13 +40,13 @@ def create(call: Call) -> Json:
     return refund
 
 
-def _charge(work: Work, charge: str | None, intent: str | None) -> Json:
-    found: Json | None
+def _charge(work: Work, charge: str | None, intent: str | None) -> Charge:
+    found: Charge | None
     if charge:
-        found = work.referenced("charge", charge, param="charge")
+        found = work.referenced(CHARGE, charge, param="charge")
     elif intent:
-        paid = work.referenced("payment_intent", intent, param="payment_intent")
-        found = work.find(paid["latest_charge"] or "")
+        paid = work.referenced(PAYMENT_INTENT, intent, param="payment_intent")
+        found = work.find(CHARGE, paid["latest_charge"])
     else:
         raise InvalidRequest(
             "One of the following params should be provided for this request: payment_intent or "
@@ -60,7 +61,7 @@ def _charge(work: Work, charge: str | None, intent: str | None) -> Json:
     return found
 
 
-def _values(charge: Json, amount: int, params: Any) -> Json:
+def _values(charge: Charge, amount: int, params: Any) -> Json:
     return {
         "amount": amount,
         "charge": charge["id"],
@@ -83,30 +84,27 @@ def _values(charge: Json, amount: int, params: Any) -> Json:
 
 
 @includes("charge", "refunds")
-def of_charge(work: Work, charge: Json) -> Json:
+def of_charge(work: Work, charge: Charge) -> Json:
     """A charge's refunds, shown when a caller expands them."""
-    every = work.newest("refund", {"charge": charge["id"]})
+    every = work.newest(REFUND, {"charge": charge["id"]})
     found, url = [present(work, one) for one in every[:10]], f"/v1/charges/{charge['id']}/refunds"
     return list_object(found, url=url, more=len(every) > 10, total=len(every))
 
 
-@handles("refunds.retrieve")
-def retrieve(call: Call) -> Json:
-    """One refund."""
-    return call.work.get("refund", call.id)
+retrieves("refunds.retrieve", REFUND)
 
 
 @handles("refunds.update")
-def update(call: Call) -> Json:
+def update(call: Call) -> Thing:
     """Change a refund's metadata."""
-    refund = call.work.get("refund", call.id)
-    refund["metadata"] = changes.metadata(refund["metadata"], call.params)
+    refund = call.work.get(REFUND, call.id)
+    changes.apply(refund, call.params)
     emit(call.work, "refund.updated", call.work.save(refund))
     return refund
 
 
 @handles("refunds.list")
-def list_refunds(call: Call) -> Json:
+def list_refunds(call: Call) -> Thing:
     """Refunds, newest first."""
     where = {name: call.params.get(name) for name in ("charge", "payment_intent")}
-    return page(call, "refund", where)
+    return page(call, REFUND, where)

@@ -11,10 +11,9 @@ from typing import Any, NoReturn
 from stripe_sandbox.api.paging import limit_of
 from stripe_sandbox.api.registry import Call
 from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.storage.index import Bounds, Condition, Position, Value
-from stripe_sandbox.storage.kinds import KINDS, Searchable
-
-Json = dict[str, Any]
+from stripe_sandbox.storage.kinds import Kind, Searchable
 
 _CLAUSE = re.compile(
     r"""\s*(?P<not>-)?(?P<field>[a-z_0-9.]+)(?:\[(['"])(?P<key>[^'"]+)\3\])?
@@ -28,7 +27,7 @@ _MOST_CLAUSES = 10
 _SHORTEST_PART = 3
 
 
-def search(call: Call, kind: str) -> Json:
+def search(call: Call, kind: Kind[Any]) -> Json:
     """A page of search results, newest first."""
     resource = call.path.split("/")[-2]
     conditions, any_of = _parse(call.params["query"], kind, resource)
@@ -47,7 +46,7 @@ def search(call: Call, kind: str) -> Json:
     }
 
 
-def _cursor(call: Call, last: Json) -> str:
+def _cursor(call: Call, last: Thing) -> str:
     created, seq = call.work.position(last["id"]) or (0, 0)
     return urlsafe_b64encode(f"{created} {seq}".encode()).decode()
 
@@ -63,7 +62,7 @@ def _position(page: str | None) -> Position | None:
 
 
 def _bounded(conditions: list[Condition], bounds: Bounds) -> tuple[list[Condition], Bounds]:
-    """Conditions on `created` bound the order itself, so that nothing is read in vain."""
+    """Turn conditions on `created` into bounds of the order, so that fewer rows are read."""
     created: Json = {}
     rest = []
     for condition in conditions:
@@ -75,7 +74,7 @@ def _bounded(conditions: list[Condition], bounds: Bounds) -> tuple[list[Conditio
     return rest, replace(bounds, created=tuple(created.items()))
 
 
-def _parse(query: str, kind: str, resource: str) -> tuple[list[Condition], bool]:
+def _parse(query: str, kind: Kind[Any], resource: str) -> tuple[list[Condition], bool]:
     conditions: list[Condition] = []
     joins: set[str] = set()
     query = query.strip()
@@ -108,7 +107,7 @@ def _unparsable() -> NoReturn:
     )
 
 
-def _condition(clause: Json, kind: str, resource: str) -> Condition:
+def _condition(clause: Json, kind: Kind[Any], resource: str) -> Condition:
     name, operator = clause["field"], clause["operator"]
     field = _field(clause, kind, resource)
     negated = bool(clause["not"])
@@ -131,11 +130,11 @@ def _condition(clause: Json, kind: str, resource: str) -> Condition:
     return Condition(path, operator, (value,), negated)
 
 
-def _field(clause: Json, kind: str, resource: str) -> Searchable:
+def _field(clause: Json, kind: Kind[Any], resource: str) -> Searchable:
     name = clause["field"]
     if name == "metadata" and clause["key"]:
         return Searchable("token")
-    found = KINDS[kind].search.get(name)
+    found = kind.search.get(name)
     if found is None or clause["key"]:
         raise InvalidRequest(
             f"Field `{name}` is an unsupported search field for resource `{resource}`. See "

@@ -1,20 +1,23 @@
-"""What requests say about subscriptions: prices, trials, anchors, planned ends."""
+"""Parameters of subscriptions: prices, trials, anchors, planned cancellation."""
 
 from typing import Any
 
 from stripe_sandbox import changes
-from stripe_sandbox.errors import InvalidRequest, NotCovered, ResourceMissing
+from stripe_sandbox.errors import InvalidRequest, NotCovered
+from stripe_sandbox.objects.catalogue import Price
+from stripe_sandbox.objects.common import Json
+from stripe_sandbox.objects.subscriptions import Subscription
 from stripe_sandbox.resources import prices
 from stripe_sandbox.rules import periods, subscriptions
+from stripe_sandbox.rules.invoice_lines import recurring_of
+from stripe_sandbox.storage.kinds import PRICE, PRODUCT
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
-
-Json = dict[str, Any]
 
 ITEM_FIELDS = ("id", "price", "price_data", "plan", "quantity", "metadata", "deleted")
 
 
-def recurring_price(work: Work, wanted: Json, param: str) -> Json:
+def recurring_price(work: Work, wanted: Json, param: str) -> Price:
     """The price of a wanted item, which must recur and be on sale.
 
     Raises:
@@ -37,9 +40,7 @@ def recurring_price(work: Work, wanted: Json, param: str) -> Json:
             code="parameter_missing",
             param=f"{param}[price]",
         )
-    price = work.find(identifier)
-    if price is None or price["object"] != "price":
-        raise ResourceMissing("price", identifier, param=f"{param}[price]", status=400)
+    price = work.referenced(PRICE, identifier, param=f"{param}[price]")
     if not price["active"]:
         raise InvalidRequest(
             "The price specified is inactive. This field only accepts active prices.",
@@ -54,26 +55,26 @@ def recurring_price(work: Work, wanted: Json, param: str) -> Json:
     return price
 
 
-def inline_price(work: Work, data: Json, param: str) -> Json:
-    """The price that an item describes; it is sold here alone, so it is not active.
+def inline_price(work: Work, data: Json, param: str) -> Price:
+    """The price that an item describes; no other item can use it, so it is not active.
 
     Raises:
         InvalidRequest: It names no product that exists, and describes none.
     """
     if data.get("product_data"):
-        product = work.create("product", prices.new_product(work, data["product_data"]))
+        product = work.create(PRODUCT, prices.new_product(work, data["product_data"]))
         emit(work, "product.created", product)
     else:
         path = f"{param}[price_data][product]"
-        product = work.referenced("product", data.get("product", ""), param=path)
+        product = work.referenced(PRODUCT, data.get("product", ""), param=path)
     return prices.make(work, {**data, "product": product["id"], "active": False})
 
 
-def trial_end(params: Any, prices: list[Json], now: int) -> int | None:
+def trial_end(params: Any, prices: list[Price], now: int) -> int | None:
     """When a trial that the request asks for ends, if it asks for one."""
     end, days = params.get("trial_end"), params.get("trial_period_days")
     if params.get("trial_from_plan") and days is None:
-        days = max((p["recurring"]["trial_period_days"] or 0 for p in prices), default=0)
+        days = max((recurring_of(p)["trial_period_days"] or 0 for p in prices), default=0)
     if end == "now" or (end is None and not days):
         return None
     if end is None:
@@ -99,8 +100,8 @@ def check_trial_end(end: int, now: int) -> None:
         )
 
 
-def cancel_at(work: Work, subscription: Json, params: Any) -> None:
-    """Plan, or call off, the end of a subscription."""
+def cancel_at(work: Work, subscription: Subscription, params: Any) -> None:
+    """Schedule the cancellation of a subscription, or withdraw it."""
     now = subscriptions.now(work, subscription)
     end = min(item["current_period_end"] for item in subscription["items"]["data"])
     if "cancel_at_period_end" in params:
@@ -117,7 +118,7 @@ def cancel_at(work: Work, subscription: Json, params: Any) -> None:
         _cancel_at(work, subscription, params["cancel_at"], now, end)
 
 
-def _cancel_at(work: Work, subscription: Json, at: Any, now: int, end: int) -> None:
+def _cancel_at(work: Work, subscription: Subscription, at: Any, now: int, end: int) -> None:
     if isinstance(at, str) and at:
         ends = [item["current_period_end"] for item in subscription["items"]["data"]]
         at = min(ends) if at == "min_period_end" else max(ends)
@@ -136,7 +137,7 @@ def _cancel_at(work: Work, subscription: Json, at: Any, now: int, end: int) -> N
         work.unschedule(subscription, "subscription.cancel")
 
 
-def check_anchor(params: Any, bought: list[Json], now: int) -> None:
+def check_anchor(params: Any, bought: list[Price], now: int) -> None:
     """Refuse an anchor in the past or beyond the first natural billing date.
 
     Raises:
@@ -145,7 +146,7 @@ def check_anchor(params: Any, bought: list[Json], now: int) -> None:
     anchor = params.get("billing_cycle_anchor")
     if anchor is None:
         return
-    recurring = [price["recurring"] for price in bought]
+    recurring = [recurring_of(price) for price in bought]
     latest = min(periods.add(now, one["interval"], one["interval_count"]) for one in recurring)
     if not now <= anchor <= latest:
         raise InvalidRequest(

@@ -1,4 +1,4 @@
-"""Changes to subscriptions: fields, items, trials, pauses."""
+"""Updates of subscriptions: fields, items, trials, pauses."""
 
 from typing import Any
 
@@ -6,6 +6,9 @@ from stripe_sandbox import changes
 from stripe_sandbox.api.paging import slice_page
 from stripe_sandbox.api.registry import Call, handles
 from stripe_sandbox.errors import InvalidRequest, NotCovered, ResourceMissing
+from stripe_sandbox.objects.common import Json, Thing
+from stripe_sandbox.objects.state import SubscriptionState
+from stripe_sandbox.objects.subscriptions import Subscription, SubscriptionItem
 from stripe_sandbox.resources.subscription_terms import (
     ITEM_FIELDS,
     cancel_at,
@@ -15,8 +18,8 @@ from stripe_sandbox.resources.subscription_terms import (
 from stripe_sandbox.rules import (
     discounts,
     invoice_collection,
+    invoice_lines,
     invoices,
-    lines,
     payment_methods,
     prorating,
     renewals,
@@ -25,10 +28,9 @@ from stripe_sandbox.rules import (
     subscriptions,
 )
 from stripe_sandbox.rules.subscription_updates import Change, Terms
+from stripe_sandbox.storage.kinds import CUSTOMER, DISCOUNT, PRICE, SUBSCRIPTION
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
-
-Json = dict[str, Any]
 
 # Source: https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses.
 _CHANGEABLE_WHILE_INCOMPLETE = {"default_payment_method", "expand", "metadata", "payment_settings"}
@@ -37,10 +39,10 @@ _FINISHED = "A canceled subscription can only update its cancellation_details an
 
 
 @handles("subscriptions.update")
-def update(call: Call) -> Json:
+def update(call: Call) -> Thing:
     """Change a subscription."""
     work = call.work
-    subscription = work.get("subscription", call.id)
+    subscription = work.get(SUBSCRIPTION, call.id)
     if subscription["status"] in subscriptions.ENDED:
         _update_ended(subscription, call.params)
     else:
@@ -50,18 +52,18 @@ def update(call: Call) -> Json:
     return subscription
 
 
-def _update_ended(subscription: Json, params: Any) -> None:
+def _update_ended(subscription: Subscription, params: Any) -> None:
     if set(params) - {"metadata", "cancellation_details", "expand"}:
         raise InvalidRequest(_FINISHED, code="invalid_canceled_subscription_fields")
     _details(subscription, params)
     subscription["metadata"] = changes.metadata(subscription["metadata"], params)
 
 
-def check_changeable(subscription: Json, names: set[str]) -> None:
+def check_changeable(subscription: Subscription, names: set[str]) -> None:
     """Refuse changes that a subscription's status does not allow.
 
     Raises:
-        InvalidRequest: It has ended, or waits for its first payment.
+        InvalidRequest: It is canceled or expired, or its first payment is not complete.
     """
     status = subscription["status"]
     if status in subscriptions.ENDED:
@@ -74,7 +76,7 @@ def check_changeable(subscription: Json, names: set[str]) -> None:
         )
 
 
-def update_live(work: Work, subscription: Json, params: Any) -> None:
+def update_live(work: Work, subscription: Subscription, params: Any) -> None:
     """Apply update parameters to a subscription that has not ended."""
     terms = terms_of(work, subscription, params)
     wanted = changes_of(work, subscription, params.get("items") or [])
@@ -91,13 +93,13 @@ def update_live(work: Work, subscription: Json, params: Any) -> None:
     cancel_at(work, subscription, params)
 
 
-def _extend(work: Work, subscription: Json, until: int) -> None:
+def _extend(work: Work, subscription: Subscription, until: int) -> None:
     check_trial_end(until, subscriptions.now(work, subscription))
     subscription_updates.extend_trial(work, subscription, until)
 
 
-def terms_of(work: Work, subscription: Json, params: Any) -> Terms:
-    """How the request wants its change billed."""
+def terms_of(work: Work, subscription: Subscription, params: Any) -> Terms:
+    """How a request asks for its change to be billed."""
     moment = _moment(work, subscription, params)
     anchor = params.get("billing_cycle_anchor") or {}
     return Terms(
@@ -109,8 +111,8 @@ def terms_of(work: Work, subscription: Json, params: Any) -> Terms:
     )
 
 
-def _moment(work: Work, subscription: Json, params: Any) -> int:
-    """The time as of which prorations are reckoned."""
+def _moment(work: Work, subscription: Subscription, params: Any) -> int:
+    """The time from which prorations are calculated."""
     at = params.get("proration_date")
     if at is None:
         return subscriptions.now(work, subscription)
@@ -125,8 +127,8 @@ def _moment(work: Work, subscription: Json, params: Any) -> int:
     return int(at)
 
 
-def changes_of(work: Work, subscription: Json, wanted: list[Json]) -> list[Change]:
-    """The changes a request's `items` ask for.
+def changes_of(work: Work, subscription: Subscription, wanted: list[Json]) -> list[Change]:
+    """The changes that a request's `items` describe.
 
     Raises:
         ResourceMissing: An item is not one of the subscription's.
@@ -138,7 +140,7 @@ def changes_of(work: Work, subscription: Json, wanted: list[Json]) -> list[Chang
     return [_change(work, subscription, one, index) for index, one in enumerate(wanted)]
 
 
-def _change(work: Work, subscription: Json, wanted: Json, index: int) -> Change:
+def _change(work: Work, subscription: Subscription, wanted: Json, index: int) -> Change:
     path = f"items[{index}]"
     changes.only(wanted, *ITEM_FIELDS, "clear_usage", path=path)
     old = None
@@ -159,52 +161,54 @@ def _change(work: Work, subscription: Json, wanted: Json, index: int) -> Change:
     if named or old is None:
         price = recurring_price(work, wanted, path)
     else:
-        price = work.get("price", old["price"])
+        price = work.get(PRICE, old["price"])
     if price["currency"] != subscription["currency"]:
         raise InvalidRequest(
             "All prices on a subscription must use the same currency.", param=f"{path}[price]"
         )
     quantity = wanted.get("quantity", old["quantity"] if old else 1)
-    # Refused now, since nobody would hear of it at the next renewal.
-    lines.amount_of(price, quantity)
+    # Refused now: at the next renewal no request is there to be answered.
+    invoice_lines.amount_of(price, quantity)
     kept = changes.metadata(old["metadata"] if old else {}, wanted)
     return Change(old, price, quantity, kept)
 
 
-def _fields(work: Work, subscription: Json, params: Any) -> None:
-    customer = work.get("customer", subscription["customer"])
+def _fields(work: Work, subscription: Subscription, params: Any) -> None:
+    customer = work.get(CUSTOMER, subscription["customer"])
     method = params.get("default_payment_method")
     if method:
         payment_methods.owned(work, method, customer, param="default_payment_method")
     names = ("collection_method", "days_until_due", "default_payment_method", "description")
-    subscription |= changes.given(params, *names)
-    for name in ("payment_settings", "trial_settings"):
-        if params.get(name):
-            subscription[name] = (subscription[name] or {}) | params[name]
-    subscription["metadata"] = changes.metadata(subscription["metadata"], params)
+    if params.get("payment_settings"):
+        settings = {**(subscription["payment_settings"] or {}), **params["payment_settings"]}
+        subscription["payment_settings"] = settings
+    if params.get("trial_settings"):
+        subscription["trial_settings"] = params["trial_settings"]
+    changes.apply(subscription, params, *names)
     _details(subscription, params)
     _discounts(work, subscription, params)
     _pause_collection(work, subscription, params)
 
 
-def _details(subscription: Json, params: Any) -> None:
+def _details(subscription: Subscription, params: Any) -> None:
     details = params.get("cancellation_details") or {}
-    subscription["cancellation_details"] |= changes.given(details, "comment", "feedback")
+    changes.update(
+        subscription["cancellation_details"], changes.given(details, "comment", "feedback")
+    )
 
 
-def _discounts(work: Work, subscription: Json, params: Any) -> None:
+def _discounts(work: Work, subscription: Subscription, params: Any) -> None:
     if "discounts" not in params:
         return
-    owner = {"customer": subscription["customer"], "subscription": subscription["id"]}
-    owner |= {"_clock": subscription["test_clock"], "_currency": subscription["currency"]}
     kept = {one.get("discount") for one in params["discounts"] or []}
     for identifier in subscription["discounts"]:
         if identifier not in kept:
-            emit(work, "customer.discount.deleted", work.get("discount", identifier))
+            emit(work, "customer.discount.deleted", work.get(DISCOUNT, identifier))
+    owner = discounts.owner_of(subscription)
     subscription["discounts"] = discounts.redeem(work, params["discounts"] or [], owner)
 
 
-def _pause_collection(work: Work, subscription: Json, params: Any) -> None:
+def _pause_collection(work: Work, subscription: Subscription, params: Any) -> None:
     if "pause_collection" not in params:
         return
     wanted = params["pause_collection"]
@@ -220,10 +224,10 @@ def _pause_collection(work: Work, subscription: Json, params: Any) -> None:
 
 
 @handles("subscriptions.pause")
-def pause(call: Call) -> Json:
-    """Stop a subscription without ending it, with credit for the unused time."""
+def pause(call: Call) -> Thing:
+    """Pause a subscription, with credit for the unused time."""
     work, params = call.work, call.params
-    subscription = work.get("subscription", call.id)
+    subscription = work.get(SUBSCRIPTION, call.id)
     if subscription["status"] not in {"active", "trialing", "past_due"}:
         raise InvalidRequest(
             f"A subscription with a status of {subscription['status']} cannot be paused."
@@ -238,20 +242,20 @@ def pause(call: Call) -> Json:
     invoiced = params.get("invoicing_behavior", "pending_invoice_item") == "invoice"
     renewals.pause(work, subscription, "pause_requested")
     if invoiced:
-        customer = work.get("customer", subscription["customer"])
+        customer = work.get(CUSTOMER, subscription["customer"])
         if invoices.pending_for(work, customer, subscription):
             renewals.collect(
                 work, subscription_updates.update_invoice(work, subscription, customer, [])
             )
-    emit(work, "customer.subscription.paused", subscriptions.keep(work, subscription))
+    emit(work, "customer.subscription.paused", subscriptions.save(work, subscription))
     return subscription
 
 
 @handles("subscriptions.resume")
-def resume(call: Call) -> Json:
-    """Start a paused subscription again; it is active once the invoice is paid."""
+def resume(call: Call) -> Thing:
+    """Resume a paused subscription; it is active once the invoice is paid."""
     work, params = call.work, call.params
-    subscription = work.get("subscription", call.id)
+    subscription = work.get(SUBSCRIPTION, call.id)
     if subscription["status"] != "paused":
         raise InvalidRequest("Only a paused subscription can be resumed.")
     proration = params.get("proration_behavior", "create_prorations")
@@ -267,17 +271,17 @@ def resume(call: Call) -> Json:
     return subscriptions.changed(work, subscription)
 
 
-def _restart(work: Work, subscription: Json, moment: int, *, waits: bool) -> None:
-    customer = work.get("customer", subscription["customer"])
-    drawn = subscription_updates.restart(work, subscription, moment)
-    invoice = subscription_updates.update_invoice(work, subscription, customer, drawn)
-    subscription["_resuming"] = invoice["id"]
+def _restart(work: Work, subscription: Subscription, moment: int, *, waits: bool) -> None:
+    customer = work.get(CUSTOMER, subscription["customer"])
+    lines = subscription_updates.restart(work, subscription, moment)
+    invoice = subscription_updates.update_invoice(work, subscription, customer, lines)
+    work.state(subscription, SubscriptionState).resuming_invoice = invoice["id"]
     if invoice["amount_due"] == 0:
         invoice_collection.paid(work, invoice, 0)
         return
     method = invoice_collection.default_method(work, invoice)
     if waits:
-        subscription_creation.offer(work, invoice, method)
+        subscription_creation.present_payment(work, invoice, method)
         return
     invoice_collection.pay(work, invoice, method, off_session=False)
     if subscription["status"] == "paused":
@@ -285,25 +289,24 @@ def _restart(work: Work, subscription: Json, moment: int, *, waits: bool) -> Non
 
 
 @handles("subscription_items.create")
-def create_item(call: Call) -> Json:
+def create_item(call: Call) -> Thing:
     """Add an item to a subscription."""
     work = call.work
     identifier = call.params["subscription"]
-    subscription = work.referenced("subscription", identifier, param="subscription")
+    subscription = work.referenced(SUBSCRIPTION, identifier, param="subscription")
     names = ("price", "price_data", "plan", "quantity", "metadata")
     _amend(call, subscription, changes.given(call.params, *names))
-    added: Json = subscription["items"]["data"][-1]
-    return added
+    return subscription["items"]["data"][-1]
 
 
 @handles("subscription_items.retrieve")
-def retrieve_item(call: Call) -> Json:
-    """One item."""
+def retrieve_item(call: Call) -> Thing:
+    """One item of a subscription."""
     return _item(call)[1]
 
 
 @handles("subscription_items.update")
-def update_item(call: Call) -> Json:
+def update_item(call: Call) -> Thing:
     """Change an item's price, quantity or metadata."""
     subscription, item = _item(call)
     names = ("price", "price_data", "plan", "quantity", "metadata")
@@ -312,8 +315,8 @@ def update_item(call: Call) -> Json:
 
 
 @handles("subscription_items.delete")
-def delete_item(call: Call) -> Json:
-    """Take an item off its subscription."""
+def delete_item(call: Call) -> Thing:
+    """Remove an item from its subscription."""
     subscription, item = _item(call)
     call.params.get("clear_usage")
     _amend(call, subscription, {"id": item["id"], "deleted": True})
@@ -321,14 +324,14 @@ def delete_item(call: Call) -> Json:
 
 
 @handles("subscription_items.list")
-def list_items(call: Call) -> Json:
+def list_items(call: Call) -> Thing:
     """The items of a subscription."""
     identifier = call.params["subscription"]
-    subscription = call.work.referenced("subscription", identifier, param="subscription")
+    subscription = call.work.referenced(SUBSCRIPTION, identifier, param="subscription")
     return slice_page(call, subscription["items"]["data"], "subscription item")
 
 
-def _amend(call: Call, subscription: Json, wanted: Json) -> None:
+def _amend(call: Call, subscription: Subscription, wanted: Json) -> None:
     check_changeable(subscription, {"items"})
     terms = terms_of(call.work, subscription, call.params)
     change = _change(call.work, subscription, wanted, 0)
@@ -336,8 +339,8 @@ def _amend(call: Call, subscription: Json, wanted: Json) -> None:
     subscriptions.changed(call.work, subscription)
 
 
-def _item(call: Call) -> tuple[Json, Json]:
-    for subscription in call.work.all("subscription", _items=call.id):
+def _item(call: Call) -> tuple[Subscription, SubscriptionItem]:
+    for subscription in call.work.all(SUBSCRIPTION, {"items.data.id": call.id}):
         for item in subscription["items"]["data"]:
             if item["id"] == call.id:
                 return subscription, item

@@ -1,18 +1,22 @@
-"""Subscriptions: created, read, listed, canceled, paused, resumed."""
+"""Subscriptions: creating, reading and canceling them."""
 
 from typing import Any
 
 from stripe_sandbox import changes
 from stripe_sandbox.api.paging import page
-from stripe_sandbox.api.registry import Call, handles, presents
+from stripe_sandbox.api.registry import Call, handles, presents, retrieves
 from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import InvalidRequest, ResourceMissing
+from stripe_sandbox.objects.catalogue import Price
+from stripe_sandbox.objects.common import Json, Thing
+from stripe_sandbox.objects.customers import Customer
+from stripe_sandbox.objects.subscriptions import Subscription
 from stripe_sandbox.resources import prices, searching
 from stripe_sandbox.resources import subscription_terms as terms
 from stripe_sandbox.rules import (
     discounts,
+    invoice_lines,
     invoices,
-    lines,
     payment_methods,
     prorating,
     renewals,
@@ -20,10 +24,9 @@ from stripe_sandbox.rules import (
     subscription_updates,
     subscriptions,
 )
-from stripe_sandbox.storage.store import NOTHING, Work
+from stripe_sandbox.storage.kinds import CUSTOMER, DISCOUNT, PRICE, SUBSCRIPTION
+from stripe_sandbox.storage.store import NOTHING, Except, Work
 from stripe_sandbox.webhooks.events import emit
-
-Json = dict[str, Any]
 
 _MAX_ITEMS = 20
 
@@ -41,13 +44,13 @@ def shown(work: Work, subscription: Json) -> Json:
 @presents("subscription_item")
 def shown_item(work: Work, item: Json) -> Json:
     """An item shows its whole price and plan."""
-    price = work.get("price", item["price"])
+    price = work.get(PRICE, item["price"])
     item |= {"price": present(work, price), "plan": prices.plan_of(price)}
     return item
 
 
 @handles("subscriptions.create")
-def create(call: Call) -> Json:
+def create(call: Call) -> Thing:
     """Start a subscription and collect its first invoice."""
     work, params = call.work, call.params
     customer = _customer(work, params)
@@ -72,32 +75,32 @@ def create(call: Call) -> Json:
     if invoice["amount_due"] == 0:
         subscription_creation.authorise(work, subscription, customer, off_session=off_session)
     subscription_creation.begin_schedule(work, subscription)
-    subscriptions.announce(work, subscription)
+    emit(work, "customer.subscription.created", subscriptions.save(work, subscription))
     return subscription
 
 
-def _customer(work: Work, params: Any) -> Json:
+def _customer(work: Work, params: Any) -> Customer:
     identifier = params.get("customer")
     if not identifier:
         raise InvalidRequest(
             "Missing required param: customer.", code="parameter_missing", param="customer"
         )
-    return work.referenced("customer", identifier, param="customer")
+    return work.referenced(CUSTOMER, identifier, param="customer")
 
 
 def new_subscription(
-    work: Work, customer: Json, params: Any, *, bought: list[Json] | None = None
-) -> Json:
-    """Store a subscription as parameters describe it; nothing is billed yet.
+    work: Work, customer: Customer, params: Any, *, bought: list[Price] | None = None
+) -> Subscription:
+    """Store the subscription that parameters describe; nothing is billed yet.
 
     Args:
         work: The unit of work.
-        customer: Who subscribes.
+        customer: The customer who subscribes.
         params: Those of `subscriptions.create`.
         bought: The price of each item, where it was checked before.
 
     Raises:
-        InvalidRequest: The parameters describe nothing that can be started.
+        InvalidRequest: A parameter is missing, or does not fit the others.
     """
     chosen = params.get("items") or []
     if not chosen:
@@ -125,7 +128,7 @@ def new_subscription(
         )
     identifier = work.ids.new("sub_")
     subscription = work.create(
-        "subscription",
+        SUBSCRIPTION,
         {
             "id": identifier,
             "automatic_tax": {"enabled": False},
@@ -168,16 +171,15 @@ def new_subscription(
     if customer["currency"] is None:
         customer["currency"] = subscription["currency"]
         work.save(customer)
-    owner = {"customer": customer["id"], "subscription": identifier}
-    owner |= {"_clock": customer["test_clock"], "_currency": subscription["currency"]}
+    owner = discounts.owner_of(subscription)
     subscription["discounts"] = discounts.redeem(work, params.get("discounts") or [], owner)
     terms.cancel_at(work, subscription, params)
-    return subscriptions.keep(work, subscription)
+    return subscriptions.save(work, subscription)
 
 
-def _check_currency(work: Work, customer: Json, currency: str) -> None:
+def _check_currency(work: Work, customer: Customer, currency: str) -> None:
     """Refuse a second currency while a customer pays in another one."""
-    for other in work.all("subscription", customer=customer["id"]):
+    for other in work.all(SUBSCRIPTION, {"customer": customer["id"]}):
         if other["status"] not in subscriptions.ENDED and other["currency"] != currency:
             raise InvalidRequest(
                 "You cannot combine currencies on a single customer. This customer has an active "
@@ -187,43 +189,28 @@ def _check_currency(work: Work, customer: Json, currency: str) -> None:
 
 
 def _add_items(
-    work: Work, subscription: Json, chosen: list[Json], prices: list[Json], now: int
+    work: Work, subscription: Subscription, chosen: list[Json], prices: list[Price], now: int
 ) -> None:
     for wanted, price in zip(chosen, prices, strict=True):
         if price["currency"] != subscription["currency"]:
             raise InvalidRequest(
                 "All prices on a subscription must use the same currency.", param="items"
             )
-        # Refused now, since a trial's first price is asked for when nobody listens.
-        lines.amount_of(price, wanted.get("quantity", 1))
-        if subscription["trial_end"]:
-            period = {"start": now, "end": subscription["trial_end"]}
-        else:
-            period = subscription_creation.period_of(
-                price, subscription["billing_cycle_anchor"], now
-            )
-        item = subscription_creation.new_item(
-            work, subscription["id"], price, {**wanted, "_created": now}, period
-        )
+        # Refused now: at the end of a trial no request is there to be answered.
+        invoice_lines.amount_of(price, wanted.get("quantity", 1))
+        item = subscription_creation.new_item(work, subscription, price, wanted, created=now)
         subscription["items"]["data"].append(item)
 
 
-@handles("subscriptions.retrieve")
-def retrieve(call: Call) -> Json:
-    """One subscription; one that ended is still there."""
-    return call.work.get("subscription", call.id)
+retrieves("subscriptions.retrieve", SUBSCRIPTION)
 
 
 @handles("subscriptions.cancel")
-def cancel(call: Call) -> Json:
-    """End a subscription now."""
+def cancel(call: Call) -> Thing:
+    """Cancel a subscription now."""
     work, params = call.work, call.params
-    subscription = work.find(call.id)
-    if (
-        subscription is None
-        or subscription["object"] != "subscription"
-        or subscription["status"] in subscriptions.ENDED
-    ):
+    subscription = work.find(SUBSCRIPTION, call.id)
+    if subscription is None or subscription["status"] in subscriptions.ENDED:
         raise ResourceMissing("subscription", call.id, param="id")
     if params.get("prorate") and subscription["status"] in prorating.PRORATED:
         moment = subscriptions.now(work, subscription)
@@ -237,48 +224,48 @@ def cancel(call: Call) -> Json:
     return subscription
 
 
-def _bill_pending(work: Work, subscription: Json) -> None:
-    customer = work.get("customer", subscription["customer"])
+def _bill_pending(work: Work, subscription: Subscription) -> None:
+    customer = work.get(CUSTOMER, subscription["customer"])
     if invoices.pending_for(work, customer, subscription):
         invoice = subscription_updates.update_invoice(work, subscription, customer, [])
         renewals.collect(work, invoice)
 
 
 @handles("subscriptions.list")
-def list_subscriptions(call: Call) -> Json:
+def list_subscriptions(call: Call) -> Thing:
     """Subscriptions, newest first; without a status those that are not canceled."""
     params = call.params
     where = {name: params.get(name) for name in ("customer", "collection_method", "test_clock")}
     if not params.get("customer") and not params.get("test_clock"):
         where["test_clock"] = NOTHING
-    if params.get("customer") and call.work.find(params["customer"]) is None:
+    if params.get("customer") and call.work.find_any(params["customer"]) is None:
         # A deleted customer still has its list.
-        call.work.referenced("customer", params["customer"], param="customer")
-    where["_prices"] = params.get("price") or params.get("plan")
+        call.work.referenced(CUSTOMER, params["customer"], param="customer")
+    where["items.data.price"] = params.get("price") or params.get("plan")
     status = params.get("status")
     if status is None:
-        where["_ended"] = False
+        where["status"] = Except("canceled")
     elif status == "ended":
         where["status"] = sorted(subscriptions.ENDED)
     elif status != "all":
         where["status"] = status
-    return page(call, "subscription", where)
+    return page(call, SUBSCRIPTION, where)
 
 
 @handles("subscriptions.search")
-def search(call: Call) -> Json:
+def search(call: Call) -> Thing:
     """Subscriptions by status, creation or metadata."""
-    return searching.search(call, "subscription")
+    return searching.search(call, SUBSCRIPTION)
 
 
 @handles("subscriptions.delete_discount")
-def delete_discount(call: Call) -> Json:
-    """Take all discounts off a subscription."""
-    subscription = call.work.get("subscription", call.id)
+def delete_discount(call: Call) -> Thing:
+    """Remove all discounts from a subscription."""
+    subscription = call.work.get(SUBSCRIPTION, call.id)
     if not subscription["discounts"]:
         raise ResourceMissing("discount", call.id, param="id")
-    discount = call.work.get("discount", subscription["discounts"][-1])
+    discount = call.work.get(DISCOUNT, subscription["discounts"][-1])
     subscription["discounts"] = []
     emit(call.work, "customer.discount.deleted", discount)
     subscriptions.changed(call.work, subscription)
-    return discount | {"deleted": True}
+    return {**discount, "deleted": True}

@@ -1,26 +1,26 @@
-"""Test clocks: time that moves when it is told to."""
-
-from typing import Any
+"""Test clocks: time that advances on request."""
 
 from stripe_sandbox.api.paging import page
-from stripe_sandbox.api.registry import Call, handles
+from stripe_sandbox.api.registry import Call, handles, retrieves
 from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.objects.common import Thing
+from stripe_sandbox.objects.state import TestClockState
+from stripe_sandbox.objects.system import TestClock
 from stripe_sandbox.rules import due_actions, periods, subscriptions
+from stripe_sandbox.storage.kinds import CUSTOMER, PRICE, SUBSCRIPTION, TEST_CLOCK
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
-
-Json = dict[str, Any]
 
 _LIFETIME = 30 * 86400
 
 
 @handles("test_helpers.test_clocks.create")
-def create(call: Call) -> Json:
+def create(call: Call) -> Thing:
     """A clock that stands still at a time."""
     now = call.work.now()
     frozen = call.params["frozen_time"]
     clock = call.work.create(
-        "test_helpers.test_clock",
+        TEST_CLOCK,
         {
             "created": now,
             "deletes_after": now + _LIFETIME,
@@ -28,29 +28,26 @@ def create(call: Call) -> Json:
             "name": call.params.get("name"),
             "status": "ready",
             "status_details": {},
-            "_now": frozen,
         },
     )
+    call.work.state(clock, TestClockState).reached = frozen
     emit(call.work, "test_helpers.test_clock.created", clock)
     return clock
 
 
-@handles("test_helpers.test_clocks.retrieve")
-def retrieve(call: Call) -> Json:
-    """One clock; `status` says whether it has arrived."""
-    return call.work.get("test_helpers.test_clock", call.id)
+retrieves("test_helpers.test_clocks.retrieve", TEST_CLOCK)
 
 
 @handles("test_helpers.test_clocks.list")
-def list_clocks(call: Call) -> Json:
+def list_clocks(call: Call) -> Thing:
     """Clocks, newest first."""
-    return page(call, "test_helpers.test_clock", {})
+    return page(call, TEST_CLOCK, {})
 
 
 @handles("test_helpers.test_clocks.advance")
-def advance(call: Call) -> Json:
-    """Send a clock forward; everything due on the way is done after the answer."""
-    clock = call.work.get("test_helpers.test_clock", call.id)
+def advance(call: Call) -> Thing:
+    """Advance a clock; what becomes due on the way is done after the answer."""
+    clock = call.work.get(TEST_CLOCK, call.id)
     target = call.params["frozen_time"]
     if clock["status"] != "ready":
         raise InvalidRequest("The test clock is currently advancing.", param="frozen_time")
@@ -72,27 +69,27 @@ def advance(call: Call) -> Json:
     return clock
 
 
-def _farthest(work: Work, clock: Json) -> int:
-    """How far a clock may be sent at once."""
+def _farthest(work: Work, clock: TestClock) -> int:
+    """The latest time that a clock may advance to at once."""
     now = clock["frozen_time"]
     ends = [
-        periods.add(now, price["recurring"]["interval"], 2 * price["recurring"]["interval_count"])
-        for subscription in work.all("subscription", test_clock=clock["id"])
+        periods.add(now, recurring["interval"], 2 * recurring["interval_count"])
+        for subscription in work.all(SUBSCRIPTION, {"test_clock": clock["id"]})
         if subscription["status"] not in subscriptions.ENDED
         for item in subscription["items"]["data"]
-        if (price := work.get("price", item["price"]))
+        if (recurring := work.get(PRICE, item["price"])["recurring"])
     ]
     return min(ends, default=periods.add(now, "year", 2))
 
 
 @handles("test_helpers.test_clocks.delete")
-def delete(call: Call) -> Json:
-    """Delete a clock, and the customers that live on it."""
+def delete(call: Call) -> Thing:
+    """Delete a clock, and its customers with their subscriptions."""
     work = call.work
-    clock = work.get("test_helpers.test_clock", call.id)
-    for subscription in work.all("subscription", test_clock=clock["id"]):
+    clock = work.get(TEST_CLOCK, call.id)
+    for subscription in work.all(SUBSCRIPTION, {"test_clock": clock["id"]}):
         work.delete(subscription)
-    for customer in work.all("customer", test_clock=clock["id"]):
+    for customer in work.all(CUSTOMER, {"test_clock": clock["id"]}):
         work.delete(customer)
     due_actions.stop(work, clock["id"])
     emit(work, "test_helpers.test_clock.deleted", clock)

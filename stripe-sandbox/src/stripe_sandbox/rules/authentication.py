@@ -1,15 +1,25 @@
-"""Finishes 3-D Secure on whatever waits for it, and carries the outcome on."""
-
-from typing import Any
+"""Completes 3-D Secure for payment and setup intents, and applies the outcome."""
 
 from stripe_sandbox.errors import InvalidRequest, ResourceMissing
+from stripe_sandbox.objects.payments import PaymentIntent, SetupIntent
 from stripe_sandbox.rules import checkout, invoice_collection, payments, setups, subscriptions
+from stripe_sandbox.storage.kinds import PAYMENT_INTENT, SETUP_INTENT, SUBSCRIPTION
 from stripe_sandbox.storage.store import Work
 
-Json = dict[str, Any]
+
+def intent_with(work: Work, identifier: str) -> PaymentIntent | SetupIntent:
+    """The payment or setup intent with this id.
+
+    Raises:
+        ResourceMissing: There is none.
+    """
+    intent = work.find(PAYMENT_INTENT, identifier) or work.find(SETUP_INTENT, identifier)
+    if intent is None:
+        raise ResourceMissing("intent", identifier, param="intent")
+    return intent
 
 
-def finish(work: Work, identifier: str, *, succeed: bool) -> Json:
+def complete_3ds(work: Work, identifier: str, *, succeed: bool) -> PaymentIntent | SetupIntent:
     """Complete or fail the authentication of a payment or setup intent.
 
     Args:
@@ -21,15 +31,13 @@ def finish(work: Work, identifier: str, *, succeed: bool) -> Json:
         ResourceMissing: There is no such intent.
         InvalidRequest: It does not wait for authentication.
     """
-    intent = work.find(identifier)
-    if intent is None or intent["object"] not in {"payment_intent", "setup_intent"}:
-        raise ResourceMissing("intent", identifier, param="intent")
+    intent = intent_with(work, identifier)
     if intent["status"] != "requires_action":
         raise InvalidRequest(
-            f"This intent does not wait for authentication, it has a status of {intent['status']}."
+            f"This intent does not require authentication: its status is {intent['status']}."
         )
     if intent["object"] == "setup_intent":
-        _finish_setup(work, intent, succeed=succeed)
+        _complete_setup(work, intent, succeed=succeed)
     else:
         payments.authenticate(work, intent, succeed=succeed)
         invoice_collection.after_attempt(work, intent)
@@ -37,10 +45,9 @@ def finish(work: Work, identifier: str, *, succeed: bool) -> Json:
     return intent
 
 
-def _finish_setup(work: Work, intent: Json, *, succeed: bool) -> None:
+def _complete_setup(work: Work, intent: SetupIntent, *, succeed: bool) -> None:
     setups.authenticate(work, intent, succeed=succeed)
-    if intent["status"] == "succeeded" and intent["customer"]:
-        for subscription in work.all("subscription", customer=intent["customer"]):
-            if subscription["pending_setup_intent"] == intent["id"]:
-                subscription["pending_setup_intent"] = None
-                subscriptions.changed(work, subscription)
+    if intent["status"] == "succeeded":
+        for subscription in work.all(SUBSCRIPTION, {"pending_setup_intent": intent["id"]}):
+            subscription["pending_setup_intent"] = None
+            subscriptions.changed(work, subscription)

@@ -3,6 +3,7 @@
 Source: https://docs.stripe.com/testing.
 """
 
+import hashlib
 from dataclasses import dataclass
 
 from stripe_sandbox.rules.countries import COUNTRY_BY_NUMBER
@@ -60,6 +61,11 @@ class TestCard:
     refuses: Decline | None = None
     attaches: bool = True
     funding: str = "credit"
+
+    @property
+    def fingerprint(self) -> str:
+        """Stripe's fingerprint: equal for equal card numbers."""
+        return hashlib.sha256(self.number.encode()).hexdigest()[:16]
 
 
 def _refusing(number: str, decline: Decline, *ids: str) -> TestCard:
@@ -136,7 +142,7 @@ CARDS: tuple[TestCard, ...] = (
 )
 
 _BY_ID = {identifier: card for card in CARDS for identifier in card.ids}
-_BY_NUMBER = {card.number: card for card in CARDS}
+_BY_FINGERPRINT = {card.fingerprint: card for card in CARDS}
 
 
 def by_test_id(identifier: str) -> TestCard | None:
@@ -144,6 +150,6 @@ def by_test_id(identifier: str) -> TestCard | None:
     return _BY_ID.get(identifier.replace("tok_", "pm_card_", 1))
 
 
-def by_number(number: str) -> TestCard:
-    """The card with this number, as the store keeps it with a payment method."""
-    return _BY_NUMBER[number]
+def by_fingerprint(fingerprint: str) -> TestCard:
+    """The card behind a payment method's `card.fingerprint`."""
+    return _BY_FINGERPRINT[fingerprint]

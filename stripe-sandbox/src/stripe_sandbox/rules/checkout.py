@@ -1,75 +1,98 @@
-"""What happens to a Checkout session once its customer has paid, or has not."""
-
-from typing import Any
+"""How a Checkout session ends: completed, expired, or a failed attempt undone."""
 
 from stripe_sandbox.api.registry import due
-from stripe_sandbox.rules import payment_methods, payments, setups, subscriptions
+from stripe_sandbox.objects.common import Json, Thing
+from stripe_sandbox.objects.customers import Customer
+from stripe_sandbox.objects.payments import PaymentIntent, SetupIntent
+from stripe_sandbox.objects.sessions import CheckoutSession
+from stripe_sandbox.rules import invoices, payment_methods, payments, setups, subscriptions
+from stripe_sandbox.storage.kinds import (
+    CHECKOUT_SESSION,
+    CUSTOMER,
+    PAYMENT_INTENT,
+    PAYMENT_METHOD,
+    SETUP_INTENT,
+    SUBSCRIPTION,
+)
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
 
-Json = dict[str, Any]
 
-
-def finish(work: Work, session: Json) -> Json:
+def finish(work: Work, session: CheckoutSession) -> CheckoutSession:
     """Complete a session whose payment or setup intent has succeeded."""
     paid = session["amount_total"] if session["mode"] != "setup" else None
-    customer = work.find(session["customer"] or "")
+    customer = work.find(CUSTOMER, session["customer"])
     session |= {
         "payment_status": "paid" if paid else "no_payment_required",
         "status": "complete",
         "url": None,
         "customer_details": _details(session, customer),
-        "_waiting": None,
     }
     work.unschedule(session, "checkout.expire")
     emit(work, "checkout.session.completed", work.save(session))
     return session
 
 
-def _details(session: Json, customer: Json | None) -> Json:
-    known = customer or {"email": session["customer_email"], "tax_exempt": "none"}
+def _details(session: CheckoutSession, customer: Customer | None) -> Json:
+    known: Thing = customer or {"email": session["customer_email"], "tax_exempt": "none"}
     names = ("address", "email", "name", "phone", "tax_exempt")
     details = {name: known.get(name) for name in names}
     return {**details, "business_name": None, "individual_name": None, "tax_ids": []}
 
 
-def after_authentication(work: Work, intent: Json) -> None:
-    """Complete the session that waited for this intent's 3-D Secure, or let it be tried again."""
-    for session in work.all("checkout.session", _waiting=intent["id"]):
-        if session["status"] == "open" and intent["status"] == "succeeded":
-            keep_card(work, session, intent)
-            finish(work, session)
-        elif session["status"] == "open":
-            abandon(work, session)
+def waiting_for(work: Work, intent: PaymentIntent | SetupIntent) -> CheckoutSession | None:
+    """The open session whose attempt to pay waits for this intent's 3-D Secure."""
+    where: Json = {intent["object"]: intent["id"]}
+    if intent["object"] == "payment_intent":
+        invoice = invoices.paid_with(work, intent)
+        where = {"invoice": invoice["id"]} if invoice else where
+    found = work.newest(CHECKOUT_SESSION, {"status": "open", **where}, limit=1)
+    return found[0] if found else None
 
 
-def abandon(work: Work, session: Json) -> None:
-    """Give up a try whose 3-D Secure failed or was left; nothing of it stays beside the next."""
-    intent = work.find(session.get("_waiting") or "")
-    if intent is None:
+def after_authentication(work: Work, intent: PaymentIntent | SetupIntent) -> None:
+    """Complete the session that waited for this intent, or undo its attempt to pay."""
+    session = waiting_for(work, intent)
+    if session is None:
         return
-    subscription = work.find(session["subscription"] or "")
+    if intent["status"] == "succeeded":
+        keep_card(work, session, intent)
+        finish(work, session)
+    else:
+        undo_attempt(work, session)
+
+
+def undo_attempt(work: Work, session: CheckoutSession) -> None:
+    """Cancel what an unfinished attempt to pay created, so that the next one starts afresh."""
+    subscription = work.find(SUBSCRIPTION, session["subscription"])
     if subscription and subscription["status"] == "incomplete":
         subscriptions.expire(work, subscription)
-    elif intent["status"] not in {"succeeded", "canceled"}:
-        cancel = setups.cancel if intent["object"] == "setup_intent" else payments.cancel
-        cancel(work, intent, reason="abandoned")
-    session |= dict.fromkeys(("invoice", "payment_intent", "setup_intent", "subscription"))
-    session["_waiting"] = None
+    payment = work.find(PAYMENT_INTENT, session["payment_intent"])
+    if payment and payment["status"] not in {"succeeded", "canceled"}:
+        payments.cancel(work, payment, reason="abandoned")
+    setup = work.find(SETUP_INTENT, session["setup_intent"])
+    if setup and setup["status"] not in {"succeeded", "canceled"}:
+        setups.cancel(work, setup, reason="abandoned")
+    session |= {
+        "invoice": None,
+        "payment_intent": None,
+        "setup_intent": None,
+        "subscription": None,
+    }
     work.save(session)
 
 
-def keep_card(work: Work, session: Json, intent: Json) -> None:
+def keep_card(work: Work, session: CheckoutSession, intent: PaymentIntent | SetupIntent) -> None:
     """Attach the card of a paid subscription to its customer, as Checkout does."""
-    customer, method = work.find(session["customer"] or ""), intent["payment_method"]
+    customer, method = work.find(CUSTOMER, session["customer"]), intent["payment_method"]
     if customer and method and session["mode"] != "payment":
-        payment_methods.attach(work, work.get("payment_method", method), customer)
+        payment_methods.attach(work, work.get(PAYMENT_METHOD, method), customer)
 
 
 @due("checkout.expire")
-def expire(work: Work, session: Json) -> None:
-    """Close a session that nobody finished."""
-    abandon(work, session)
+def expire(work: Work, session: CheckoutSession) -> None:
+    """Close a session that was not completed in time."""
+    undo_attempt(work, session)
     session |= {"status": "expired", "url": None}
     work.unschedule(session, "checkout.expire")
     emit(work, "checkout.session.expired", work.save(session))

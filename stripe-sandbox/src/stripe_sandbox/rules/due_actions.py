@@ -1,6 +1,8 @@
-"""Does what has fallen due, on the sandbox's clock or on a test clock."""
+"""Does the actions that are due, on the sandbox's clock or on a test clock."""
 
 from stripe_sandbox.api.registry import DUE
+from stripe_sandbox.objects.state import TestClockState
+from stripe_sandbox.storage.kinds import TEST_CLOCK
 from stripe_sandbox.storage.store import Store, Work
 from stripe_sandbox.webhooks.events import emit
 
@@ -22,10 +24,9 @@ def next_step(store: Store, *, clock: str, until: int) -> bool:
             return False
         identifier, action, at = step
         if clock:
-            hand = work.get("test_helpers.test_clock", clock)
-            hand["_now"] = max(hand["_now"], at)
-            work.save(hand)
-        thing = work.find(identifier)
+            state = work.state(work.get(TEST_CLOCK, clock), TestClockState)
+            state.reached = max(state.reached, at)
+        thing = work.find_any(identifier)
         if thing:
             DUE[action](work, thing)
     return True
@@ -38,7 +39,7 @@ def drop_step(store: Store, *, clock: str, until: int) -> None:
 
 
 def _take(work: Work, clock: str, until: int) -> tuple[str, str, int] | None:
-    """The earliest due action, off the calendar: an object, what to do, and when."""
+    """Remove the earliest due action: an object's id, the action, and its time."""
     rows = work.query(
         "SELECT object, action, at FROM due WHERE clock = ? AND at <= ?"
         " ORDER BY at, object, action LIMIT 1",
@@ -52,36 +53,37 @@ def _take(work: Work, clock: str, until: int) -> tuple[str, str, int] | None:
 
 
 def stop(work: Work, clock: str) -> None:
-    """Take everything off a test clock's calendar, also of objects that outlive the clock."""
+    """Forget all actions of a test clock, also those of objects that outlive it."""
     work.execute("DELETE FROM due WHERE clock = ?", (clock,))
 
 
 def arrive(store: Store, clock: str) -> None:
     """Mark an advancing test clock as ready, unless it was deleted on its way."""
     with store.work() as work:
-        hand = work.find(clock)
-        if hand is None:
+        found = work.find(TEST_CLOCK, clock)
+        if found is None:
             return
-        target = hand["status_details"]["advancing"]["target_frozen_time"]
-        hand |= {"frozen_time": target, "_now": target, "status": "ready", "status_details": {}}
-        emit(work, "test_helpers.test_clock.ready", work.save(hand))
+        target = found["status_details"]["advancing"]["target_frozen_time"]
+        found |= {"frozen_time": target, "status": "ready", "status_details": {}}
+        work.state(found, TestClockState).reached = target
+        emit(work, "test_helpers.test_clock.ready", work.save(found))
 
 
 def fail(store: Store, clock: str) -> None:
-    """Mark a test clock as broken, because an action that fell due could not be done."""
+    """Mark a test clock as failed, because a due action raised an error."""
     with store.work() as work:
-        hand = work.find(clock)
-        if hand is None:
+        found = work.find(TEST_CLOCK, clock)
+        if found is None:
             return
-        hand |= {"status": "internal_failure", "status_details": {}}
-        emit(work, "test_helpers.test_clock.internal_failure", work.save(hand))
+        found |= {"status": "internal_failure", "status_details": {}}
+        emit(work, "test_helpers.test_clock.internal_failure", work.save(found))
 
 
 def advancing(store: Store) -> list[tuple[str, int]]:
-    """Test clocks on their way, with the time they are to arrive at."""
+    """Test clocks that are advancing, with their target times."""
     with store.work() as work:
         return [
-            (hand["id"], hand["status_details"]["advancing"]["target_frozen_time"])
-            for hand in work.all("test_helpers.test_clock")
-            if hand["status"] == "advancing"
+            (clock["id"], clock["status_details"]["advancing"]["target_frozen_time"])
+            for clock in work.all(TEST_CLOCK, {})
+            if clock["status"] == "advancing"
         ]

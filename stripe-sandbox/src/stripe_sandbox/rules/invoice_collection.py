@@ -1,16 +1,18 @@
-"""Collects invoices: pays them, retries them, and tells their subscriptions."""
-
-from typing import Any
+"""Collects invoices: pays them, retries them, and updates their subscriptions."""
 
 from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.objects.common import Json
+from stripe_sandbox.objects.invoices import Invoice
+from stripe_sandbox.objects.payments import PaymentIntent, PaymentMethod
+from stripe_sandbox.objects.state import SubscriptionState
+from stripe_sandbox.objects.subscriptions import Subscription
 from stripe_sandbox.rules import invoices, payments, subscriptions
 from stripe_sandbox.sdk import response_shapes
+from stripe_sandbox.storage.kinds import CUSTOMER, PAYMENT_METHOD, SUBSCRIPTION
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
 
-Json = dict[str, Any]
-
-# Days from one failed payment to the next try; after the last the subscription
+# Days from one failed payment to the next attempt; after the last the subscription
 # is canceled. Stripe's own schedule is a setting of the account.
 RETRY_DAYS = (3, 5, 7)
 _DAY = 86400
@@ -22,29 +24,33 @@ NO_METHOD = (
 )
 
 
-def default_method(work: Work, invoice: Json) -> Json | None:
-    """What an invoice is charged to when the caller names nothing."""
-    customer = work.get("customer", invoice["customer"])
-    chosen = work.find(invoice["default_payment_method"] or "")
+def default_method(work: Work, invoice: Invoice) -> PaymentMethod | None:
+    """The payment method that an invoice is charged to unless a caller names one."""
+    customer = work.get(CUSTOMER, invoice["customer"])
+    chosen = work.find(PAYMENT_METHOD, invoice["default_payment_method"])
     if chosen and chosen["customer"] == customer["id"]:
         return chosen
     billed = invoices.subscription_of(invoice)
     if billed:
-        return subscriptions.method_of(work, work.get("subscription", billed), customer)
-    default = customer["invoice_settings"]["default_payment_method"]
-    return work.find(default) if default else None
+        return subscriptions.method_of(work, work.get(SUBSCRIPTION, billed), customer)
+    return work.find(PAYMENT_METHOD, customer["invoice_settings"]["default_payment_method"])
 
 
 def pay(
-    work: Work, invoice: Json, method: Json | None, *, off_session: bool, retry: bool = False
-) -> Json:
-    """Try to pay an open invoice; the invoice and its subscription say how it went.
+    work: Work,
+    invoice: Invoice,
+    method: PaymentMethod | None,
+    *,
+    off_session: bool,
+    retry: bool = False,
+) -> Invoice:
+    """Try to pay an open invoice; its status and its subscription's show the outcome.
 
     Args:
         work: The unit of work.
         invoice: A finalised invoice.
-        method: What to charge; None fails.
-        off_session: Whether the customer is away.
+        method: What to charge; without one the payment fails.
+        off_session: Whether the customer is absent.
         retry: Whether this is an automatic retry, which moves the retry schedule.
 
     Raises:
@@ -62,9 +68,9 @@ def pay(
     return invoice
 
 
-def after_attempt(work: Work, intent: Json, *, retry: bool = False) -> None:
-    """Carry the outcome of a payment intent over to the invoice it pays, if it pays one."""
-    invoice = work.find(intent.get("_invoice") or "")
+def after_attempt(work: Work, intent: PaymentIntent, *, retry: bool = False) -> None:
+    """Apply the outcome of a payment intent to the invoice that it pays, if it pays one."""
+    invoice = invoices.paid_with(work, intent)
     if invoice is None or invoice["status"] not in {"open", "uncollectible"}:
         return
     if intent["status"] not in {"succeeded", "requires_action", "requires_payment_method"}:
@@ -78,16 +84,16 @@ def after_attempt(work: Work, intent: Json, *, retry: bool = False) -> None:
     _failed(work, invoice, counts=counts)
 
 
-def _count_attempt(work: Work, invoice: Json, *, retry: bool) -> bool:
-    """Whether an attempt counts: the first one does, and then only automatic retries."""
+def _count_attempt(work: Work, invoice: Invoice, *, retry: bool) -> bool:
+    """Count the first attempt and automatic retries; returns whether this one counts."""
     counts = retry or invoice["attempt_count"] == 0
     invoice |= {"attempted": True, "attempt_count": invoice["attempt_count"] + counts}
     work.save(invoice)
     return counts
 
 
-def paid(work: Work, invoice: Json, amount: int, *, out_of_band: bool = False) -> Json:
-    """Mark an invoice as paid, and let its subscription go on."""
+def paid(work: Work, invoice: Invoice, amount: int, *, out_of_band: bool = False) -> Invoice:
+    """Mark an invoice as paid, and update its subscription."""
     moment = work.now(invoice["test_clock"])
     invoice |= {
         "amount_paid": 0 if out_of_band else amount,
@@ -107,16 +113,16 @@ def paid(work: Work, invoice: Json, amount: int, *, out_of_band: bool = False) -
     return invoice
 
 
-def _mark_delinquent(work: Work, invoice: Json, *, owes: bool) -> None:
-    """Whether the customer's latest automatic payment failed."""
-    customer = work.find(invoice["customer"])
-    if customer and not customer.get("deleted") and customer["delinquent"] != owes:
+def _mark_delinquent(work: Work, invoice: Invoice, *, owes: bool) -> None:
+    """Record whether the customer's latest automatic payment failed."""
+    customer = work.find(CUSTOMER, invoice["customer"])
+    if customer and customer["delinquent"] != owes:
         customer["delinquent"] = owes
         emit(work, "customer.updated", work.save(customer))
 
 
 def _settle_payment(
-    work: Work, invoice: Json, amount: int, moment: int, *, out_of_band: bool
+    work: Work, invoice: Invoice, amount: int, moment: int, *, out_of_band: bool
 ) -> None:
     payment = invoices.payment_of(work, invoice)
     if payment is None:
@@ -134,16 +140,16 @@ def _settle_payment(
     emit(work, "invoice_payment.paid", work.save(payment))
 
 
-def _failed(work: Work, invoice: Json, *, counts: bool) -> None:
-    billed = invoices.subscription_of(invoice)
-    subscription = work.find(billed) if billed else None
+def _failed(work: Work, invoice: Invoice, *, counts: bool) -> None:
+    subscription = work.find(SUBSCRIPTION, invoices.subscription_of(invoice))
     later = subscription is not None and invoice["billing_reason"] != "subscription_create"
     if subscription and later and counts:
         _plan_retry(work, invoice, subscription)
     emit(work, "invoice.payment_failed", work.save(invoice))
     if subscription is None or subscription["status"] in subscriptions.ENDED:
         return
-    if subscription.get("_pending_invoice") == invoice["id"] or subscription.get("_resuming"):
+    state = work.state(subscription, SubscriptionState)
+    if state.pending_invoice == invoice["id"] or state.resuming_invoice:
         return
     _mark_delinquent(work, invoice, owes=True)
     if subscription["status"] == "active" and later:
@@ -153,25 +159,25 @@ def _failed(work: Work, invoice: Json, *, counts: bool) -> None:
         subscriptions.end(work, subscription, reason="payment_failed")
 
 
-def _plan_retry(work: Work, invoice: Json, subscription: Json) -> None:
+def _plan_retry(work: Work, invoice: Invoice, subscription: Subscription) -> None:
     """Dunning. Source: https://docs.stripe.com/billing/revenue-recovery/smart-retries."""
-    tries = invoice["attempt_count"]
-    if tries > len(RETRY_DAYS) or subscription["status"] in subscriptions.ENDED:
+    attempts = invoice["attempt_count"]
+    if attempts > len(RETRY_DAYS) or subscription["status"] in subscriptions.ENDED:
         invoice |= {"next_payment_attempt": None, "auto_advance": False}
         return
-    at = work.now(invoice["test_clock"]) + RETRY_DAYS[tries - 1] * _DAY
+    at = work.now(invoice["test_clock"]) + RETRY_DAYS[attempts - 1] * _DAY
     invoice["next_payment_attempt"] = at
     work.schedule(invoice, "invoice.retry", at, clock=invoice["test_clock"])
 
 
-def _advance_subscription(work: Work, invoice: Json) -> None:
-    billed = invoices.subscription_of(invoice)
-    subscription = work.find(billed) if billed else None
+def _advance_subscription(work: Work, invoice: Invoice) -> None:
+    subscription = work.find(SUBSCRIPTION, invoices.subscription_of(invoice))
     if subscription is None:
         return
-    if subscription["pending_update"] and subscription.get("_pending_invoice") == invoice["id"]:
+    state = work.state(subscription, SubscriptionState)
+    if subscription["pending_update"] and state.pending_invoice == invoice["id"]:
         apply_pending_update(work, subscription)
-    if subscription["status"] == "paused" and subscription.get("_resuming") == invoice["id"]:
+    if subscription["status"] == "paused" and state.resuming_invoice == invoice["id"]:
         subscriptions.resume(work, subscription, "active")
     if subscription["latest_invoice"] != invoice["id"]:
         return
@@ -183,7 +189,7 @@ def _advance_subscription(work: Work, invoice: Json) -> None:
     subscriptions.changed(work, subscription)
 
 
-def _save_method(work: Work, subscription: Json, invoice: Json) -> None:
+def _save_method(work: Work, subscription: Subscription, invoice: Invoice) -> None:
     settings = subscription["payment_settings"] or {}
     intent = invoices.intent_of(work, invoice)
     wanted = settings.get("save_default_payment_method") == "on_subscription"
@@ -191,21 +197,26 @@ def _save_method(work: Work, subscription: Json, invoice: Json) -> None:
         subscription["default_payment_method"] = intent["payment_method"]
 
 
-def apply_pending_update(work: Work, subscription: Json) -> None:
-    """Do what an update asked for, now that its invoice is paid."""
+def apply_pending_update(work: Work, subscription: Subscription) -> None:
+    """Apply an update whose invoice is paid."""
     update = subscription["pending_update"]
-    subscription["items"]["data"] = update["subscription_items"]
-    subscription["billing_cycle_anchor"] = update["billing_cycle_anchor"]
-    subscription |= {"pending_update": None, "_pending_invoice": None}
+    if update is None:
+        return
+    if update["subscription_items"]:
+        subscription["items"]["data"] = update["subscription_items"]
+    if update["billing_cycle_anchor"] is not None:
+        subscription["billing_cycle_anchor"] = update["billing_cycle_anchor"]
+    subscription["pending_update"] = None
+    work.state(subscription, SubscriptionState).pending_invoice = None
     work.unschedule(subscription, "subscription.pending_update_expires")
     subscriptions.schedule_cycle(work, subscription)
     emit(
-        work, "customer.subscription.pending_update_applied", subscriptions.keep(work, subscription)
+        work, "customer.subscription.pending_update_applied", subscriptions.save(work, subscription)
     )
 
 
-def confirmation_secret(work: Work, invoice: Json) -> Json | None:
-    """What a client confirms an open invoice's payment with."""
+def confirmation_secret(work: Work, invoice: Invoice) -> Json | None:
+    """The `confirmation_secret` of an invoice, with which a client confirms its payment."""
     intent = invoices.intent_of(work, invoice)
     if intent is None:
         return None

@@ -1,13 +1,24 @@
-"""Invoices: drafted, totalled, finalised, voided."""
+"""Invoices: draft, totals, finalisation, payment, void."""
 
 from typing import Any
 
-from stripe_sandbox.rules import discounts, lines, payments
+from stripe_sandbox.objects.common import Json
+from stripe_sandbox.objects.customers import Customer, CustomerBalanceTransaction
+from stripe_sandbox.objects.invoices import Invoice, InvoiceItem, InvoiceLine, InvoicePayment
+from stripe_sandbox.objects.payments import PaymentIntent
+from stripe_sandbox.objects.subscriptions import Subscription
+from stripe_sandbox.rules import discounts, invoice_lines, payments
 from stripe_sandbox.sdk import response_shapes
-from stripe_sandbox.storage.store import Work
+from stripe_sandbox.storage.kinds import (
+    CUSTOMER,
+    CUSTOMER_BALANCE_TRANSACTION,
+    INVOICE,
+    INVOICE_ITEM,
+    INVOICE_PAYMENT,
+    PAYMENT_INTENT,
+)
+from stripe_sandbox.storage.store import NOTHING, Work
 from stripe_sandbox.webhooks.events import emit
-
-Json = dict[str, Any]
 
 # Stripe leaves a draft open for about an hour, so that webhooks can add to it.
 FINALIZES_AFTER = 3600
@@ -26,21 +37,21 @@ _ZEROS = (
 )
 
 
-def draft(work: Work, customer: Json, values: Json, drawn: list[Json]) -> Json:
-    """A draft invoice over lines, with its totals.
+def draft(work: Work, customer: Customer, values: Json, lines: list[InvoiceLine]) -> Invoice:
+    """Create a draft invoice with its totals.
 
     Args:
         work: The unit of work.
-        customer: Who is to pay.
+        customer: The customer who pays.
         values: Fields of the invoice; `currency` and `billing_reason` at least.
-        drawn: Its line items.
+        lines: Its line items.
     """
-    invoice = work.create("invoice", blank(work, customer, values))
+    invoice = work.create(INVOICE, _blank(work, customer, values))
     invoice["lines"] = {
         "object": "list",
-        "data": drawn,
+        "data": lines,
         "has_more": False,
-        "total_count": len(drawn),
+        "total_count": len(lines),
         "url": f"/v1/invoices/{invoice['id']}/lines",
     }
     total(work, invoice)
@@ -48,8 +59,7 @@ def draft(work: Work, customer: Json, values: Json, drawn: list[Json]) -> Json:
     return invoice
 
 
-def blank(work: Work, customer: Json, values: Json) -> Json:
-    """The fields of an invoice that has no lines yet."""
+def _blank(work: Work, customer: Customer, values: Json) -> Json:
     now = work.now(customer["test_clock"])
     return {
         **dict.fromkeys(_ZEROS, 0),
@@ -86,14 +96,14 @@ def blank(work: Work, customer: Json, values: Json) -> Json:
     }
 
 
-def total(work: Work, invoice: Json) -> None:
+def total(work: Work, invoice: Invoice) -> None:
     """Add up a draft's lines, discounts and the customer's balance."""
-    drawn = invoice["lines"]["data"]
-    for line in drawn:
+    lines = invoice["lines"]["data"]
+    for line in lines:
         line |= {"invoice": invoice["id"], "discount_amounts": [], "pretax_credit_amounts": []}
-    invoice["lines"]["total_count"] = len(drawn)
-    taken = discounts.apply(work, drawn, invoice["discounts"])
-    subtotal = sum(line["amount"] for line in drawn)
+    invoice["lines"]["total_count"] = len(lines)
+    taken = discounts.apply(work, lines, invoice["discounts"])
+    subtotal = sum(line["amount"] for line in lines)
     due = subtotal - sum(one["amount"] for one in taken)
     invoice |= {
         "subtotal": subtotal,
@@ -107,19 +117,19 @@ def total(work: Work, invoice: Json) -> None:
     invoice["amount_remaining"] = invoice["amount_due"]
 
 
-def subscription_of(invoice: Json) -> str | None:
+def subscription_of(invoice: Invoice) -> str | None:
     """The subscription an invoice bills, if it bills one."""
-    details = (invoice["parent"] or {}).get("subscription_details")
-    return str(details["subscription"]) if details else None
+    parent = invoice["parent"]
+    details = parent["subscription_details"] if parent else None
+    return details["subscription"] if details else None
 
 
-def finalize(work: Work, invoice: Json) -> Json:
-    """Give an invoice its number, settle the customer's balance, open it for payment.
+def finalize(work: Work, invoice: Invoice) -> Invoice:
+    """Give an invoice its number, apply the customer's balance, open it for payment.
 
-    An invoice on which nothing is due is paid at once; a caller decides what
-    else that means.
+    The caller marks an invoice of 0 as paid, since that also changes its subscription.
     """
-    customer = work.get("customer", invoice["customer"])
+    customer = work.get(CUSTOMER, invoice["customer"])
     now = work.now(invoice["test_clock"])
     sequence = customer["next_invoice_sequence"]
     customer["next_invoice_sequence"] = sequence + 1
@@ -133,7 +143,7 @@ def finalize(work: Work, invoice: Json) -> Json:
         "status": "open",
     }
     invoice["status_transitions"]["finalized_at"] = now
-    _settle_balance(work, invoice, customer)
+    _apply_balance(work, invoice, customer)
     work.unschedule(invoice, "invoice.finalize")
     work.save(customer)
     if invoice["amount_due"] > 0:
@@ -145,12 +155,12 @@ def finalize(work: Work, invoice: Json) -> Json:
     return invoice
 
 
-def _balance_in(customer: Json, currency: str) -> int:
-    """A customer's balance as an invoice sees it; one in another currency pays for nothing."""
+def _balance_in(customer: Customer, currency: str) -> int:
+    """A customer's balance for an invoice: 0 if it is in another currency."""
     return customer["balance"] or 0 if customer["currency"] in {None, currency} else 0
 
 
-def _settle_balance(work: Work, invoice: Json, customer: Json) -> None:
+def _apply_balance(work: Work, invoice: Invoice, customer: Customer) -> None:
     """Source: https://docs.stripe.com/billing/customer/balance."""
     balance, due = _balance_in(customer, invoice["currency"]), invoice["total"]
     invoice["starting_balance"] = balance
@@ -174,14 +184,23 @@ def _settle_balance(work: Work, invoice: Json, customer: Json) -> None:
 
 
 def change_balance(
-    work: Work, customer: Json, amount: int, reason: str, *, currency: str, **values: Any
-) -> Json:
-    """Move a customer's balance and write down why."""
+    work: Work, customer: Customer, amount: int, reason: str, *, currency: str, **values: Any
+) -> CustomerBalanceTransaction:
+    """Change a customer's balance, and record the transaction.
+
+    Args:
+        work: The unit of work.
+        customer: The owner of the balance.
+        amount: What is added, in the smallest currency unit; negative is a credit.
+        reason: The transaction's `type`.
+        currency: The transaction's currency.
+        values: Other fields of the transaction.
+    """
     customer["balance"] = (customer["balance"] or 0) + amount
     customer["currency"] = customer["currency"] or currency
     work.save(customer)
     return work.create(
-        "customer_balance_transaction",
+        CUSTOMER_BALANCE_TRANSACTION,
         {
             "amount": amount,
             "created": work.now(customer["test_clock"]),
@@ -195,8 +214,8 @@ def change_balance(
     )
 
 
-def open_payment(work: Work, invoice: Json, customer: Json) -> Json:
-    """The payment intent that an open invoice is paid with."""
+def open_payment(work: Work, invoice: Invoice, customer: Customer) -> PaymentIntent:
+    """Create the payment intent that an open invoice is paid with."""
     billed = subscription_of(invoice)
     intent = payments.new_intent(
         work,
@@ -207,12 +226,10 @@ def open_payment(work: Work, invoice: Json, customer: Json) -> Json:
             "description": _purpose(invoice),
             "setup_future_usage": "off_session" if billed else None,
             **({"payment_details": {"order_reference": invoice["id"][:25]}} if billed else {}),
-            "_invoice": invoice["id"],
-            "_clock": invoice["test_clock"],
         },
     )
     work.create(
-        "invoice_payment",
+        INVOICE_PAYMENT,
         {
             "amount_requested": invoice["amount_due"],
             "created": work.now(invoice["test_clock"]),
@@ -227,41 +244,47 @@ def open_payment(work: Work, invoice: Json, customer: Json) -> Json:
     return intent
 
 
-def _purpose(invoice: Json) -> str:
+def _purpose(invoice: Invoice) -> str:
     return {
         "subscription_create": "Subscription creation",
         "subscription_update": "Subscription update",
         "subscription_cycle": "Subscription update",
-    }.get(invoice["billing_reason"], "Payment for Invoice")
+    }.get(invoice["billing_reason"] or "", "Payment for Invoice")
 
 
-def payment_of(work: Work, invoice: Json) -> Json | None:
+def paid_with(work: Work, intent: PaymentIntent) -> Invoice | None:
+    """The invoice that a payment intent pays, if it pays one."""
+    found = work.newest(INVOICE_PAYMENT, {"payment.payment_intent": intent["id"]}, limit=1)
+    return work.find(INVOICE, found[0]["invoice"]) if found else None
+
+
+def payment_of(work: Work, invoice: Invoice) -> InvoicePayment | None:
     """The invoice payment through which an invoice is, or was, to be paid."""
-    found = work.all("invoice_payment", invoice=invoice["id"])
+    found = work.all(INVOICE_PAYMENT, {"invoice": invoice["id"]})
     return next((one for one in found if one["is_default"]), None)
 
 
-def intent_of(work: Work, invoice: Json) -> Json | None:
+def intent_of(work: Work, invoice: Invoice) -> PaymentIntent | None:
     """The payment intent of an open or paid invoice."""
     payment = payment_of(work, invoice)
-    return work.find(payment["payment"]["payment_intent"]) if payment else None
+    return work.find(PAYMENT_INTENT, payment["payment"]["payment_intent"]) if payment else None
 
 
-def void(work: Work, invoice: Json) -> Json:
-    """Make an invoice count for nothing: cancel its payment, give back the balance it took."""
+def void(work: Work, invoice: Invoice) -> Invoice:
+    """Void an invoice: cancel its payment, return the balance that it used."""
     now = work.now(invoice["test_clock"])
     invoice |= {"status": "void", "next_payment_attempt": None, "auto_advance": False}
     invoice["status_transitions"]["voided_at"] = now
     _cancel_payment(work, invoice, reason="void_invoice")
-    _give_balance_back(work, invoice)
+    _return_balance(work, invoice)
     work.unschedule(invoice, "invoice.finalize", "invoice.retry")
     emit(work, "invoice.voided", work.save(invoice))
     return invoice
 
 
-def _give_balance_back(work: Work, invoice: Json) -> None:
-    customer = work.find(invoice["customer"])
-    if invoice["ending_balance"] is None or customer is None or customer.get("deleted"):
+def _return_balance(work: Work, invoice: Invoice) -> None:
+    customer = work.find(CUSTOMER, invoice["customer"])
+    if invoice["ending_balance"] is None or customer is None:
         return
     applied = invoice["ending_balance"] - invoice["starting_balance"]
     if applied:
@@ -275,7 +298,7 @@ def _give_balance_back(work: Work, invoice: Json) -> None:
         )
 
 
-def _cancel_payment(work: Work, invoice: Json, *, reason: str) -> None:
+def _cancel_payment(work: Work, invoice: Invoice, *, reason: str) -> None:
     payment, intent = payment_of(work, invoice), intent_of(work, invoice)
     if payment is None or intent is None or intent["status"] in {"succeeded", "canceled"}:
         return
@@ -285,14 +308,14 @@ def _cancel_payment(work: Work, invoice: Json, *, reason: str) -> None:
     work.save(payment)
 
 
-def schedule_finalization(work: Work, invoice: Json) -> None:
+def schedule_finalization(work: Work, invoice: Invoice) -> None:
     """Have a draft finalised in about an hour, as Stripe does."""
     at = invoice["created"] + FINALIZES_AFTER
     invoice["automatically_finalizes_at"] = at
     work.schedule(work.save(invoice), "invoice.finalize", at, clock=invoice["test_clock"])
 
 
-def subscription_parent(subscription: Json, proration_date: int | None = None) -> Json:
+def subscription_parent(subscription: Subscription, proration_date: int | None = None) -> Json:
     """The `parent` of an invoice that bills a subscription."""
     return response_shapes.nested(
         "invoice",
@@ -309,17 +332,17 @@ def subscription_parent(subscription: Json, proration_date: int | None = None) -
 
 
 def pending_items(
-    work: Work, customer: Json, subscription: str | None, *, currency: str | None
-) -> list[Json]:
+    work: Work, customer: Customer, subscription: str | None, *, currency: str | None
+) -> list[InvoiceItem]:
     """Invoice items that wait for the next invoice of a customer or subscription.
 
     Args:
         work: The unit of work.
-        customer: Who is to pay.
-        subscription: The subscription that is billed, if one is.
-        currency: The invoice's; None for any.
+        customer: The customer who pays.
+        subscription: The id of the subscription that is billed, if one is.
+        currency: The invoice's currency; None for any.
     """
-    found = work.all("invoiceitem", customer=customer["id"], _pending=True)
+    found = work.all(INVOICE_ITEM, {"customer": customer["id"], "invoice": NOTHING})
     return [
         item
         for item in found
@@ -327,21 +350,21 @@ def pending_items(
     ]
 
 
-def pending_for(work: Work, customer: Json, subscription: Json) -> list[Json]:
+def pending_for(work: Work, customer: Customer, subscription: Subscription) -> list[InvoiceItem]:
     """Invoice items that wait for a subscription's next invoice."""
     return pending_items(work, customer, subscription["id"], currency=subscription["currency"])
 
 
-def _waits_for(item: Json) -> str | None:
+def _waits_for(item: InvoiceItem) -> str | None:
     details = (item["parent"] or {}).get("subscription_details")
     return details["subscription"] if details else None
 
 
-def take_pending(work: Work, invoice: Json, items: list[Json]) -> None:
-    """Put pending invoice items on a draft."""
+def take_pending(work: Work, invoice: Invoice, items: list[InvoiceItem]) -> None:
+    """Add pending invoice items to a draft."""
     for item in items:
-        invoice["lines"]["data"].append(lines.pending_line(work, item))
-        item |= {"invoice": invoice["id"], "_pending": False}
+        invoice["lines"]["data"].append(invoice_lines.pending_line(work, item))
+        item["invoice"] = invoice["id"]
         work.save(item)
     if items:
         total(work, invoice)

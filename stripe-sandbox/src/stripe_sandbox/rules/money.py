@@ -1,17 +1,15 @@
 """The account's own balance: what charges bring, less the fee, and what refunds take."""
 
-from typing import Any
-
+from stripe_sandbox.objects.payments import Charge, Refund
+from stripe_sandbox.storage.kinds import BALANCE_TRANSACTION
 from stripe_sandbox.storage.store import Work
-
-Json = dict[str, Any]
 
 _DAY = 86400
 # Money can be paid out at the beginning of the seventh day after it came.
 _AVAILABLE_AFTER = 7
 
 
-def book(work: Work, source: Json, amount: int) -> None:
+def book(work: Work, source: Charge | Refund, amount: int) -> None:
     """Write a charge or a refund into the balance, and name the entry on it.
 
     The fee is Stripe's list price for a domestic card: 2.9 % and 30 cents,
@@ -32,7 +30,7 @@ def book(work: Work, source: Json, amount: int) -> None:
         "type": "stripe_fee",
     }
     entry = work.create(
-        "balance_transaction",
+        BALANCE_TRANSACTION,
         {
             "amount": amount,
             "available_on": (source["created"] // _DAY + _AVAILABLE_AFTER) * _DAY,

@@ -1,15 +1,16 @@
-"""Payment methods: made from test ids, attached to customers, taken off again."""
+"""Payment methods: made from test ids, attached to customers, detached."""
 
-import hashlib
 from datetime import UTC, datetime
-from typing import Any
 
-from stripe_sandbox.errors import CardError, InvalidRequest, ResourceMissing
-from stripe_sandbox.rules.cards import Decline, TestCard, by_test_id
+from stripe_sandbox.errors import CardError, InvalidRequest
+from stripe_sandbox.objects.common import Json
+from stripe_sandbox.objects.customers import Customer
+from stripe_sandbox.objects.payments import PaymentMethod
+from stripe_sandbox.objects.state import PaymentMethodState
+from stripe_sandbox.rules.cards import Decline, TestCard, by_fingerprint, by_test_id
+from stripe_sandbox.storage.kinds import CUSTOMER, PAYMENT_METHOD
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
-
-Json = dict[str, Any]
 
 
 class AttachRefused(CardError):
@@ -18,10 +19,10 @@ class AttachRefused(CardError):
     keeps_work = False
 
 
-def from_test_card(work: Work, card: TestCard, values: Json | None = None) -> Json:
+def from_test_card(work: Work, card: TestCard, values: Json | None = None) -> PaymentMethod:
     """A payment method for one of Stripe's test cards, not attached yet."""
     return work.create(
-        "payment_method",
+        PAYMENT_METHOD,
         {
             "allow_redisplay": "unspecified",
             "metadata": {},
@@ -29,7 +30,6 @@ def from_test_card(work: Work, card: TestCard, values: Json | None = None) -> Js
             "type": "card",
             **(values or {}),
             "card": _card(work, card),
-            "_card": card.ids[0],
         },
     )
 
@@ -46,7 +46,7 @@ def _card(work: Work, card: TestCard) -> Json:
         "display_brand": _DISPLAYED.get(card.brand, card.brand),
         "exp_month": today.month,
         "exp_year": today.year + 1,
-        "fingerprint": hashlib.sha256(card.number.encode()).hexdigest()[:16],
+        "fingerprint": card.fingerprint,
         "funding": card.funding,
         "last4": card.number[-4:],
         "networks": {"available": [card.brand]},
@@ -55,15 +55,12 @@ def _card(work: Work, card: TestCard) -> Json:
     }
 
 
-def card_of(method: Json) -> TestCard:
+def card_of(method: PaymentMethod) -> TestCard:
     """The test card behind a payment method."""
-    card = by_test_id(method["_card"])
-    if card is None:
-        raise LookupError(f"{method['id']} stands for no test card")
-    return card
+    return by_fingerprint(method["card"]["fingerprint"])
 
 
-def resolve(work: Work, identifier: str, *, param: str, status: int = 400) -> Json:
+def resolve(work: Work, identifier: str, *, param: str, status: int = 400) -> PaymentMethod:
     """The payment method with this id; a test id makes a new one.
 
     Raises:
@@ -72,10 +69,10 @@ def resolve(work: Work, identifier: str, *, param: str, status: int = 400) -> Js
     card = by_test_id(identifier) if identifier.startswith("pm_card_") else None
     if card:
         return from_test_card(work, card)
-    return work.get("payment_method", identifier, param=param, status=status)
+    return work.get(PAYMENT_METHOD, identifier, param=param, status=status)
 
 
-def attach(work: Work, method: Json, customer: Json) -> Json:
+def attach(work: Work, method: PaymentMethod, customer: Customer) -> PaymentMethod:
     """Attach a payment method to a customer.
 
     Raises:
@@ -89,7 +86,7 @@ def attach(work: Work, method: Json, customer: Json) -> Json:
             "The payment method you provided has already been attached to a customer.",
             code="payment_method_unexpected_state",
         )
-    if method.get("_spent"):
+    if work.state(method, PaymentMethodState).spent:
         raise InvalidRequest(
             "This PaymentMethod was previously used without being attached to a Customer or was "
             "detached from a Customer, and may not be used again.",
@@ -101,7 +98,7 @@ def attach(work: Work, method: Json, customer: Json) -> Json:
     return method
 
 
-def check_attachable(method: Json) -> None:
+def check_attachable(method: PaymentMethod) -> None:
     """Refuse a card that Stripe refuses to save.
 
     Raises:
@@ -126,8 +123,8 @@ def decline_fields(decline: Decline) -> Json:
     return fields
 
 
-def detach(work: Work, method: Json) -> Json:
-    """Take a payment method off its customer for good.
+def detach(work: Work, method: PaymentMethod) -> PaymentMethod:
+    """Detach a payment method from its customer, for good.
 
     Raises:
         InvalidRequest: It is not attached.
@@ -137,30 +134,29 @@ def detach(work: Work, method: Json) -> Json:
             "The payment method you provided is not attached to a customer so detachment is "
             "impossible."
         )
-    owner = work.find(method["customer"])
-    if owner and not owner.get("deleted"):
-        _forget_default(work, owner, method["id"])
-    method |= {"customer": None, "_spent": True}
+    owner = work.find(CUSTOMER, method["customer"])
+    if owner:
+        _unset_default(work, owner, method["id"])
+    method["customer"] = None
+    work.state(method, PaymentMethodState).spent = True
     emit(work, "payment_method.detached", work.save(method))
     return method
 
 
-def _forget_default(work: Work, owner: Json, method: str) -> None:
+def _unset_default(work: Work, owner: Customer, method: str) -> None:
     if owner["invoice_settings"]["default_payment_method"] == method:
         owner["invoice_settings"]["default_payment_method"] = None
         emit(work, "customer.updated", work.save(owner))
 
 
-def owned(work: Work, identifier: str, customer: Json, *, param: str) -> Json:
+def owned(work: Work, identifier: str, customer: Customer, *, param: str) -> PaymentMethod:
     """A payment method that must already belong to a customer.
 
     Raises:
         ResourceMissing: There is no such payment method.
-        InvalidRequest: It belongs to nobody or to somebody else.
+        InvalidRequest: It is not attached to this customer.
     """
-    found = work.find(identifier)
-    if found is None or found["object"] != "payment_method":
-        raise ResourceMissing("PaymentMethod", identifier, param=param, status=400)
+    found = work.referenced(PAYMENT_METHOD, identifier, param=param)
     if found["customer"] != customer["id"]:
         raise InvalidRequest(
             f"The customer does not have a payment method with the ID {identifier}. "

@@ -1,16 +1,17 @@
 """Payment intents: attempts to charge a card, 3-D Secure, and what is left behind."""
 
 import hashlib
-from typing import Any
 
 from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import CardError
+from stripe_sandbox.objects.common import Json
+from stripe_sandbox.objects.payments import Charge, PaymentIntent, PaymentMethod
+from stripe_sandbox.objects.state import PaymentMethodState
 from stripe_sandbox.rules import money, payment_methods
 from stripe_sandbox.rules.cards import Decline, TestCard
+from stripe_sandbox.storage.kinds import CHARGE, CUSTOMER, PAYMENT_INTENT, PAYMENT_METHOD
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
-
-Json = dict[str, Any]
 
 # How long a card holds money that was authorised and not captured.
 _HELD_FOR = 7 * 86400
@@ -21,14 +22,14 @@ AUTHENTICATION_FAILED = (
 )
 
 
-def new_intent(work: Work, values: Json) -> Json:
+def new_intent(work: Work, values: Json) -> PaymentIntent:
     """A payment intent that has not been attempted."""
     identifier = work.ids.new("pi_")
     intent = work.create(
-        "payment_intent",
+        PAYMENT_INTENT,
         {
             "id": identifier,
-            "created": work.now(values.get("_clock")),
+            "created": now_for(work, values.get("customer")),
             "amount_capturable": 0,
             "amount_details": {"tip": {}},
             "amount_received": 0,
@@ -45,37 +46,44 @@ def new_intent(work: Work, values: Json) -> Json:
     return intent
 
 
+def now_for(work: Work, customer: str | None) -> int:
+    """The time on the clock that a customer lives on, in seconds since the epoch."""
+    known = work.find(CUSTOMER, customer)
+    return work.now(known["test_clock"] if known else None)
+
+
 def attempt(
     work: Work,
-    intent: Json,
-    method: Json,
+    intent: PaymentIntent,
+    method: PaymentMethod,
     *,
     off_session: bool,
     return_url: str | None = None,
-) -> Json:
-    """Try to charge a payment method; the intent's status says how it went.
+) -> PaymentIntent:
+    """Try to charge a payment method; the intent's status shows the outcome.
 
     Args:
         work: The unit of work.
         intent: A payment intent that can be confirmed.
         method: The payment method to charge.
-        off_session: Whether the customer is away, so that cards set up before pay.
-        return_url: Where that page sends the customer afterwards.
+        off_session: Whether the customer is absent, so that only cards set up before succeed.
+        return_url: Where the 3-D Secure page redirects the customer afterwards.
     """
     intent |= {"payment_method": method["id"], "last_payment_error": None, "next_action": None}
     card = payment_methods.card_of(method)
-    if _challenges(card, method, off_session=off_session):
+    authenticated = work.state(method, PaymentMethodState).authenticated
+    if _challenges(card, authenticated=authenticated, off_session=off_session):
         return _challenge(work, intent, return_url)
-    return settle(work, intent)
+    return charge(work, intent)
 
 
-def _challenges(card: TestCard, method: Json, *, off_session: bool) -> bool:
+def _challenges(card: TestCard, *, authenticated: bool, off_session: bool) -> bool:
     if card.challenge == "unless_set_up":
-        return not method.get("_set_up")
+        return not authenticated
     return card.challenge == "always" or (card.challenge == "on_session" and not off_session)
 
 
-def _challenge(work: Work, intent: Json, return_url: str | None) -> Json:
+def _challenge(work: Work, intent: PaymentIntent, return_url: str | None) -> PaymentIntent:
     url = f"{work.public_url}/hosted/authenticate/{intent['id']}"
     intent["status"] = "requires_action"
     intent["next_action"] = next_action(work, url, return_url)
@@ -100,7 +108,7 @@ def next_action(work: Work, url: str, return_url: str | None) -> Json:
     }
 
 
-def authenticate(work: Work, intent: Json, *, succeed: bool) -> Json:
+def authenticate(work: Work, intent: PaymentIntent, *, succeed: bool) -> PaymentIntent:
     """Finish 3-D Secure as the customer did, and charge the card if it went well."""
     intent["next_action"] = None
     if not succeed:
@@ -111,15 +119,14 @@ def authenticate(work: Work, intent: Json, *, succeed: bool) -> Json:
             {"code": "payment_intent_authentication_failure"},
         )
         return _refused(work, intent)
-    method = work.get("payment_method", intent["payment_method"])
+    method = work.get(PAYMENT_METHOD, intent["payment_method"])
     if intent["setup_future_usage"] == "off_session":
-        method["_set_up"] = True
-        work.save(method)
-    return settle(work, intent, authenticated=True)
+        work.state(method, PaymentMethodState).authenticated = True
+    return charge(work, intent, authenticated=True)
 
 
-def refuse_unauthenticated(work: Work, intent: Json) -> Json:
-    """Decline a payment that asks for 3-D Secure while the customer is away."""
+def refuse_unauthenticated(work: Work, intent: PaymentIntent) -> PaymentIntent:
+    """Decline a payment that requires 3-D Secure while the customer is absent."""
     intent["next_action"] = None
     intent["last_payment_error"] = _error(
         work,
@@ -130,34 +137,33 @@ def refuse_unauthenticated(work: Work, intent: Json) -> Json:
     return _refused(work, intent)
 
 
-def settle(work: Work, intent: Json, *, authenticated: bool = False) -> Json:
-    """Charge the intent's payment method; no challenge stands in the way any more."""
-    method = work.get("payment_method", intent["payment_method"])
+def charge(work: Work, intent: PaymentIntent, *, authenticated: bool = False) -> PaymentIntent:
+    """Charge the intent's payment method, which needs no authentication any more."""
+    method = work.get(PAYMENT_METHOD, intent["payment_method"])
     decline = payment_methods.card_of(method).refuses
-    charge = _charge(work, intent, method, decline, authenticated=authenticated)
-    intent["latest_charge"] = charge["id"]
+    made = _new_charge(work, intent, method, decline, authenticated=authenticated)
+    intent["latest_charge"] = made["id"]
     if decline:
-        fields = payment_methods.decline_fields(decline) | {"charge": charge["id"]}
+        fields = payment_methods.decline_fields(decline) | {"charge": made["id"]}
         intent["last_payment_error"] = _error(work, intent, decline.message, fields)
-        emit(work, "charge.failed", charge)
+        emit(work, "charge.failed", made)
         return _refused(work, intent)
     _keep_method(work, intent, method)
     if intent["capture_method"] == "manual":
         return _authorised(work, intent)
-    return _succeeded(work, intent, charge)
+    return _succeeded(work, intent, made)
 
 
-def _keep_method(work: Work, intent: Json, method: Json) -> None:
-    """Attach a new card as `setup_future_usage` asks; one that is not kept pays once."""
-    customer = work.find(intent["customer"] or "")
-    if customer and not customer.get("deleted") and intent["setup_future_usage"]:
+def _keep_method(work: Work, intent: PaymentIntent, method: PaymentMethod) -> None:
+    """Attach a new card as `setup_future_usage` asks; one that is not kept can pay once."""
+    customer = work.find(CUSTOMER, intent["customer"])
+    if customer and intent["setup_future_usage"]:
         payment_methods.attach(work, method, customer)
     elif not method["customer"]:
-        method["_spent"] = True
-        work.save(method)
+        work.state(method, PaymentMethodState).spent = True
 
 
-def _succeeded(work: Work, intent: Json, charge: Json) -> Json:
+def _succeeded(work: Work, intent: PaymentIntent, charge: Charge) -> PaymentIntent:
     money.book(work, charge, charge["amount"])
     intent |= {"status": "succeeded", "amount_received": intent["amount"], "amount_capturable": 0}
     emit(work, "charge.succeeded", charge)
@@ -165,15 +171,15 @@ def _succeeded(work: Work, intent: Json, charge: Json) -> Json:
     return intent
 
 
-def _authorised(work: Work, intent: Json) -> Json:
+def _authorised(work: Work, intent: PaymentIntent) -> PaymentIntent:
     intent |= {"status": "requires_capture", "amount_capturable": intent["amount"]}
     emit(work, "payment_intent.amount_capturable_updated", work.save(intent))
     return intent
 
 
-def capture(work: Work, intent: Json, amount: int) -> Json:
+def capture(work: Work, intent: PaymentIntent, amount: int) -> PaymentIntent:
     """Take the authorised money, or part of it."""
-    charge = work.get("charge", intent["latest_charge"])
+    charge = work.get(CHARGE, intent["latest_charge"])
     charge |= {"captured": True, "amount_captured": amount}
     money.book(work, charge, amount)
     intent |= {"status": "succeeded", "amount_received": amount, "amount_capturable": 0}
@@ -182,17 +188,17 @@ def capture(work: Work, intent: Json, amount: int) -> Json:
     return intent
 
 
-def _refused(work: Work, intent: Json) -> Json:
+def _refused(work: Work, intent: PaymentIntent) -> PaymentIntent:
     intent |= {"status": "requires_payment_method", "payment_method": None}
     emit(work, "payment_intent.payment_failed", work.save(intent))
     return intent
 
 
-def cancel(work: Work, intent: Json, *, reason: str | None) -> Json:
+def cancel(work: Work, intent: PaymentIntent, *, reason: str | None) -> PaymentIntent:
     """Cancel an intent that has not succeeded."""
     intent |= {
         "status": "canceled",
-        "canceled_at": work.now(intent.get("_clock")),
+        "canceled_at": now_for(work, intent["customer"]),
         "cancellation_reason": reason,
         "next_action": None,
         "amount_capturable": 0,
@@ -201,9 +207,9 @@ def cancel(work: Work, intent: Json, *, reason: str | None) -> Json:
     return intent
 
 
-def declined(work: Work, intent: Json) -> CardError:
+def declined(work: Work, intent: PaymentIntent) -> CardError:
     """The refusal a caller gets when a confirmation that must succeed did not."""
-    error = dict(intent["last_payment_error"])
+    error = dict(intent["last_payment_error"] or {})
     error.pop("type")
     return CardError(
         error.pop("message"),
@@ -214,8 +220,8 @@ def declined(work: Work, intent: Json) -> CardError:
     )
 
 
-def _error(work: Work, intent: Json, message: str, fields: Json) -> Json:
-    method = work.get("payment_method", intent["payment_method"])
+def _error(work: Work, intent: PaymentIntent, message: str, fields: Json) -> Json:
+    method = work.get(PAYMENT_METHOD, intent["payment_method"])
     code = str(fields["code"]).replace("_", "-")
     return {
         **fields,
@@ -229,14 +235,19 @@ def _error(work: Work, intent: Json, message: str, fields: Json) -> Json:
 _KIND = "invalid_request_error"
 
 
-def _charge(
-    work: Work, intent: Json, method: Json, decline: Decline | None, *, authenticated: bool
-) -> Json:
+def _new_charge(
+    work: Work,
+    intent: PaymentIntent,
+    method: PaymentMethod,
+    decline: Decline | None,
+    *,
+    authenticated: bool,
+) -> Charge:
     paid = decline is None
     identifier = work.ids.new("ch_")
     captured = paid and intent["capture_method"] != "manual"
     return work.create(
-        "charge",
+        CHARGE,
         {
             "id": identifier,
             "amount": intent["amount"],
@@ -245,7 +256,7 @@ def _charge(
             "billing_details": method["billing_details"],
             "calculated_statement_descriptor": "STRIPE SANDBOX",
             "captured": captured,
-            "created": work.now(intent.get("_clock")),
+            "created": now_for(work, intent["customer"]),
             "currency": intent["currency"],
             "customer": intent["customer"],
             "description": intent["description"],
@@ -296,7 +307,12 @@ def _outcome(decline: Decline | None) -> Json:
 
 
 def _card_details(
-    work: Work, intent: Json, method: Json, decline: Decline | None, *, authenticated: bool
+    work: Work,
+    intent: PaymentIntent,
+    method: PaymentMethod,
+    decline: Decline | None,
+    *,
+    authenticated: bool,
 ) -> Json:
     card = method["card"]
     held = intent["capture_method"] == "manual" and decline is None
@@ -313,7 +329,7 @@ def _card_details(
         "network_transaction_id": f"{int(network_id, 16) % 10**15:015d}",
         "overcapture": {"maximum_amount_capturable": intent["amount"], "status": "unavailable"},
         "three_d_secure": _three_d_secure() if authenticated else None,
-        **({"capture_before": work.now(intent.get("_clock")) + _HELD_FOR} if held else {}),
+        **({"capture_before": now_for(work, intent["customer"]) + _HELD_FOR} if held else {}),
     }
 
 

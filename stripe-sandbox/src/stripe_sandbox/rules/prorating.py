@@ -7,48 +7,56 @@ debits are net of the percentages that the subscription's discounts take off.
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
-from stripe_sandbox.rules import discounts, lines, subscription_creation, subscriptions
+from stripe_sandbox.objects.common import Json
+from stripe_sandbox.objects.invoices import InvoiceItem
+from stripe_sandbox.objects.state import DiscountState
+from stripe_sandbox.objects.subscriptions import Subscription, SubscriptionItem
+from stripe_sandbox.rules import discounts, invoice_lines, subscription_creation, subscriptions
 from stripe_sandbox.rules.discounts import rounded
+from stripe_sandbox.storage.kinds import DISCOUNT, INVOICE, INVOICE_ITEM, PRICE, PRODUCT
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
-
-Json = dict[str, Any]
 
 # Only in these has a period been billed that can be given back.
 PRORATED = {"active", "past_due"}
 
 
-def remaining(item: Json, moment: int) -> Decimal:
+def remaining(item: SubscriptionItem, moment: int) -> Decimal:
     """The part of an item's period that is left at a moment."""
     start, end = item["current_period_start"], item["current_period_end"]
     left = Decimal(max(0, end - max(moment, start)))
     return left / Decimal(end - start)
 
 
-def credit(work: Work, subscription: Json, item: Json, moment: int) -> Json:
-    """A pending item that gives back the unused time of a subscription item."""
-    price = work.get("price", item["price"])
+def credit(
+    work: Work, subscription: Subscription, item: SubscriptionItem, moment: int
+) -> InvoiceItem:
+    """A pending item that credits the unused time of a subscription item."""
+    price = work.get(PRICE, item["price"])
     share = remaining(item, moment) * subscription_creation.share_of(price, item)
     paid = _paid_share(work, subscription, item)
-    amount = -rounded(lines.amount_of(price, item["quantity"]) * paid * share)
-    return _pending(work, subscription, item, price, amount, moment, "Unused time on")
+    amount = -rounded(invoice_lines.amount_of(price, item["quantity"]) * paid * share)
+    return _pending(work, subscription, item, amount=amount, moment=moment, words="Unused time on")
 
 
-def debit(work: Work, subscription: Json, item: Json, moment: int) -> Json:
+def debit(
+    work: Work, subscription: Subscription, item: SubscriptionItem, moment: int
+) -> InvoiceItem:
     """A pending item that charges the remaining time of a subscription item."""
-    price = work.get("price", item["price"])
+    price = work.get(PRICE, item["price"])
     share = remaining(item, moment) * subscription_creation.share_of(price, item)
     share *= _discounted_share(work, subscription, moment)
-    amount = lines.amount_of(price, item["quantity"], share)
-    return _pending(work, subscription, item, price, amount, moment, "Remaining time on")
+    amount = invoice_lines.amount_of(price, item["quantity"], share)
+    return _pending(
+        work, subscription, item, amount=amount, moment=moment, words="Remaining time on"
+    )
 
 
-def _paid_share(work: Work, subscription: Json, item: Json) -> Decimal:
-    """How much of its list price an item's latest line cost after discounts."""
+def _paid_share(work: Work, subscription: Subscription, item: SubscriptionItem) -> Decimal:
+    """The share of its list price that an item's latest line cost after discounts."""
     where = {"parent.subscription_details.subscription": subscription["id"]}
-    for invoice in work.newest("invoice", where):
+    for invoice in work.newest(INVOICE, where):
         for line in invoice["lines"]["data"]:
             details = line["parent"].get("subscription_item_details") or {}
             if details.get("subscription_item") == item["id"] and line["amount"] > 0:
@@ -57,20 +65,27 @@ def _paid_share(work: Work, subscription: Json, item: Json) -> Decimal:
     return Decimal(1)
 
 
-def _discounted_share(work: Work, subscription: Json, moment: int) -> Decimal:
-    """How much of a price is left by the subscription's percentage discounts."""
+def _discounted_share(work: Work, subscription: Subscription, moment: int) -> Decimal:
+    """The share of a price that is left after the subscription's percentage discounts."""
     share = Decimal(1)
-    for discount in (work.get("discount", one) for one in subscription["discounts"]):
-        percent = discount["_coupon"]["percent_off"]
-        if percent is not None and discounts.runs(discount, moment):
+    for discount in (work.get(DISCOUNT, one) for one in subscription["discounts"]):
+        percent = work.state(discount, DiscountState).terms["percent_off"]
+        if percent is not None and discounts.runs(work, discount, moment):
             share *= 1 - Decimal(str(percent)) / 100
     return share
 
 
 def _pending(
-    work: Work, subscription: Json, item: Json, price: Json, amount: int, moment: int, words: str
-) -> Json:
-    product = work.find(price["product"])
+    work: Work,
+    subscription: Subscription,
+    item: SubscriptionItem,
+    *,
+    amount: int,
+    moment: int,
+    words: str,
+) -> InvoiceItem:
+    price = work.get(PRICE, item["price"])
+    product = work.find(PRODUCT, price["product"])
     name = product["name"] if product else price["product"]
     day = datetime.fromtimestamp(moment, UTC).strftime("%d %b %Y")
     made = pending_item(
@@ -90,7 +105,7 @@ def _pending(
                 },
             },
             "period": {"start": moment, "end": item["current_period_end"]},
-            "pricing": lines.pricing_of(price),
+            "pricing": invoice_lines.pricing_of(price),
             "proration": True,
             "proration_details": {"discount_amounts": []},
             "quantity": item["quantity"],
@@ -101,10 +116,10 @@ def _pending(
     return made
 
 
-def pending_item(work: Work, customer: str, values: Json) -> Json:
-    """An invoice item that waits for an invoice."""
+def pending_item(work: Work, customer: str, values: Json) -> InvoiceItem:
+    """An invoice item that waits for the customer's next invoice."""
     return work.create(
-        "invoiceitem",
+        INVOICE_ITEM,
         {
             "customer": customer,
             "discounts": [],
@@ -112,7 +127,6 @@ def pending_item(work: Work, customer: str, values: Json) -> Json:
             "net_amount": values["amount"],
             "quantity_decimal": str(values["quantity"]),
             "tax_rates": [],
-            "_pending": True,
             **values,
         },
     )

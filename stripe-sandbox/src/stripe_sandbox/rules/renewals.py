@@ -1,26 +1,25 @@
-"""What falls due by itself: renewals, trial ends, finalisation, retries, expiry."""
-
-from decimal import Decimal
-from typing import Any
+"""What becomes due on a clock: renewals, trial ends, finalisation, retries, expiry."""
 
 from stripe_sandbox.api.registry import due
+from stripe_sandbox.objects.invoices import Invoice, InvoiceLine
+from stripe_sandbox.objects.state import SubscriptionState
+from stripe_sandbox.objects.subscriptions import Subscription, SubscriptionItem
 from stripe_sandbox.rules import (
     invoice_collection,
+    invoice_lines,
     invoices,
-    lines,
     subscription_creation,
     subscriptions,
 )
+from stripe_sandbox.storage.kinds import CUSTOMER, INVOICE, PRICE, SUBSCRIPTION
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
-
-Json = dict[str, Any]
 
 _RENEWING = {"active", "trialing", "past_due", "unpaid"}
 
 
 @due("subscription.cycle")
-def renew(work: Work, subscription: Json) -> None:
+def renew(work: Work, subscription: Subscription) -> None:
     """Begin the next period, or end a subscription that was to end with this one."""
     if subscription["status"] not in _RENEWING:
         return
@@ -30,46 +29,48 @@ def renew(work: Work, subscription: Json) -> None:
     if subscription["status"] == "trialing" and not trial_may_end(work, subscription):
         return
     now = subscriptions.now(work, subscription)
-    drawn = roll(work, subscription, now)
-    if drawn:
-        _bill(work, subscription, drawn)
+    since = min(item["current_period_start"] for item in subscription["items"]["data"])
+    lines = begin_periods(work, subscription, now)
+    if lines:
+        _bill(work, subscription, lines, since=since)
     subscriptions.schedule_cycle(work, subscription)
     subscriptions.changed(work, subscription)
 
 
-def roll(work: Work, subscription: Json, moment: int) -> list[Json]:
-    """Take items whose period is over into the period of a moment; returns its lines."""
+def begin_periods(work: Work, subscription: Subscription, moment: int) -> list[InvoiceLine]:
+    """Begin the next period of the items whose period is over; returns the lines for it."""
     ended = [i for i in subscription["items"]["data"] if i["current_period_end"] <= moment]
-    return [_roll_item(work, subscription, item, moment) for item in ended]
+    return [_begin_period(work, subscription, item, moment) for item in ended]
 
 
-def _roll_item(work: Work, subscription: Json, item: Json, moment: int) -> Json:
-    price = work.get("price", item["price"])
+def _begin_period(
+    work: Work, subscription: Subscription, item: SubscriptionItem, moment: int
+) -> InvoiceLine:
+    price = work.get(PRICE, item["price"])
     period = subscription_creation.period_of(price, subscription["billing_cycle_anchor"], moment)
     item |= {"current_period_start": period["start"], "current_period_end": period["end"]}
-    return lines.subscription_line(work, subscription, item, **period, share=Decimal(1), free=False)
+    return invoice_lines.subscription_line(work, subscription, item)
 
 
-def _bill(work: Work, subscription: Json, drawn: list[Json]) -> None:
-    customer = work.get("customer", subscription["customer"])
+def _bill(work: Work, subscription: Subscription, lines: list[InvoiceLine], *, since: int) -> None:
+    customer = work.get(CUSTOMER, subscription["customer"])
     now = subscriptions.now(work, subscription)
     values = subscription_creation.invoice_values(work, subscription, "subscription_cycle")
-    values |= {"period_start": subscription.get("_billed_from", now), "period_end": now}
-    subscription["_billed_from"] = now
-    invoice = invoices.draft(work, customer, values, drawn)
+    values |= {"period_start": since, "period_end": now}
+    invoice = invoices.draft(work, customer, values, lines)
     invoices.take_pending(work, invoice, invoices.pending_for(work, customer, subscription))
     subscription["latest_invoice"] = invoice["id"]
-    paused = (subscription["pause_collection"] or {}).get("behavior")
-    if paused == "keep_as_draft":
+    paused = subscription["pause_collection"]
+    if paused and paused["behavior"] == "keep_as_draft":
         invoice["auto_advance"] = False
         work.save(invoice)
         return
     invoices.schedule_finalization(work, invoice)
 
 
-def trial_may_end(work: Work, subscription: Json) -> bool:
-    """End a trial as its settings say; whether billing goes on after it."""
-    customer = work.get("customer", subscription["customer"])
+def trial_may_end(work: Work, subscription: Subscription) -> bool:
+    """End a trial as its settings say; returns whether billing starts."""
+    customer = work.get(CUSTOMER, subscription["customer"])
     method = subscriptions.method_of(work, subscription, customer)
     settings = (subscription["trial_settings"] or {}).get("end_behavior", {})
     missing = settings.get("missing_payment_method", "create_invoice")
@@ -79,14 +80,14 @@ def trial_may_end(work: Work, subscription: Json) -> bool:
         return False
     if method is None and automatic and missing == "pause":
         pause(work, subscription, "trial_end_without_payment_method")
-        emit(work, "customer.subscription.paused", subscriptions.keep(work, subscription))
+        emit(work, "customer.subscription.paused", subscriptions.save(work, subscription))
         return False
     subscription |= {"status": "active", "pending_setup_intent": None}
     return True
 
 
-def pause(work: Work, subscription: Json, why: str) -> None:
-    """Stop a subscription without ending it; nothing is billed until it is resumed."""
+def pause(work: Work, subscription: Subscription, why: str) -> None:
+    """Pause a subscription; nothing is billed until it is resumed."""
     moment = subscriptions.now(work, subscription)
     details = {"subscription": {"type": why}, "transitioned_at": moment, "type": "subscription"}
     subscription |= {"status": "paused", "status_details": {"paused": details}}
@@ -94,75 +95,78 @@ def pause(work: Work, subscription: Json, why: str) -> None:
 
 
 @due("subscription.trial_will_end")
-def warn_of_trial_end(work: Work, subscription: Json) -> None:
-    """Tell three days ahead that a trial ends."""
+def warn_of_trial_end(work: Work, subscription: Subscription) -> None:
+    """Send `customer.subscription.trial_will_end`, three days before a trial ends."""
     if subscription["status"] == "trialing":
         emit(work, "customer.subscription.trial_will_end", subscription)
 
 
 @due("subscription.cancel")
-def cancel_as_planned(work: Work, subscription: Json) -> None:
+def cancel_as_planned(work: Work, subscription: Subscription) -> None:
     """End a subscription at its `cancel_at`."""
     if subscription["status"] not in subscriptions.ENDED:
         subscriptions.end(work, subscription, reason="cancellation_requested")
 
 
 @due("subscription.expire")
-def expire(work: Work, subscription: Json) -> None:
-    """Give up on a first payment that never came."""
+def expire(work: Work, subscription: Subscription) -> None:
+    """Expire a subscription whose first payment was not completed."""
     if subscription["status"] == "incomplete":
         subscriptions.expire(work, subscription)
 
 
 @due("subscription.resume_collection")
-def resume_collection(work: Work, subscription: Json) -> None:
+def resume_collection(work: Work, subscription: Subscription) -> None:
     """Collect again when `pause_collection.resumes_at` is reached."""
     subscription["pause_collection"] = None
     subscriptions.changed(work, subscription)
 
 
 @due("subscription.pending_update_expires")
-def drop_pending_update(work: Work, subscription: Json) -> None:
+def drop_pending_update(work: Work, subscription: Subscription) -> None:
     """Forget an update whose invoice was not paid in time."""
     if subscription["pending_update"] is None:
         return
-    invoice = work.find(subscription.get("_pending_invoice") or "")
+    state = work.state(subscription, SubscriptionState)
+    invoice = work.find(INVOICE, state.pending_invoice)
     if invoice and invoice["status"] == "open":
         invoices.void(work, invoice)
-    subscription |= {"pending_update": None, "_pending_invoice": None}
-    kept = subscriptions.keep(work, subscription)
-    emit(work, "customer.subscription.pending_update_expired", kept)
+    subscription["pending_update"] = None
+    state.pending_invoice = None
+    saved = subscriptions.save(work, subscription)
+    emit(work, "customer.subscription.pending_update_expired", saved)
 
 
-def forget_update_of(work: Work, invoice: Json) -> None:
-    """Forget the update that waited for a voided invoice; that is how one is given up.
+def cancel_update_of(work: Work, invoice: Invoice) -> None:
+    """Cancel the pending update whose invoice was voided.
 
     Source: https://docs.stripe.com/billing/subscriptions/pending-updates.
     """
-    billed = invoices.subscription_of(invoice)
-    subscription = work.find(billed) if billed else None
-    if subscription and subscription.get("_pending_invoice") == invoice["id"]:
+    subscription = work.find(SUBSCRIPTION, invoices.subscription_of(invoice))
+    if subscription is None:
+        return
+    if work.state(subscription, SubscriptionState).pending_invoice == invoice["id"]:
         drop_pending_update(work, subscription)
 
 
 @due("invoice.finalize")
-def finalize(work: Work, invoice: Json) -> None:
+def finalize(work: Work, invoice: Invoice) -> None:
     """Finalise a draft after its hour, and collect it."""
     if invoice["status"] != "draft" or not invoice["auto_advance"]:
         return
     invoices.finalize(work, invoice)
-    billed = invoices.subscription_of(invoice)
-    paused = ((work.find(billed or "") or {}).get("pause_collection") or {}).get("behavior")
-    if paused == "void":
+    billed = work.find(SUBSCRIPTION, invoices.subscription_of(invoice))
+    paused = billed["pause_collection"] if billed else None
+    if paused and paused["behavior"] == "void":
         invoices.void(work, invoice)
-    elif paused == "mark_uncollectible":
+    elif paused and paused["behavior"] == "mark_uncollectible":
         mark_uncollectible(work, invoice)
     else:
         collect(work, invoice)
 
 
-def collect(work: Work, invoice: Json) -> None:
-    """Take what is due on a finalised invoice, or send it."""
+def collect(work: Work, invoice: Invoice) -> None:
+    """Charge what is due on a finalised invoice, or send it."""
     if invoice["amount_due"] == 0:
         invoice_collection.paid(work, invoice, 0)
     elif invoice["collection_method"] == "send_invoice":
@@ -173,7 +177,7 @@ def collect(work: Work, invoice: Json) -> None:
 
 
 @due("invoice.retry")
-def retry(work: Work, invoice: Json) -> None:
+def retry(work: Work, invoice: Invoice) -> None:
     """Try again to collect an invoice whose payment failed."""
     if invoice["status"] == "open":
         method = invoice_collection.default_method(work, invoice)
@@ -181,16 +185,16 @@ def retry(work: Work, invoice: Json) -> None:
 
 
 @due("invoice.overdue")
-def overdue(work: Work, invoice: Json) -> None:
-    """Have a subscription wait for an invoice that was sent and is not paid when it is due."""
-    subscription = work.find(invoices.subscription_of(invoice) or "")
+def overdue(work: Work, invoice: Invoice) -> None:
+    """Set a subscription to past due when the invoice that was sent for it is not paid in time."""
+    subscription = work.find(SUBSCRIPTION, invoices.subscription_of(invoice))
     if invoice["status"] == "open" and subscription and subscription["status"] == "active":
         subscription["status"] = "past_due"
         subscriptions.changed(work, subscription)
 
 
-def mark_uncollectible(work: Work, invoice: Json) -> Json:
-    """Write an invoice off."""
+def mark_uncollectible(work: Work, invoice: Invoice) -> Invoice:
+    """Mark an invoice as uncollectible."""
     invoice |= {"status": "uncollectible", "auto_advance": False, "next_payment_attempt": None}
     invoice["status_transitions"]["marked_uncollectible_at"] = work.now(invoice["test_clock"])
     work.unschedule(invoice, "invoice.retry")

@@ -1,25 +1,26 @@
 """Setup intents: cards saved for later, with 3-D Secure where the card asks for it."""
 
-from typing import Any
-
 from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import CardError
+from stripe_sandbox.objects.common import Json
+from stripe_sandbox.objects.customers import Customer
+from stripe_sandbox.objects.payments import PaymentMethod, SetupIntent
+from stripe_sandbox.objects.state import PaymentMethodState
 from stripe_sandbox.rules import payment_methods, payments
 from stripe_sandbox.rules.cards import Decline
+from stripe_sandbox.storage.kinds import CUSTOMER, PAYMENT_METHOD, SETUP_INTENT
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
 
-Json = dict[str, Any]
 
-
-def new_intent(work: Work, values: Json) -> Json:
+def new_intent(work: Work, values: Json) -> SetupIntent:
     """A setup intent that has not been attempted."""
     identifier = work.ids.new("seti_")
     intent = work.create(
-        "setup_intent",
+        SETUP_INTENT,
         {
             "id": identifier,
-            "created": work.now(values.get("_clock")),
+            "created": payments.now_for(work, values.get("customer")),
             "client_secret": f"{identifier}_secret_{work.ids.text(25)}",
             "metadata": {},
             "payment_method_options": {"card": {"request_three_d_secure": "automatic"}},
@@ -33,11 +34,14 @@ def new_intent(work: Work, values: Json) -> Json:
     return intent
 
 
-def attempt(work: Work, intent: Json, method: Json, *, return_url: str | None = None) -> Json:
-    """Try to save a payment method; the intent's status says how it went."""
+def attempt(
+    work: Work, intent: SetupIntent, method: PaymentMethod, *, return_url: str | None = None
+) -> SetupIntent:
+    """Try to save a payment method; the intent's status shows the outcome."""
     intent |= {"payment_method": method["id"], "last_setup_error": None, "next_action": None}
-    if payment_methods.card_of(method).challenge == "never" or method.get("_set_up"):
-        return settle(work, intent)
+    authenticated = work.state(method, PaymentMethodState).authenticated
+    if payment_methods.card_of(method).challenge == "never" or authenticated:
+        return save_card(work, intent)
     url = f"{work.public_url}/hosted/authenticate/{intent['id']}"
     intent |= {
         "status": "requires_action",
@@ -47,27 +51,26 @@ def attempt(work: Work, intent: Json, method: Json, *, return_url: str | None = 
     return intent
 
 
-def authenticate(work: Work, intent: Json, *, succeed: bool) -> Json:
+def authenticate(work: Work, intent: SetupIntent, *, succeed: bool) -> SetupIntent:
     """Finish 3-D Secure as the customer did."""
     intent["next_action"] = None
     if succeed:
-        return settle(work, intent)
+        return save_card(work, intent)
     error = {"code": "setup_intent_authentication_failure", "type": "invalid_request_error"}
     return _refused(work, intent, payments.AUTHENTICATION_FAILED, error)
 
 
-def settle(work: Work, intent: Json) -> Json:
-    """Check the card and keep it with the customer."""
-    method = work.get("payment_method", intent["payment_method"])
+def save_card(work: Work, intent: SetupIntent) -> SetupIntent:
+    """Check the card and attach it to the customer."""
+    method = work.get(PAYMENT_METHOD, intent["payment_method"])
     card = payment_methods.card_of(method)
     if card.refuses and not card.attaches:
         return _refused(work, intent, card.refuses.message, _decline(card.refuses))
-    method["_set_up"] = True
-    customer = work.find(intent["customer"] or "")
+    work.state(method, PaymentMethodState).authenticated = True
+    customer = work.find(CUSTOMER, intent["customer"])
     if customer:
         payment_methods.attach(work, method, customer)
     intent["status"] = "succeeded"
-    work.save(method)
     emit(work, "setup_intent.succeeded", work.save(intent))
     return intent
 
@@ -76,8 +79,8 @@ def _decline(decline: Decline) -> Json:
     return payment_methods.decline_fields(decline) | {"type": "card_error"}
 
 
-def _refused(work: Work, intent: Json, message: str, error: Json) -> Json:
-    method = work.get("payment_method", intent["payment_method"])
+def _refused(work: Work, intent: SetupIntent, message: str, error: Json) -> SetupIntent:
+    method = work.get(PAYMENT_METHOD, intent["payment_method"])
     code = str(error["code"]).replace("_", "-")
     intent |= {
         "status": "requires_payment_method",
@@ -93,9 +96,9 @@ def _refused(work: Work, intent: Json, message: str, error: Json) -> Json:
     return intent
 
 
-def declined(work: Work, intent: Json) -> CardError:
+def declined(work: Work, intent: SetupIntent) -> CardError:
     """The refusal a caller gets when a confirmation did not save the card."""
-    error = dict(intent["last_setup_error"])
+    error = dict(intent["last_setup_error"] or {})
     error.pop("type")
     error.pop("doc_url")
     return CardError(
@@ -107,21 +110,20 @@ def declined(work: Work, intent: Json) -> CardError:
     )
 
 
-def for_subscription(work: Work, customer: Json, method: Json | None, *, off_session: bool) -> Json:
+def for_subscription(
+    work: Work, customer: Customer, method: PaymentMethod | None, *, off_session: bool
+) -> SetupIntent:
     """The setup intent of a subscription on which nothing is due yet."""
-    intent = new_intent(
-        work,
-        {"customer": customer["id"], "usage": "off_session", "_clock": customer["test_clock"]},
-    )
+    intent = new_intent(work, {"customer": customer["id"], "usage": "off_session"})
     if method is None:
         return intent
     if off_session:
         intent["payment_method"] = method["id"]
-        return settle(work, intent)
+        return save_card(work, intent)
     return attempt(work, intent, method)
 
 
-def cancel(work: Work, intent: Json, *, reason: str | None) -> Json:
+def cancel(work: Work, intent: SetupIntent, *, reason: str | None) -> SetupIntent:
     """Cancel a setup intent that has not succeeded."""
     intent |= {"status": "canceled", "cancellation_reason": reason, "next_action": None}
     emit(work, "setup_intent.canceled", work.save(intent))

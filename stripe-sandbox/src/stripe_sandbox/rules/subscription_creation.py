@@ -1,57 +1,77 @@
-"""Starts subscriptions: items, first period, first invoice, first payment."""
+"""Creates subscriptions: items, first period, first invoice, first payment."""
 
 from decimal import Decimal
-from typing import Any
+from typing import cast
 
 from stripe_sandbox import changes
 from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import CardError, InvalidRequest, NotCovered
+from stripe_sandbox.objects.catalogue import Price
+from stripe_sandbox.objects.common import Json, Period
+from stripe_sandbox.objects.customers import Customer
+from stripe_sandbox.objects.invoices import Invoice, InvoiceLine
+from stripe_sandbox.objects.payments import PaymentIntent, PaymentMethod
+from stripe_sandbox.objects.subscriptions import Subscription, SubscriptionItem
 from stripe_sandbox.rules import (
     discounts,
     invoice_collection,
+    invoice_lines,
     invoices,
-    lines,
     payments,
     periods,
     setups,
     subscriptions,
 )
 from stripe_sandbox.sdk import response_shapes
+from stripe_sandbox.storage.kinds import PRICE, PRODUCT
 from stripe_sandbox.storage.store import Work
 
-Json = dict[str, Any]
 
+def new_item(
+    work: Work, subscription: Subscription, price: Price, wanted: Json, *, created: int
+) -> SubscriptionItem:
+    """A subscription item in its current period.
 
-def new_item(work: Work, subscription: str, price: Json, wanted: Json, period: Json) -> Json:
-    """A subscription item over a period; price and plan are stored by id."""
-    return response_shapes.new(
+    Args:
+        work: The unit of work.
+        subscription: Its subscription; a trial is the item's period.
+        price: What is sold.
+        wanted: `quantity` and `metadata`, if they are given.
+        created: When the item is added, which is when its period starts at the earliest.
+    """
+    if subscription["status"] == "trialing" and subscription["trial_end"] is not None:
+        period = Period(start=created, end=subscription["trial_end"])
+    else:
+        period = period_of(price, subscription["billing_cycle_anchor"], created)
+    item = response_shapes.new(
         "subscription_item",
         {
             "id": work.ids.new("si_"),
-            "created": wanted.get("_created", work.now()),
+            "created": created,
             "current_period_start": period["start"],
             "current_period_end": period["end"],
             "metadata": wanted.get("metadata") or {},
             "plan": price["id"],
             "price": price["id"],
             "quantity": wanted.get("quantity", 1),
-            "subscription": subscription,
+            "subscription": subscription["id"],
             "tax_rates": [],
         },
     )
+    return cast(SubscriptionItem, item)
 
 
-def period_of(price: Json, anchor: int, moment: int) -> Json:
+def period_of(price: Price, anchor: int, moment: int) -> Period:
     """The period of a price that contains a moment; before the anchor it ends there."""
-    recurring = price["recurring"]
+    recurring = invoice_lines.recurring_of(price)
     interval, count = recurring["interval"], recurring["interval_count"]
     start, end = periods.around(anchor, interval, count, moment)
     return {"start": max(start, moment) if moment < anchor else start, "end": end}
 
 
-def share_of(price: Json, item: Json) -> Decimal:
-    """How much of a whole period an item's period is."""
-    recurring = price["recurring"]
+def share_of(price: Price, item: SubscriptionItem) -> Decimal:
+    """The part of a whole period that an item's current period is."""
+    recurring = invoice_lines.recurring_of(price)
     end, start = item["current_period_end"], item["current_period_start"]
     whole = end - periods.add(end, recurring["interval"], -recurring["interval_count"])
     part = Decimal(end - start) / Decimal(whole)
@@ -60,40 +80,36 @@ def share_of(price: Json, item: Json) -> Decimal:
 
 
 def first_invoice(
-    work: Work, subscription: Json, customer: Json, extra: list[Json], *, prorate: bool
-) -> Json:
-    """The invoice that begins a subscription, finalised."""
+    work: Work,
+    subscription: Subscription,
+    customer: Customer,
+    extra: list[InvoiceLine],
+    *,
+    prorate: bool,
+) -> Invoice:
+    """The first invoice of a subscription, finalised."""
     trial = subscription["status"] == "trialing"
-    drawn = []
+    lines = []
     for item in subscription["items"]["data"]:
-        price = work.get("price", item["price"])
+        price = work.get(PRICE, item["price"])
         share = share_of(price, item)
         if share < 1 and not trial and not prorate:
             continue
-        drawn.append(
-            lines.subscription_line(
-                work,
-                subscription,
-                item,
-                start=item["current_period_start"],
-                end=item["current_period_end"],
-                share=share,
-                free=trial,
-            )
+        lines.append(
+            invoice_lines.subscription_line(work, subscription, item, share=share, free=trial)
         )
     now = subscriptions.now(work, subscription)
     values = invoice_values(work, subscription, "subscription_create")
     values |= {"period_start": now, "period_end": now}
-    invoice = invoices.draft(work, customer, values, drawn + extra)
-    waiting = invoices.pending_for(work, customer, subscription)
-    invoices.take_pending(work, invoice, waiting)
+    invoice = invoices.draft(work, customer, values, lines + extra)
+    invoices.take_pending(work, invoice, invoices.pending_for(work, customer, subscription))
     subscription["latest_invoice"] = invoice["id"]
-    subscriptions.keep(work, subscription)
+    subscriptions.save(work, subscription)
     return invoices.finalize(work, invoice)
 
 
-def invoice_values(work: Work, subscription: Json, reason: str) -> Json:
-    """What an invoice takes over from the subscription it bills."""
+def invoice_values(work: Work, subscription: Subscription, reason: str) -> Json:
+    """The fields of an invoice that come from the subscription it bills."""
     moment = subscriptions.now(work, subscription)
     days = subscription["days_until_due"]
     return {
@@ -109,7 +125,7 @@ def invoice_values(work: Work, subscription: Json, reason: str) -> Json:
 
 
 def collect_first(
-    work: Work, subscription: Json, invoice: Json, *, behavior: str, off_session: bool
+    work: Work, subscription: Subscription, invoice: Invoice, *, behavior: str, off_session: bool
 ) -> None:
     """Pay the first invoice as `payment_behavior` says, and set the status.
 
@@ -123,19 +139,19 @@ def collect_first(
     if subscription["collection_method"] == "send_invoice":
         return
     subscription["status"] = "incomplete"
-    subscriptions.keep(work, subscription)
+    subscriptions.save(work, subscription)
     method = invoice_collection.default_method(work, invoice)
     if behavior == "default_incomplete":
-        offer(work, invoice, method)
+        present_payment(work, invoice, method)
         return
     if method is None:
         raise InvalidRequest(invoice_collection.NO_METHOD, code="resource_missing")
     invoice_collection.pay(work, invoice, method, off_session=off_session)
     if behavior == "error_if_incomplete":
-        insist(work, invoice)
+        require_paid(work, invoice)
 
 
-def offer(work: Work, invoice: Json, method: Json | None) -> None:
+def present_payment(work: Work, invoice: Invoice, method: PaymentMethod | None) -> None:
     """Leave an invoice's payment intent for the client to confirm."""
     intent = invoices.intent_of(work, invoice)
     if intent and method:
@@ -143,8 +159,8 @@ def offer(work: Work, invoice: Json, method: Json | None) -> None:
         work.save(intent)
 
 
-def insist(work: Work, invoice: Json) -> None:
-    """Refuse a request whose payment did not succeed; nothing of it is kept.
+def require_paid(work: Work, invoice: Invoice) -> None:
+    """Refuse a request whose payment did not succeed; nothing of it is stored.
 
     Raises:
         CardError: The payment failed or needs 3-D Secure.
@@ -160,8 +176,14 @@ def insist(work: Work, invoice: Json) -> None:
     raise refusal
 
 
-def requires_action(work: Work, intent: Json, owner: str) -> CardError:
-    """The refusal that tells a caller that 3-D Secure stands between it and the money."""
+def requires_action(work: Work, intent: PaymentIntent, owner: str) -> CardError:
+    """The refusal of a payment that requires 3-D Secure.
+
+    Args:
+        work: The unit of work.
+        intent: The payment intent.
+        owner: `subscription` or `invoice`: what the request is about.
+    """
     through = "subscription.latest_invoice" if owner == "subscription" else "invoice"
     return CardError(
         f"Payment for this {owner} requires additional user action before it can be completed "
@@ -172,8 +194,8 @@ def requires_action(work: Work, intent: Json, owner: str) -> CardError:
     )
 
 
-def begin_schedule(work: Work, subscription: Json) -> None:
-    """Put a new subscription's future into the calendar."""
+def begin_schedule(work: Work, subscription: Subscription) -> None:
+    """Schedule the renewal, expiry, trial end and cancellation of a new subscription."""
     clock = subscription["test_clock"]
     subscriptions.schedule_cycle(work, subscription)
     if subscription["status"] == "incomplete":
@@ -187,7 +209,9 @@ def begin_schedule(work: Work, subscription: Json) -> None:
         work.schedule(subscription, "subscription.cancel", subscription["cancel_at"], clock=clock)
 
 
-def authorise(work: Work, subscription: Json, customer: Json, *, off_session: bool) -> None:
+def authorise(
+    work: Work, subscription: Subscription, customer: Customer, *, off_session: bool
+) -> None:
     """Save the card of a subscription on which nothing is due yet."""
     if subscription["collection_method"] == "send_invoice":
         return
@@ -195,21 +219,21 @@ def authorise(work: Work, subscription: Json, customer: Json, *, off_session: bo
     intent = setups.for_subscription(work, customer, method, off_session=off_session)
     if intent["status"] != "succeeded":
         subscription["pending_setup_intent"] = intent["id"]
-        subscriptions.keep(work, subscription)
+        subscriptions.save(work, subscription)
 
 
-def extra_lines(work: Work, wanted: list[Json], subscription: Json) -> list[Json]:
+def extra_lines(work: Work, wanted: list[Json], subscription: Subscription) -> list[InvoiceLine]:
     """Lines for `add_invoice_items`: one-time prices on the first invoice."""
     return [_extra_line(work, one, subscription, index) for index, one in enumerate(wanted)]
 
 
-def _extra_line(work: Work, wanted: Json, subscription: Json, index: int) -> Json:
+def _extra_line(work: Work, wanted: Json, subscription: Subscription, index: int) -> InvoiceLine:
     path = f"add_invoice_items[{index}]"
     changes.only(wanted, "price", "quantity", path=path)
     if not wanted.get("price"):
         raise NotCovered("invoice items without a stored price", param=f"{path}[price_data]")
-    price = work.referenced("price", wanted["price"], param=f"{path}[price]")
-    product = work.find(price["product"])
+    price = work.referenced(PRICE, wanted["price"], param=f"{path}[price]")
+    product = work.find(PRODUCT, price["product"])
     quantity = wanted.get("quantity", 1)
     moment = subscriptions.now(work, subscription)
     details = {
@@ -218,10 +242,10 @@ def _extra_line(work: Work, wanted: Json, subscription: Json, index: int) -> Jso
         "proration_details": {},
         "subscription": subscription["id"],
     }
-    return lines.new_line(
+    return invoice_lines.new_line(
         work,
         price,
-        amount=lines.amount_of(price, quantity),
+        amount=invoice_lines.amount_of(price, quantity),
         quantity=quantity,
         period={"start": moment, "end": moment},
         description=product["name"] if product else None,

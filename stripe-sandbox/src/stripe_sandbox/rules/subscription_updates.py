@@ -3,32 +3,34 @@
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
 
+from stripe_sandbox import changes
 from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.objects.catalogue import Price
+from stripe_sandbox.objects.common import Json
+from stripe_sandbox.objects.customers import Customer
+from stripe_sandbox.objects.invoices import Invoice, InvoiceLine
+from stripe_sandbox.objects.state import SubscriptionState
+from stripe_sandbox.objects.subscriptions import Subscription, SubscriptionItem
 from stripe_sandbox.rules import (
     invoice_collection,
+    invoice_lines,
     invoices,
-    lines,
     prorating,
     renewals,
     subscription_creation,
     subscriptions,
 )
+from stripe_sandbox.storage.kinds import CUSTOMER, PRICE
 from stripe_sandbox.storage.store import Work
-
-Json = dict[str, Any]
-
-_ONE = Decimal(1)
 
 
 @dataclass(frozen=True)
 class Change:
-    """What is to become of one item: `old` is None for a new one, `price` for a removed one."""
+    """A change of one item: `old` is None for a new one, `price` for a removed one."""
 
-    old: Json | None
-    price: Json | None
+    old: SubscriptionItem | None
+    price: Price | None
     quantity: int
     metadata: Json | None
 
@@ -47,9 +49,9 @@ class Terms:
     Attributes:
         proration: `create_prorations`, `always_invoice` or `none`.
         payment: A `payment_behavior`.
-        moment: The time as of which prorations are reckoned.
-        reset: Whether the billing cycle begins anew.
-        off_session: Whether the customer is away.
+        moment: The time from which prorations are calculated.
+        reset: Whether the billing cycle restarts.
+        off_session: Whether the customer is absent.
     """
 
     proration: str
@@ -59,66 +61,84 @@ class Terms:
     off_session: bool
 
 
-def amend(work: Work, subscription: Json, wanted: list[Change], terms: Terms) -> None:
+def amend(work: Work, subscription: Subscription, wanted: list[Change], terms: Terms) -> None:
     """Change a subscription's items or cycle, and bill what the terms say is due now.
 
     Raises:
         CardError: `error_if_incomplete`, and the payment did not succeed.
         InvalidRequest: Nothing would be left of the subscription.
     """
-    before = copy.deepcopy({name: subscription[name] for name in ("items", "billing_cycle_anchor")})
+    before = _billed_terms(subscription)
     costs = any(change.costs for change in wanted)
     trial = subscription["status"] == "trialing"
     reset = (terms.reset or _changes_interval(work, wanted)) and not trial
     prorate = terms.proration != "none" and subscription["status"] in prorating.PRORATED
     if prorate:
-        _credit_old(work, subscription, wanted, terms.moment, everything=reset)
+        _credit_old(work, subscription, None if reset else wanted, terms.moment)
     changed = list(_apply(work, subscription, wanted, terms.moment))
     if not subscription["items"]["data"]:
         raise InvalidRequest(
             "A subscription must have at least one active item; cancel it instead.", param="items"
         )
-    drawn = restart(work, subscription, terms.moment) if reset else []
+    lines = restart(work, subscription, terms.moment) if reset else []
     if prorate and not reset:
         for item in changed:
             prorating.debit(work, subscription, item, terms.moment)
-    subscriptions.keep(work, subscription)
+    subscriptions.save(work, subscription)
     subscriptions.schedule_cycle(work, subscription)
-    if drawn or (terms.proration == "always_invoice" and costs):
-        bill_now(work, subscription, drawn, terms, before)
+    if lines or (terms.proration == "always_invoice" and costs):
+        bill_now(work, subscription, lines, terms, before)
 
 
 def _changes_interval(work: Work, wanted: list[Change]) -> bool:
     return any(
-        _interval(work.get("price", change.old["price"])) != _interval(change.price)
+        _interval(work.get(PRICE, change.old["price"])) != _interval(change.price)
         for change in wanted
         if change.old and change.price
     )
 
 
-def _interval(price: Json) -> tuple[str, int]:
-    return price["recurring"]["interval"], price["recurring"]["interval_count"]
+def _billed_terms(subscription: Subscription) -> Json:
+    """What a pending update puts back until its invoice is paid."""
+    return copy.deepcopy(
+        {
+            "items": subscription["items"],
+            "billing_cycle_anchor": subscription["billing_cycle_anchor"],
+        }
+    )
+
+
+def _interval(price: Price) -> tuple[str, int]:
+    recurring = invoice_lines.recurring_of(price)
+    return recurring["interval"], recurring["interval_count"]
 
 
 def _credit_old(
-    work: Work, subscription: Json, wanted: list[Change], moment: int, *, everything: bool
+    work: Work, subscription: Subscription, wanted: list[Change] | None, moment: int
 ) -> None:
-    touched = [change.old for change in wanted if change.old and change.costs]
-    for item in subscription["items"]["data"] if everything else touched:
+    """Credit the unused time of the items that change; without changes, of all items."""
+    items = subscription["items"]["data"]
+    if wanted is not None:
+        items = [change.old for change in wanted if change.old and change.costs]
+    for item in items:
         prorating.credit(work, subscription, item, moment)
 
 
-def _apply(work: Work, subscription: Json, wanted: list[Change], moment: int) -> Iterator[Json]:
-    """Put the changes into the items; yields those that now cost something else."""
+def _apply(
+    work: Work, subscription: Subscription, wanted: list[Change], moment: int
+) -> Iterator[SubscriptionItem]:
+    """Apply the changes to the items; yields the items whose cost changed."""
     items = subscription["items"]["data"]
     for change in wanted:
+        item, costs = change.old, change.costs
         if change.price is None:
-            items.remove(change.old)
+            if item:
+                items.remove(item)
             continue
-        item = change.old
-        costs = change.costs
         if item is None:
-            item = _added(work, subscription, change, moment)
+            item = subscription_creation.new_item(
+                work, subscription, change.price, {}, created=moment
+            )
             items.append(item)
         item |= {"price": change.price["id"], "plan": change.price["id"]}
         item["quantity"] = change.quantity
@@ -128,45 +148,35 @@ def _apply(work: Work, subscription: Json, wanted: list[Change], moment: int) ->
             yield item
 
 
-def _added(work: Work, subscription: Json, change: Change, moment: int) -> Json:
-    if change.price is None:
-        raise InvalidRequest("An item needs a price.", param="items")
-    if subscription["status"] == "trialing":
-        period = {"start": moment, "end": subscription["trial_end"]}
-    else:
-        anchor = subscription["billing_cycle_anchor"]
-        period = subscription_creation.period_of(change.price, anchor, moment)
-    wanted = {"quantity": change.quantity, "metadata": change.metadata, "_created": moment}
-    return subscription_creation.new_item(work, subscription["id"], change.price, wanted, period)
-
-
-def restart(work: Work, subscription: Json, moment: int) -> list[Json]:
-    """Begin the cycle anew at a moment; returns the lines of the new periods."""
+def restart(work: Work, subscription: Subscription, moment: int) -> list[InvoiceLine]:
+    """Restart the billing cycle at a moment; returns the lines of the new periods."""
     subscription["billing_cycle_anchor"] = moment
     return [_restart_item(work, subscription, i, moment) for i in subscription["items"]["data"]]
 
 
-def _restart_item(work: Work, subscription: Json, item: Json, moment: int) -> Json:
-    period = subscription_creation.period_of(work.get("price", item["price"]), moment, moment)
+def _restart_item(
+    work: Work, subscription: Subscription, item: SubscriptionItem, moment: int
+) -> InvoiceLine:
+    period = subscription_creation.period_of(work.get(PRICE, item["price"]), moment, moment)
     item |= {"current_period_start": period["start"], "current_period_end": period["end"]}
-    return lines.subscription_line(work, subscription, item, **period, share=_ONE, free=False)
+    return invoice_lines.subscription_line(work, subscription, item)
 
 
-def end_trial(work: Work, subscription: Json, terms: Terms) -> None:
+def end_trial(work: Work, subscription: Subscription, terms: Terms) -> None:
     """End a trial now, and bill the first paid period unless there is no card to charge."""
-    before = copy.deepcopy({name: subscription[name] for name in ("items", "billing_cycle_anchor")})
+    before = _billed_terms(subscription)
     subscription["trial_end"] = terms.moment
     work.unschedule(subscription, "subscription.trial_will_end")
     if not renewals.trial_may_end(work, subscription):
         return
-    drawn = restart(work, subscription, terms.moment)
-    subscriptions.keep(work, subscription)
+    lines = restart(work, subscription, terms.moment)
+    subscriptions.save(work, subscription)
     subscriptions.schedule_cycle(work, subscription)
-    bill_now(work, subscription, drawn, terms, before)
+    bill_now(work, subscription, lines, terms, before)
 
 
-def extend_trial(work: Work, subscription: Json, until: int) -> None:
-    """Put the end of the trial, and with it the cycle, to a later time."""
+def extend_trial(work: Work, subscription: Subscription, until: int) -> None:
+    """Move the end of the trial, and with it the billing cycle, to a later time."""
     now = subscriptions.now(work, subscription)
     subscription |= {"status": "trialing", "trial_end": until, "billing_cycle_anchor": until}
     subscription["trial_start"] = subscription["trial_start"] or now
@@ -178,13 +188,15 @@ def extend_trial(work: Work, subscription: Json, until: int) -> None:
     subscriptions.schedule_cycle(work, subscription)
 
 
-def bill_now(work: Work, subscription: Json, drawn: list[Json], terms: Terms, before: Json) -> None:
+def bill_now(
+    work: Work, subscription: Subscription, lines: list[InvoiceLine], terms: Terms, before: Json
+) -> None:
     """Invoice new periods and pending prorations at once, and collect."""
-    customer = work.get("customer", subscription["customer"])
+    customer = work.get(CUSTOMER, subscription["customer"])
     pending = invoices.pending_for(work, customer, subscription)
-    if not drawn and not pending:
+    if not lines and not pending:
         return
-    invoice = update_invoice(work, subscription, customer, drawn, terms.moment)
+    invoice = update_invoice(work, subscription, customer, lines, terms.moment)
     if invoice["amount_due"] == 0:
         invoice_collection.paid(work, invoice, 0)
     elif terms.payment == "pending_if_incomplete":
@@ -194,25 +206,29 @@ def bill_now(work: Work, subscription: Json, drawn: list[Json], terms: Terms, be
 
 
 def update_invoice(
-    work: Work, subscription: Json, customer: Json, drawn: list[Json], moment: int | None = None
-) -> Json:
+    work: Work,
+    subscription: Subscription,
+    customer: Customer,
+    lines: list[InvoiceLine],
+    moment: int | None = None,
+) -> Invoice:
     """The finalised invoice of a change."""
     values = subscription_creation.invoice_values(work, subscription, "subscription_update")
     values["parent"] = invoices.subscription_parent(subscription, moment)
-    invoice = invoices.draft(work, customer, values, drawn)
+    invoice = invoices.draft(work, customer, values, lines)
     pending = invoices.pending_for(work, customer, subscription)
     invoices.take_pending(work, invoice, pending)
     subscription["latest_invoice"] = invoice["id"]
-    subscriptions.keep(work, subscription)
+    subscriptions.save(work, subscription)
     return invoices.finalize(work, invoice)
 
 
-def _collect(work: Work, subscription: Json, invoice: Json, terms: Terms) -> None:
+def _collect(work: Work, subscription: Subscription, invoice: Invoice, terms: Terms) -> None:
     if invoice["collection_method"] == "send_invoice":
         return
     method = invoice_collection.default_method(work, invoice)
     if terms.payment == "default_incomplete":
-        subscription_creation.offer(work, invoice, method)
+        subscription_creation.present_payment(work, invoice, method)
         if subscription["status"] == "active":
             subscription["status"] = "past_due"
         return
@@ -220,10 +236,12 @@ def _collect(work: Work, subscription: Json, invoice: Json, terms: Terms) -> Non
         raise InvalidRequest(invoice_collection.NO_METHOD, code="resource_missing")
     invoice_collection.pay(work, invoice, method, off_session=terms.off_session)
     if terms.payment == "error_if_incomplete":
-        subscription_creation.insist(work, invoice)
+        subscription_creation.require_paid(work, invoice)
 
 
-def _try_pending(work: Work, subscription: Json, invoice: Json, terms: Terms, before: Json) -> None:
+def _try_pending(
+    work: Work, subscription: Subscription, invoice: Invoice, terms: Terms, before: Json
+) -> None:
     """Keep the subscription as it was until the invoice of the change is paid.
 
     Source: https://docs.stripe.com/billing/subscriptions/pending-updates.
@@ -240,8 +258,9 @@ def _try_pending(work: Work, subscription: Json, invoice: Json, terms: Terms, be
         "trial_end": None,
         "trial_from_plan": None,
     }
-    subscription |= {**copy.deepcopy(before), "_pending_invoice": invoice["id"]}
-    subscriptions.keep(work, subscription)
+    changes.update(subscription, copy.deepcopy(before))
+    work.state(subscription, SubscriptionState).pending_invoice = invoice["id"]
+    subscriptions.save(work, subscription)
     method = invoice_collection.default_method(work, invoice)
     invoice_collection.pay(work, invoice, method, off_session=terms.off_session)
     if subscription["pending_update"]:

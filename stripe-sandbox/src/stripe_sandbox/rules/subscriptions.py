@@ -1,12 +1,15 @@
-"""What every rule about subscriptions needs: saving, statuses, ends."""
+"""Subscriptions: saving them, their statuses, how they end."""
 
-from typing import Any
-
+from stripe_sandbox import changes
+from stripe_sandbox.objects.common import Json
+from stripe_sandbox.objects.customers import Customer
+from stripe_sandbox.objects.payments import PaymentMethod
+from stripe_sandbox.objects.state import SubscriptionState
+from stripe_sandbox.objects.subscriptions import Subscription
 from stripe_sandbox.rules import invoices, payments
+from stripe_sandbox.storage.kinds import INVOICE, PAYMENT_METHOD
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
-
-Json = dict[str, Any]
 
 INCOMPLETE_FOR = 23 * 3600
 TRIAL_WARNING = 3 * 86400
@@ -21,43 +24,37 @@ _ACTIONS = (
 )
 
 
-def keep(work: Work, subscription: Json) -> Json:
-    """Store a subscription together with what it can be found by."""
-    items = subscription["items"]["data"]
-    subscription["_items"] = [item["id"] for item in items]
-    subscription["_prices"] = sorted({item["price"] for item in items})
-    subscription["_ended"] = subscription["status"] == "canceled"
-    subscription["items"]["total_count"] = len(items)
+def save(work: Work, subscription: Subscription) -> Subscription:
+    """Store a subscription, with the number of its items."""
+    subscription["items"]["total_count"] = len(subscription["items"]["data"])
     return work.save(subscription)
 
 
-def now(work: Work, subscription: Json) -> int:
+def now(work: Work, subscription: Subscription) -> int:
     """The time on a subscription's clock."""
     return work.now(subscription["test_clock"])
 
 
-def changed(work: Work, subscription: Json) -> Json:
-    """Store a subscription, and tell what changed in it once it has been announced."""
-    keep(work, subscription)
-    if subscription.get("_announced"):
+def changed(work: Work, subscription: Subscription) -> Subscription:
+    """Store a subscription, and record an event about what changed in it.
+
+    One that this unit of work created has not been announced yet: its `created` event
+    shows the status that its first payment led to.
+    """
+    save(work, subscription)
+    if work.announced(subscription["id"]):
         emit(work, "customer.subscription.updated", subscription)
     return subscription
 
 
-def announce(work: Work, subscription: Json) -> None:
-    """Tell that a subscription was created, with the status it ended up in."""
-    subscription["_announced"] = True
-    emit(work, "customer.subscription.created", keep(work, subscription))
-
-
-def schedule_cycle(work: Work, subscription: Json) -> None:
-    """Have the next period begin when the earliest item's period ends."""
+def schedule_cycle(work: Work, subscription: Subscription) -> None:
+    """Schedule the next renewal for the end of the earliest item's period."""
     at = min(item["current_period_end"] for item in subscription["items"]["data"])
     work.schedule(subscription, "subscription.cycle", at, clock=subscription["test_clock"])
 
 
-def begin(work: Work, subscription: Json) -> None:
-    """Let a subscription run whose first payment has come, though a period may be over by now."""
+def begin(work: Work, subscription: Subscription) -> None:
+    """Start a subscription whose first payment succeeded; a period may be over by then."""
     trial_end = subscription["trial_end"]
     on_trial = trial_end is not None and trial_end > now(work, subscription)
     subscription["status"] = "trialing" if on_trial else "active"
@@ -65,22 +62,25 @@ def begin(work: Work, subscription: Json) -> None:
     schedule_cycle(work, subscription)
 
 
-def resume(work: Work, subscription: Json, status: str) -> None:
-    """End the pause of a subscription, and have its cycle go on."""
-    subscription |= {"status": status, "status_details": None, "_resuming": None}
+def resume(work: Work, subscription: Subscription, status: str) -> None:
+    """End the pause of a subscription, and schedule its next renewal."""
+    subscription |= {"status": status, "status_details": None}
+    work.state(subscription, SubscriptionState).resuming_invoice = None
     schedule_cycle(work, subscription)
-    emit(work, "customer.subscription.resumed", keep(work, subscription))
+    emit(work, "customer.subscription.resumed", save(work, subscription))
 
 
-def method_of(work: Work, subscription: Json, customer: Json) -> Json | None:
+def method_of(work: Work, subscription: Subscription, customer: Customer) -> PaymentMethod | None:
     """The payment method a subscription is charged to: its own, else its customer's."""
     chosen = subscription["default_payment_method"]
     chosen = chosen or customer["invoice_settings"]["default_payment_method"]
-    found = work.find(chosen) if chosen else None
+    found = work.find(PAYMENT_METHOD, chosen)
     return found if found and found["customer"] == customer["id"] else None
 
 
-def end(work: Work, subscription: Json, *, reason: str, details: Json | None = None) -> Json:
+def end(
+    work: Work, subscription: Subscription, *, reason: str, details: Json | None = None
+) -> Subscription:
     """Cancel a subscription now; its open invoices are no longer collected.
 
     Args:
@@ -99,16 +99,20 @@ def end(work: Work, subscription: Json, *, reason: str, details: Json | None = N
         "ended_at": moment,
         "pending_update": None,
     }
-    subscription["cancellation_details"] |= {"reason": reason, **(details or {})}
+    subscription["cancellation_details"] = {
+        **subscription["cancellation_details"],
+        "reason": reason,
+    }
+    changes.update(subscription["cancellation_details"], details or {})
     work.unschedule(subscription, *_ACTIONS)
     _stop_collection(work, subscription, void=first_unpaid)
-    emit(work, "customer.subscription.deleted", keep(work, subscription))
+    emit(work, "customer.subscription.deleted", save(work, subscription))
     return subscription
 
 
-def _stop_collection(work: Work, subscription: Json, *, void: bool) -> None:
+def _stop_collection(work: Work, subscription: Subscription, *, void: bool) -> None:
     where = {"parent.subscription_details.subscription": subscription["id"]}
-    for invoice in work.all("invoice", **where, status=["draft", "open"]):
+    for invoice in work.all(INVOICE, {**where, "status": ["draft", "open"]}):
         if void and invoice["status"] == "open":
             invoices.void(work, invoice)
             continue
@@ -120,15 +124,15 @@ def _stop_collection(work: Work, subscription: Json, *, void: bool) -> None:
         subscription["pending_setup_intent"] = None
 
 
-def expire(work: Work, subscription: Json) -> None:
-    """Give up on a first payment that was not completed within 23 hours.
+def expire(work: Work, subscription: Subscription) -> None:
+    """Expire a subscription whose first payment was not completed within 23 hours.
 
     Source: https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses.
     """
     moment = now(work, subscription)
     subscription |= {"status": "incomplete_expired", "ended_at": moment}
     work.unschedule(subscription, *_ACTIONS)
-    invoice = work.find(subscription["latest_invoice"] or "")
+    invoice = work.find(INVOICE, subscription["latest_invoice"])
     if invoice and invoice["status"] in {"draft", "open"}:
         intent = invoices.intent_of(work, invoice)
         invoices.void(work, invoice)

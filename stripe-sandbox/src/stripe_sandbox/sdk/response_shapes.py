@@ -47,7 +47,7 @@ def new(object_name: str, values: Json) -> Json:
 
     Args:
         object_name: The value of the object's `object` field.
-        values: Fields by name; those that begin with `_` are the sandbox's own.
+        values: Fields by name.
 
     Raises:
         ShapeError: A value has no field, or a required field has no value.
@@ -95,11 +95,10 @@ def _inner(kind: Type) -> Type | None:
 
 
 def _fill(shape: Record, root: str, values: Json) -> Json:
-    others = values.keys() - shape.fields.keys()
-    unknown = sorted(name for name in others if not name.startswith("_"))
+    unknown = sorted(values.keys() - shape.fields.keys())
     if unknown:
         raise ShapeError(f"{shape.name} has no field {', '.join(unknown)}")
-    filled: Json = {name: values[name] for name in others}
+    filled: Json = {}
     for name, inner, optional, left_out in _steps(shape, root):
         value = values.get(name)
         if value is None:

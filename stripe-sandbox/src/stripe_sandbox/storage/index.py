@@ -8,9 +8,9 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from stripe_sandbox.objects.common import Json
 from stripe_sandbox.storage.kinds import KINDS
 
-Json = dict[str, Any]
 Value = str | int
 Statement = tuple[str, list[Any]]
 Entries = set[tuple[str, Value]]
@@ -143,8 +143,8 @@ def select(
     *,
     limit: int,
     any_of: bool = False,
-) -> list[tuple[str, str]]:
-    """The id and the data of matching objects, newest first.
+) -> list[tuple[str, str, str]]:
+    """The id, the data and the state of matching objects, newest first.
 
     With `bounds.after` the oldest come first.
 
@@ -162,7 +162,7 @@ def select(
     union = " UNION ".join(f"SELECT * FROM ({sql})" for sql, _values in parts)
     values = [value for _sql, part in parts for value in part]
     return connection.execute(
-        f"SELECT d.id, d.data FROM ({union} ORDER BY {order} LIMIT ?) p"
+        f"SELECT d.id, d.data, d.state FROM ({union} ORDER BY {order} LIMIT ?) p"
         f" JOIN objects d ON d.seq = p.seq ORDER BY p.{order.replace(', ', ', p.')}",
         [*values, limit],
     ).fetchall()
@@ -302,12 +302,12 @@ def entries_of(thing: Json) -> Entries:
 
 
 def _values(thing: Json, path: str) -> list[Value]:
-    value: Any = thing
+    """The values at a dotted path, which may lead through lists."""
+    values: list[Any] = [thing]
     for step in path.split("."):
-        value = value.get(step) if isinstance(value, dict) else None
-    if value is None:
-        return []
-    return [text(one) for one in value] if isinstance(value, list) else [text(value)]
+        found = (value.get(step) for value in values if isinstance(value, dict))
+        values = [one for value in found for one in (value if isinstance(value, list) else [value])]
+    return [text(value) for value in values if value is not None]
 
 
 def text(value: Any) -> Value:

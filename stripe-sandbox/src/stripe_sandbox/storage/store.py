@@ -1,15 +1,18 @@
-"""Keeps every object in one SQLite file, and hands out units of work on it."""
+"""The SQLite file that holds every object, and the units of work on it."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import orjson
 
 from stripe_sandbox.clock import Clock
 from stripe_sandbox.errors import InvalidRequest, ResourceMissing, StripeError
+from stripe_sandbox.objects.common import Json, Thing
+from stripe_sandbox.objects.state import TestClockState
 from stripe_sandbox.sdk import response_shapes
 from stripe_sandbox.storage.ids import Identifiers
 from stripe_sandbox.storage.index import SCHEMA as INDEX_SCHEMA
@@ -24,20 +27,28 @@ from stripe_sandbox.storage.index import (
     select,
     text,
 )
-from stripe_sandbox.storage.kinds import KINDS
+from stripe_sandbox.storage.kinds import KINDS, TEST_CLOCK, Kind
+from stripe_sandbox.storage.upgrade import upgrade
 
-Json = dict[str, Any]
+T = TypeVar("T", bound=Thing)
+S = TypeVar("S")
 
 # In a selection: the field has no value.
 NOTHING = object()
 
-# Of the data file; another one is upgraded when it is opened.
-_FILE_VERSION = 1
+
+@dataclass(frozen=True)
+class Except:
+    """In a selection: the field has another value than this one, or none."""
+
+    value: Any
+
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
   seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
-  created INTEGER NOT NULL, deleted INTEGER NOT NULL DEFAULT 0, data TEXT NOT NULL);
+  created INTEGER NOT NULL, deleted INTEGER NOT NULL DEFAULT 0, data TEXT NOT NULL,
+  state TEXT NOT NULL DEFAULT '{}');
 CREATE TABLE IF NOT EXISTS due (
   object TEXT NOT NULL, action TEXT NOT NULL, clock TEXT NOT NULL, at INTEGER NOT NULL,
   PRIMARY KEY (object, action)) WITHOUT ROWID;
@@ -84,24 +95,10 @@ class Store:
         # When to deliver an event of a type: one delay in seconds per copy.
         self.delivery_delays: Callable[[str], list[float]] = lambda _type: [0.0]
         self.index = Index(self.connection)
-        self._upgrade()
-
-    def _upgrade(self) -> None:
-        """Index the objects of a file that an earlier version wrote."""
-        if self.connection.execute("PRAGMA user_version").fetchone()[0] == _FILE_VERSION:
-            return
-        self.connection.execute("BEGIN IMMEDIATE")
-        # The index of versions before 0.9.
-        self.connection.execute("DROP TABLE IF EXISTS links")
-        self.connection.execute("DROP INDEX IF EXISTS objects_by_kind")
-        rows = "SELECT data, created, seq FROM objects WHERE deleted = 0"
-        for data, created, seq in self.connection.execute(rows).fetchall():
-            self.index.write(orjson.loads(data), Position(created, seq), set())
-        self.connection.execute(f"PRAGMA user_version = {_FILE_VERSION}")
-        self.connection.execute("COMMIT")
+        upgrade(self.connection, self.index)
 
     def _account_id(self) -> str:
-        """The account that this data file is, as a real one is told apart from every other."""
+        """The id of this data file's account."""
         self.connection.execute(
             "INSERT INTO account SELECT ? WHERE NOT EXISTS (SELECT * FROM account)",
             (self.ids.account(),),
@@ -138,7 +135,12 @@ class Store:
 
 
 class Work:
-    """Objects read and changed by one request, one due action or one click."""
+    """Objects read and changed by one request, one due action or one click.
+
+    Attributes:
+        request: The `request` of the events that this unit of work records.
+        events: The events it has recorded.
+    """
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -148,7 +150,9 @@ class Work:
         self.events: list[Json] = []
         self._loaded: dict[str, Json] = {}
         self._dirty: dict[str, Json] = {}
-        # By id: the object as its last event told it, its place, and its entries in the index.
+        self._state_texts: dict[str, str] = {}
+        self._states: dict[str, Any] = {}
+        # By id: the object as its last event shows it, its place, and its entries in the index.
         self._announced: dict[str, str] = {}
         self._positions: dict[str, Position] = {}
         self._entries: dict[str, Entries] = {}
@@ -171,32 +175,30 @@ class Work:
     def now(self, clock: str | None = None) -> int:
         """Seconds since the epoch on a test clock, or on the sandbox's own clock."""
         if clock:
-            found = self.get("test_helpers.test_clock", clock)
-            return int(found["_now"])
+            return self.state(self.get(TEST_CLOCK, clock), TestClockState).reached
         return self.store.clock.now()
 
-    def create(self, kind: str, values: Json) -> Json:
+    def create(self, kind: Kind[T], values: Json) -> T:
         """Store a new object of the SDK's shape, with an id and a creation time.
 
         Raises:
             InvalidRequest: A caller chose an id that is taken.
         """
-        fields = response_shapes.resource(kind).fields
-        if "id" in values and self.find(values["id"]):
+        fields = response_shapes.resource(kind.name).fields
+        if "id" in values and self.find_any(values["id"]):
             raise InvalidRequest(
-                f"{KINDS[kind].noun.capitalize()} already exists.",
+                f"{kind.noun.capitalize()} already exists.",
                 code="resource_already_exists",
                 param="id",
             )
-        values.setdefault("id", self.ids.new(KINDS[kind].prefix))
+        values.setdefault("id", self.ids.new(kind.prefix))
         if "created" in fields:
             values.setdefault("created", self.now())
         if "livemode" in fields:
             values.setdefault("livemode", False)
-        return self.add(response_shapes.new(kind, values))
+        return cast(T, self._add(response_shapes.new(kind.name, values)))
 
-    def add(self, thing: Json) -> Json:
-        """Store an object that is already whole."""
+    def _add(self, thing: Json) -> Json:
         created = int(thing.get("created") or self.now())
         row = self.execute(
             "INSERT INTO objects (id, kind, created, data) VALUES (?, ?, ?, '{}')",
@@ -209,81 +211,109 @@ class Work:
         self._found.pop(thing["object"], None)
         return thing
 
-    def save(self, thing: Json) -> Json:
+    def save(self, thing: T) -> T:
         """Keep the changes made to an object of this unit of work.
 
         Nested objects that a request gave in part are filled up on the way.
         """
-        thing.update(response_shapes.new(thing["object"], thing))
-        self._dirty[thing["id"]] = thing
+        whole = cast(Json, thing)
+        whole.update(response_shapes.new(thing["object"], whole))
+        self._dirty[thing["id"]] = whole
         return thing
 
-    def find(self, identifier: str) -> Json | None:
-        """The object with this id, or None."""
-        if identifier not in self._loaded:
+    def state(self, thing: Thing, shape: type[S]) -> S:
+        """What the sandbox keeps beside an object; changes are stored with this unit of work.
+
+        Args:
+            thing: An object that was created or read in this unit of work.
+            shape: The dataclass for its kind, from `stripe_sandbox.objects.state`.
+        """
+        identifier = thing["id"]
+        if identifier not in self._states:
+            stored = orjson.loads(self._state_texts.get(identifier, "{}"))
+            self._states[identifier] = shape(**stored)
+        return cast(S, self._states[identifier])
+
+    def set_state(self, thing: Thing, state: Any) -> None:
+        """Set the state of an object that was created in this unit of work."""
+        self._states[thing["id"]] = state
+
+    def find_any(self, identifier: str | None) -> Json | None:
+        """The object with this id, whatever its kind; a deleted customer is marked as such."""
+        if identifier and identifier not in self._loaded:
             row = self.store.connection.execute(
-                "SELECT data FROM objects WHERE id = ?", (identifier,)
+                "SELECT data, state FROM objects WHERE id = ?", (identifier,)
             ).fetchone()
             if row is None:
                 return None
-            self._keep(identifier, row[0])
-        return self._loaded[identifier]
+            self._keep(identifier, *row)
+        return self._loaded[identifier] if identifier else None
 
-    def get(self, kind: str, identifier: str, *, param: str = "id", status: int = 404) -> Json:
+    def find(self, kind: Kind[T], identifier: str | None) -> T | None:
+        """The object with this id, or None if there is none of this kind."""
+        found = self.find_any(identifier)
+        if found is None or found["object"] != kind.name or found.get("deleted"):
+            return None
+        return cast(T, found)
+
+    def get(
+        self, kind: Kind[T], identifier: str | None, *, param: str = "id", status: int = 404
+    ) -> T:
         """The object with this id.
 
         Raises:
             ResourceMissing: There is none of this kind.
         """
-        found = self.find(identifier)
-        if found is None or found["object"] != kind or found.get("deleted"):
-            raise ResourceMissing(KINDS[kind].noun, identifier, param=param, status=status)
+        found = self.find(kind, identifier)
+        if found is None:
+            raise ResourceMissing(kind.noun, identifier or "", param=param, status=status)
         return found
 
-    def referenced(self, kind: str, identifier: str, *, param: str) -> Json:
+    def referenced(self, kind: Kind[T], identifier: str, *, param: str) -> T:
         """An object that a parameter names; a wrong id is the caller's mistake, a 400."""
         return self.get(kind, identifier, param=param, status=400)
 
-    def delete(self, thing: Json) -> Json:
-        """Take an object away, and answer what Stripe answers for it."""
-        gone = {"id": thing["id"], "object": thing["object"], "deleted": True}
+    def delete(self, thing: Thing) -> Json:
+        """Delete an object, and answer what Stripe answers for it."""
+        identifier = thing["id"]
+        gone = {"id": identifier, "object": thing["object"], "deleted": True}
         self.flush()
-        self.execute("DELETE FROM due WHERE object = ?", (thing["id"],))
-        position = self.position(thing["id"])
+        self.execute("DELETE FROM due WHERE object = ?", (identifier,))
+        position = self.position(identifier)
         if position:
             self.store.index.remove(position.seq)
-        if KINDS[thing["object"]].tombstone:
+        if KINDS[thing["object"]].shown_deleted:
             self.execute(
-                "UPDATE objects SET deleted = 1, data = ? WHERE id = ?",
-                (orjson.dumps(gone).decode(), thing["id"]),
+                "UPDATE objects SET deleted = 1, data = ?, state = '{}' WHERE id = ?",
+                (orjson.dumps(gone).decode(), identifier),
             )
         else:
-            self.execute("DELETE FROM objects WHERE id = ?", (thing["id"],))
-        for known in (self._loaded, self._announced, self._positions, self._entries):
-            known.pop(thing["id"], None)
+            self.execute("DELETE FROM objects WHERE id = ?", (identifier,))
+        for known in self._known:
+            known.pop(identifier, None)
         self._found.pop(thing["object"], None)
         return gone
 
-    def all(self, kind: str, **where: Any) -> list[Json]:
+    def all(self, kind: Kind[T], where: Json) -> list[T]:
         """Every object of a kind whose linked fields have these values, oldest first."""
-        return list(reversed(self.newest(kind, where)))
+        return self.newest(kind, where)[::-1]
 
     def newest(
         self,
-        kind: str,
+        kind: Kind[T],
         where: Json,
         *,
         limit: int = -1,
         before: Position | None = None,
         after: Position | None = None,
         created: Json | None = None,
-    ) -> list[Json]:
+    ) -> list[T]:
         """Objects of a kind, newest first.
 
         Args:
-            kind: The `object` name.
+            kind: Which objects.
             where: Linked fields and their values; a list means any of them,
-                `NOTHING` that there is no value.
+                `NOTHING` that there is no value, `Except` any other value.
             limit: How many at most; -1 for all.
             before: Only those that stand before this position.
             after: Only those that stand after this position, the nearest first taken.
@@ -295,46 +325,46 @@ class Work:
 
     def matching(
         self,
-        kind: str,
+        kind: Kind[T],
         conditions: list[Condition],
         bounds: Bounds,
         *,
         limit: int,
         any_of: bool = False,
-    ) -> list[Json]:
+    ) -> list[T]:
         """Objects of a kind that fulfil conditions, newest first.
 
         Args:
-            kind: The `object` name.
+            kind: Which objects.
             conditions: On indexed fields.
             bounds: Which part of the order.
             limit: How many at most; -1 for all.
             any_of: Whether one condition is enough.
         """
-        self._flush(kind)
-        known = self._found.setdefault(kind, {})
+        self._flush(kind.name)
+        known = self._found.setdefault(kind.name, {})
         question = (tuple(conditions), bounds, limit, any_of)
         if question not in known:
             rows = select(
-                self.store.connection, kind, conditions, bounds, limit=limit, any_of=any_of
+                self.store.connection, kind.name, conditions, bounds, limit=limit, any_of=any_of
             )
-            known[question] = [identifier for identifier, _data in rows]
-            for identifier, data in rows:
-                if identifier not in self._loaded:
-                    self._keep(identifier, data)
+            known[question] = [row[0] for row in rows]
+            for row in rows:
+                if row[0] not in self._loaded:
+                    self._keep(*row)
         found = [self._loaded[identifier] for identifier in known[question]]
-        return found[::-1] if bounds.after is not None else found
+        return cast(list[T], found[::-1] if bounds.after is not None else found)
 
-    def count(self, kind: str, where: Json) -> int:
-        """How many objects of a kind have these values in linked fields."""
-        self._flush(kind)
+    def count(self, kind: Kind[Any], where: Json) -> int:
+        """The number of objects of a kind that have these values in linked fields."""
+        self._flush(kind.name)
         conditions = [_condition(field, wanted) for field, wanted in where.items()]
-        return count(self.store.connection, kind, conditions)
+        return count(self.store.connection, kind.name, conditions)
 
-    def values(self, kind: str, field: str) -> list[str]:
+    def values(self, kind: Kind[Any], field: str) -> list[str]:
         """The different values that a linked field has."""
-        self._flush(kind)
-        return distinct(self.store.connection, kind, field)
+        self._flush(kind.name)
+        return distinct(self.store.connection, kind.name, field)
 
     def position(self, identifier: str) -> Position | None:
         """Where an object stands in the order of its kind, for cursors."""
@@ -348,18 +378,19 @@ class Work:
         return self._positions[identifier]
 
     def announced(self, identifier: str) -> Json:
-        """An object as its last event told it, or as this unit of work found it."""
+        """An object as its last event shows it, or as it was read; empty for a new one."""
         known: Json = orjson.loads(self._announced.get(identifier, "{}"))
         return known
 
-    def announce(self, thing: Json) -> None:
-        """Note that an event tells of an object as it is now."""
+    def announce(self, thing: Thing) -> None:
+        """Note that an event shows an object as it is now."""
         self._announced[thing["id"]] = orjson.dumps(thing).decode()
 
-    def _keep(self, identifier: str, data: str) -> Json:
+    def _keep(self, identifier: str, data: str, state: str) -> Json:
         thing: Json = orjson.loads(data)
         self._loaded[identifier] = thing
         self._announced[identifier] = data
+        self._state_texts[identifier] = state
         return thing
 
     def flush(self) -> None:
@@ -367,6 +398,11 @@ class Work:
         for thing in self._dirty.values():
             self._write(thing)
         self._dirty.clear()
+        for identifier, state in self._states.items():
+            written = orjson.dumps(state).decode()
+            if written != self._state_texts.get(identifier, "{}"):
+                self.execute("UPDATE objects SET state = ? WHERE id = ?", (written, identifier))
+                self._state_texts[identifier] = written
 
     def _flush(self, kind: str) -> None:
         """Write the changed objects of a kind, so that its index finds them."""
@@ -389,19 +425,19 @@ class Work:
             self._entries[identifier] = index.entries(position.seq)
         self._entries[identifier] = index.write(thing, position, self._entries[identifier])
 
-    def schedule(self, thing: Json, action: str, at: int, *, clock: str | None) -> None:
+    def schedule(self, thing: Thing, action: str, at: int, *, clock: str | None) -> None:
         """Have an action done to an object at a time on its clock, once."""
         self.execute(
             "INSERT OR REPLACE INTO due VALUES (?, ?, ?, ?)", (thing["id"], action, clock or "", at)
         )
 
-    def unschedule(self, thing: Json, *actions: str) -> None:
+    def unschedule(self, thing: Thing, *actions: str) -> None:
         """Forget due actions of an object."""
         for action in actions:
             self.execute("DELETE FROM due WHERE object = ? AND action = ?", (thing["id"], action))
 
     def commit(self) -> None:
-        """Store everything, then tell the listeners which events happened."""
+        """Store everything, then report the events to the listeners."""
         self.flush()
         if self._open:
             if self.ids.deterministic:
@@ -416,18 +452,18 @@ class Work:
                 listener(events)
 
     @contextmanager
-    def undone(self) -> Iterator[None]:
-        """Take back everything done inside, to learn what would happen."""
+    def rolled_back(self) -> Iterator[None]:
+        """Roll everything done inside back at the end, to learn what would happen."""
         self.flush()
-        self.execute("SAVEPOINT undone")
+        self.execute("SAVEPOINT rolled_back")
         events = list(self.events)
         try:
             yield
         finally:
-            self.execute("ROLLBACK TO undone")
-            self.execute("RELEASE undone")
-            self.events = events
+            self.execute("ROLLBACK TO rolled_back")
+            self.execute("RELEASE rolled_back")
             self._forget()
+            self.events = events
 
     def rollback(self) -> None:
         """Forget everything this unit of work did."""
@@ -435,21 +471,29 @@ class Work:
             self.store.connection.execute("ROLLBACK")
             self._open = False
         self._forget()
-        self.events.clear()
 
-    def _forget(self) -> None:
-        for known in (
+    @property
+    def _known(self) -> tuple[dict[str, Any], ...]:
+        return (
             self._dirty,
             self._loaded,
+            self._states,
+            self._state_texts,
             self._announced,
             self._positions,
             self._entries,
             self._found,
-        ):
+        )
+
+    def _forget(self) -> None:
+        for known in self._known:
             known.clear()
+        self.events = []
 
 
 def _condition(field: str, wanted: Any) -> Condition:
+    if isinstance(wanted, Except):
+        return replace(_condition(field, wanted.value), negated=True)
     if wanted is NOTHING:
         return Condition(field, "missing")
     options = wanted if isinstance(wanted, list) else [wanted]

@@ -1,19 +1,17 @@
 """The private endpoints with which `stripe trigger` completes a checkout session."""
 
-from typing import Any
-
 from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import CardError, InvalidRequest
+from stripe_sandbox.objects.common import Json
 from stripe_sandbox.resources import checkout_sessions
 from stripe_sandbox.rules import payment_methods
+from stripe_sandbox.storage.kinds import CHECKOUT_SESSION
 from stripe_sandbox.storage.store import Work
-
-Json = dict[str, Any]
 
 
 def show(work: Work, identifier: str) -> Json:
     """What Stripe's own checkout page is told about a session; the CLI reads only the id."""
-    session = work.get("checkout.session", identifier)
+    session = work.get(CHECKOUT_SESSION, identifier)
     return present(work, session)
 
 
@@ -29,7 +27,7 @@ def confirm(work: Work, identifier: str, sent: Json) -> Json:
         InvalidRequest: The amount is another one.
         CardError: The card was declined, or asks for 3-D Secure.
     """
-    session = work.get("checkout.session", identifier)
+    session = work.get(CHECKOUT_SESSION, identifier)
     expected = sent.get("expected_amount")
     if expected is not None and expected != str(session["amount_total"]):
         raise InvalidRequest("The amount has changed.", param="expected_amount")

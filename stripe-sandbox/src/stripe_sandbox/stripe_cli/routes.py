@@ -16,6 +16,7 @@ from stripe_sandbox.errors import NotCovered, StripeError
 from stripe_sandbox.resources import events
 from stripe_sandbox.sdk import form_encoding
 from stripe_sandbox.sdk.source import api_version
+from stripe_sandbox.storage.kinds import EVENT
 from stripe_sandbox.storage.store import Store
 from stripe_sandbox.stripe_cli import payment_pages, socket
 from stripe_sandbox.stripe_cli.sessions import Session, Sessions
@@ -64,7 +65,7 @@ def routes(store: Store, sessions: Sessions, *, listen_secret: str | None) -> li
         check_key(request.headers.get("authorization"))
         sent = form_encoding.decode((await request.body()).decode())
         with store.work() as work:
-            event = work.get("event", request.path_params["id"])
+            event = work.get(EVENT, request.path_params["id"])
             if sent.get("for_stripecli") == "true":
                 sessions.push([present(work, event)])
             else:

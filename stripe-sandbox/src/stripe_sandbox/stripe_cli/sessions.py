@@ -5,9 +5,8 @@ import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
-Json = dict[str, Any]
+from stripe_sandbox.objects.common import Json
 
 # The CLI renews its socket now and then under the same id. What happens in
 # between is kept this long for it, and no longer: it may be gone for good.

@@ -2,16 +2,14 @@
 
 import asyncio
 import json
-from typing import Any
 
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from stripe_sandbox.objects.common import Json
 from stripe_sandbox.sdk.source import api_version
 from stripe_sandbox.stripe_cli.sessions import Session, Sessions
 from stripe_sandbox.webhooks.signing import signature_header
-
-Json = dict[str, Any]
 
 SUBPROTOCOL = "stripecli-devproxy-v1"
 

@@ -7,20 +7,20 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 import orjson
 
 from stripe_sandbox.api.rendering import present
+from stripe_sandbox.objects.common import Json
+from stripe_sandbox.objects.state import WebhookEndpointState
+from stripe_sandbox.storage.kinds import EVENT, WEBHOOK_ENDPOINT
 from stripe_sandbox.storage.store import Store
 from stripe_sandbox.webhooks.signing import signature_header
 
-Json = dict[str, Any]
-
 log = logging.getLogger(__name__)
 
-# Seconds between tries; like Stripe's in live mode they grow, for up to three days in all.
+# Seconds between attempts; like Stripe's in live mode they grow, for up to three days in all.
 _BACKOFF = (5, 300, 1800, 7200, 18000, 36000, *([43200] * 4))
 _AT_ONCE = 16
 _TIMEOUT_SECONDS = 20
@@ -93,12 +93,14 @@ class Delivery:
     ) -> None:
         try:
             with self.store.work() as work:
-                event, endpoint = work.find(waiting.event), work.find(waiting.endpoint)
+                event = work.find(EVENT, waiting.event)
+                endpoint = work.find(WEBHOOK_ENDPOINT, waiting.endpoint)
                 body = present(work, event) if event else None
-            if body is None or endpoint is None or endpoint["status"] != "enabled":
+                state = work.state(endpoint, WebhookEndpointState) if endpoint else None
+            if body is None or endpoint is None or state is None or endpoint["status"] != "enabled":
                 self._record(waiting, status=None, outcome="endpoint gone", milliseconds=0)
                 return
-            await self._send(client, waiting, endpoint, body)
+            await self._send(client, waiting, body, url=endpoint["url"], secret=state.secret)
         except Exception:
             # A defect of the sandbox; other deliveries must not wait for it.
             log.exception("delivery %s could not be made", waiting.id)
@@ -106,17 +108,17 @@ class Delivery:
             limit.release()
 
     async def _send(
-        self, client: httpx.AsyncClient, waiting: Waiting, endpoint: Json, event: Json
+        self, client: httpx.AsyncClient, waiting: Waiting, event: Json, *, url: str, secret: str
     ) -> None:
         payload = orjson.dumps(event, option=orjson.OPT_INDENT_2).decode()
         headers = {
             "Content-Type": "application/json; charset=utf-8",
-            "Stripe-Signature": signature_header(payload, secret=endpoint["_secret"]),
+            "Stripe-Signature": signature_header(payload, secret=secret),
             "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
         }
         begun = time.monotonic()
         try:
-            answer = await client.post(endpoint["url"], content=payload.encode(), headers=headers)
+            answer = await client.post(url, content=payload.encode(), headers=headers)
             status, outcome = answer.status_code, answer.text[:500]
         except (httpx.HTTPError, httpx.InvalidURL) as problem:
             status, outcome = None, f"{type(problem).__name__}: {problem}"
@@ -129,9 +131,9 @@ class Delivery:
         now = time.time()
         succeeded = status is not None and 200 <= status < 300
         gone = outcome == "endpoint gone"
-        tries = waiting.attempts + 1
-        over = succeeded or gone or tries > len(_BACKOFF)
-        pause = None if over else _BACKOFF[tries - 1] / self.retry_speed
+        attempts = waiting.attempts + 1
+        over = succeeded or gone or attempts > len(_BACKOFF)
+        pause = None if over else _BACKOFF[attempts - 1] / self.retry_speed
         state = "delivered" if succeeded else "failed" if over else "waiting"
         with self.store.work() as work:
             work.execute(
@@ -141,10 +143,9 @@ class Delivery:
             )
             work.execute(
                 "UPDATE deliveries SET state = ?, attempts = ?, next_attempt = ? WHERE id = ?",
-                (state, tries, None if pause is None else now + pause, waiting.id),
+                (state, attempts, None if pause is None else now + pause, waiting.id),
             )
-            event = work.find(waiting.event)
+            event = work.find(EVENT, waiting.event)
             if event and succeeded:
                 event["pending_webhooks"] = max(0, event["pending_webhooks"] - 1)
-                event["_delivered"] = event["pending_webhooks"] == 0
                 work.save(event)

@@ -1,15 +1,14 @@
 """Records events: what happened, to which object, and what it was before."""
 
-from typing import Any
-
 from stripe_sandbox.api import rendering
+from stripe_sandbox.objects.common import Json, Thing
+from stripe_sandbox.objects.system import Event, WebhookEndpoint
 from stripe_sandbox.sdk.source import api_version
+from stripe_sandbox.storage.kinds import EVENT, WEBHOOK_ENDPOINT
 from stripe_sandbox.storage.store import Work
 
-Json = dict[str, Any]
 
-
-def emit(work: Work, type: str, thing: Json) -> None:  # noqa: A002 -- Stripe's word for it
+def emit(work: Work, type: str, thing: Thing) -> None:  # noqa: A002 -- Stripe's word for it
     """Record an event about an object as it is now.
 
     An `.updated` event carries `previous_attributes`, and is not recorded when
@@ -30,22 +29,21 @@ def emit(work: Work, type: str, thing: Json) -> None:  # noqa: A002 -- Stripe's 
     endpoints = listening(work, type)
     # Event times are real time, whatever a test clock says.
     event = work.create(
-        "event",
+        EVENT,
         {
             "api_version": api_version(),
             "data": data,
             "pending_webhooks": len(endpoints),
             "request": dict(work.request),
             "type": type,
-            "_delivered": not endpoints,
         },
     )
     for endpoint in endpoints:
         queue(work, event, endpoint["id"])
-    work.events.append({name: it for name, it in event.items() if not name.startswith("_")})
+    work.events.append(dict(event))
 
 
-def queue(work: Work, event: Json, endpoint: str) -> None:
+def queue(work: Work, event: Event, endpoint: str) -> None:
     """Have an event sent to an endpoint as soon as this unit of work is stored.
 
     A fault in force may delay it, send it more than once, or drop it.
@@ -61,16 +59,16 @@ def queue(work: Work, event: Json, endpoint: str) -> None:
         )
 
 
-def listening(work: Work, type: str) -> list[Json]:  # noqa: A002 -- as above
+def listening(work: Work, type: str) -> list[WebhookEndpoint]:  # noqa: A002 -- as above
     """The enabled endpoints that want events of a type."""
     return [
         endpoint
-        for endpoint in work.all("webhook_endpoint", status="enabled")
+        for endpoint in work.all(WEBHOOK_ENDPOINT, {"status": "enabled"})
         if {"*", type} & set(endpoint["enabled_events"])
     ]
 
 
-def _previous(work: Work, thing: Json, now: Json) -> Json:
+def _previous(work: Work, thing: Thing, now: Json) -> Json:
     before = rendering.present(work, work.announced(thing["id"]))
     return difference(before, now)
 

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 
 def signature_header(payload: str, *, secret: str) -> str:
-    """The `Stripe-Signature` header of one try to deliver, made for this moment.
+    """The `Stripe-Signature` header of one delivery attempt, made for this moment.
 
     Source: https://docs.stripe.com/webhooks#verify-manually
 

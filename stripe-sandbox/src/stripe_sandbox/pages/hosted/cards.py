@@ -1,13 +1,11 @@
 """The card form of the hosted pages: published test numbers and nothing else."""
 
-from typing import Any
-
 from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.objects.payments import PaymentMethod
 from stripe_sandbox.rules import payment_methods
 from stripe_sandbox.rules.cards import CARDS, TestCard
+from stripe_sandbox.storage.kinds import CUSTOMER
 from stripe_sandbox.storage.store import Work
-
-Json = dict[str, Any]
 
 _CHALLENGES = {
     "always": "asks for 3-D Secure every time",
@@ -16,11 +14,11 @@ _CHALLENGES = {
 }
 
 
-def from_form(work: Work, form: dict[str, str]) -> Json:
+def from_form(work: Work, form: dict[str, str]) -> PaymentMethod:
     """A new payment method for the number in a form.
 
     Raises:
-        InvalidRequest: It is no test number. The number is neither kept nor repeated.
+        InvalidRequest: It is no test number. The number is neither stored nor shown.
     """
     typed = "".join(form.get("number", "").split())
     card = next((card for card in CARDS if card.number == typed), None)
@@ -39,21 +37,21 @@ def _printed(number: str) -> str:
 
 
 def _does(card: TestCard) -> str:
-    said = [_CHALLENGES[card.challenge]] if card.challenge in _CHALLENGES else []
+    effects = [_CHALLENGES[card.challenge]] if card.challenge in _CHALLENGES else []
     if card.refuses:
         reason = card.refuses.decline_code.replace("_", " ")
-        said.append(f"{'then declined' if said else 'declined'}: {reason}")
+        effects.append(f"{'then declined' if effects else 'declined'}: {reason}")
         if card.attaches and card.challenge == "never":
-            said.append("but can be saved")
-    return ", ".join(said) or f"pays ({card.brand})"
+            effects.append("but can be saved")
+    return ", ".join(effects) or f"pays ({card.brand})"
 
 
-def attached(work: Work, customer: str, form: dict[str, str]) -> Json:
+def attached(work: Work, customer: str, form: dict[str, str]) -> PaymentMethod:
     """A new payment method for the number in a form, saved with a customer.
 
     Raises:
         InvalidRequest: It is no test number.
         AttachRefused: The card is one that cannot be saved.
     """
-    owner = work.get("customer", customer)
+    owner = work.get(CUSTOMER, customer)
     return payment_methods.attach(work, from_form(work, form), owner)

@@ -1,25 +1,25 @@
-"""The checkout page: a test card in, a completed session out."""
-
-from typing import Any
+"""The Checkout page, on which a customer pays with a test card."""
 
 from starlette.responses import Response
 
+from stripe_sandbox.objects.sessions import CheckoutSession
+from stripe_sandbox.objects.state import CheckoutSessionState
 from stripe_sandbox.pages.hosted import cards
 from stripe_sandbox.pages.site import Visit
 from stripe_sandbox.resources import checkout_sessions
-
-Json = dict[str, Any]
+from stripe_sandbox.storage.kinds import CHECKOUT_SESSION, CUSTOMER, PRICE
 
 
 def show(visit: Visit) -> Response:
-    """What is bought, and a card form while the session is open."""
-    work, session = visit.work, visit.work.get("checkout.session", visit.id)
-    customer = work.find(session["customer"] or "")
+    """The line items, and a card form while the session is open."""
+    work, session = visit.work, visit.work.get(CHECKOUT_SESSION, visit.id)
+    customer = work.find(CUSTOMER, session["customer"])
+    state = work.state(session, CheckoutSessionState)
     email = customer["email"] if customer else session["customer_email"]
     return visit.show(
         "hosted/checkout.html",
         session=session,
-        items=[item | {"price": work.get("price", item["price"])} for item in session["_items"]],
+        items=[item | {"price": work.get(PRICE, item["price"])} for item in state.items],
         email=email or "customer@example.com",
         known=bool(email),
         choices=cards.choices(),
@@ -28,7 +28,7 @@ def show(visit: Visit) -> Response:
 
 def pay(visit: Visit) -> Response:
     """Complete the session; a card may ask for 3-D Secure first."""
-    session = visit.work.get("checkout.session", visit.id)
+    session = visit.work.get(CHECKOUT_SESSION, visit.id)
     if not session["customer"]:
         session["customer_email"] = session["customer_email"] or visit.form.get("email")
     method = cards.from_form(visit.work, visit.form)
@@ -38,8 +38,8 @@ def pay(visit: Visit) -> Response:
     return visit.to(after(session))
 
 
-def after(session: Json) -> str:
-    """Where the customer goes on: to the shop if the session is complete, else to its page."""
+def after(session: CheckoutSession) -> str:
+    """Where the customer is redirected: to `success_url` if the session is complete."""
     if session["status"] != "complete" or not session["success_url"]:
         return f"/hosted/checkout/{session['id']}"
     return str(session["success_url"]).replace("{CHECKOUT_SESSION_ID}", session["id"])

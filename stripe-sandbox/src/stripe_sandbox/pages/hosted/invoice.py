@@ -1,6 +1,4 @@
-"""The page of an invoice: see it, pay it, keep it as PDF."""
-
-from typing import Any
+"""The page of an invoice: show it, pay it, download it as PDF."""
 
 from starlette.responses import Response
 
@@ -12,13 +10,12 @@ from stripe_sandbox.pages.hosted.pdf import document
 from stripe_sandbox.pages.sections import name_of
 from stripe_sandbox.pages.show import money
 from stripe_sandbox.pages.site import Visit
-
-Json = dict[str, Any]
+from stripe_sandbox.storage.kinds import INVOICE
 
 
 def show(visit: Visit) -> Response:
     """The invoice, with a card form while it is open."""
-    stored = visit.work.get("invoice", visit.id)
+    stored = visit.work.get(INVOICE, visit.id)
     waiting = authentication.waiting_for(visit.work, stored)
     if visit.refusal and waiting:
         return visit.to(f"/hosted/authenticate/{waiting[0]['id']}")
@@ -32,16 +29,16 @@ def show(visit: Visit) -> Response:
 
 
 def pay(visit: Visit) -> Response:
-    """Pay with the card in the form; a card may refuse, or ask for 3-D Secure first."""
-    customer = visit.work.get("invoice", visit.id)["customer"]
+    """Pay with the card in the form; it may be declined, or require 3-D Secure first."""
+    customer = visit.work.get(INVOICE, visit.id)["customer"]
     method = cards.attached(visit.work, customer, visit.form)
     perform(visit, "invoices.pay", visit.id, payment_method=method["id"], off_session="false")
     return visit.back(f"/hosted/invoice/{visit.id}", note="paid")
 
 
 def pdf(visit: Visit) -> Response:
-    """The invoice on paper."""
-    invoice = present(visit.work, visit.work.get("invoice", visit.id))
+    """The invoice as PDF."""
+    invoice = present(visit.work, visit.work.get(INVOICE, visit.id))
     currency = invoice["currency"]
     lines = [
         "Stripe sandbox - nothing here is real",

@@ -1,41 +1,40 @@
 """The customer portal: cancel or keep a subscription, change the card, see invoices."""
 
-from typing import Any
-
 from starlette.responses import Response
 
 from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.objects.common import Json
+from stripe_sandbox.objects.subscriptions import Subscription
 from stripe_sandbox.pages.api import perform
 from stripe_sandbox.pages.hosted import cards
 from stripe_sandbox.pages.sections import default_card, name_of, period_end, plan_of, product_of
 from stripe_sandbox.pages.site import Visit
-
-Json = dict[str, Any]
+from stripe_sandbox.storage.kinds import CUSTOMER, INVOICE, PORTAL_SESSION, SUBSCRIPTION
 
 _GONE = {"canceled", "incomplete_expired"}
 
 
 def show(visit: Visit) -> Response:
-    """What the customer has, and what they can do about it."""
-    work, session = visit.work, visit.work.get("billing_portal.session", visit.id)
-    customer = work.get("customer", session["customer"])
+    """The customer's subscriptions, card and invoices."""
+    work, session = visit.work, visit.work.get(PORTAL_SESSION, visit.id)
+    customer = work.get(CUSTOMER, session["customer"])
     return visit.show(
         "hosted/portal.html",
         session=session,
         name=name_of(work, customer["id"]),
         subscriptions=[
             _subscription(visit, one)
-            for one in work.newest("subscription", {"customer": customer["id"]})
+            for one in work.newest(SUBSCRIPTION, {"customer": customer["id"]})
             if one["status"] not in _GONE
         ],
         card=default_card(work, customer),
-        invoices=work.newest("invoice", {"customer": customer["id"]}, limit=12),
+        invoices=work.newest(INVOICE, {"customer": customer["id"]}, limit=12),
         choices=cards.choices(),
     )
 
 
-def _subscription(visit: Visit, stored: Json) -> Json:
+def _subscription(visit: Visit, stored: Subscription) -> Json:
     subscription = present(visit.work, stored)
     return {
         "id": subscription["id"],
@@ -48,29 +47,29 @@ def _subscription(visit: Visit, stored: Json) -> Json:
 
 
 def cancel(visit: Visit) -> Response:
-    """End a subscription with the period that is paid for."""
+    """Cancel a subscription at the end of its period."""
     _change(visit, cancel_at_period_end="true")
     return visit.back(f"/hosted/portal/{visit.id}", note="will_cancel")
 
 
 def keep(visit: Visit) -> Response:
-    """Let a subscription go on after all."""
+    """Withdraw the cancellation of a subscription."""
     _change(visit, cancel_at_period_end="false")
     return visit.back(f"/hosted/portal/{visit.id}", note="kept")
 
 
 def _change(visit: Visit, **sent: str) -> None:
-    """Only the session's own customer is served by it."""
-    session = visit.work.get("billing_portal.session", visit.id)
-    wanted = visit.work.get("subscription", visit.form.get("subscription", ""))
+    """Update a subscription of the session's own customer."""
+    session = visit.work.get(PORTAL_SESSION, visit.id)
+    wanted = visit.work.get(SUBSCRIPTION, visit.form.get("subscription", ""))
     if wanted["customer"] != session["customer"]:
         raise InvalidRequest("This subscription belongs to another customer.")
     perform(visit, "subscriptions.update", wanted["id"], **sent)
 
 
 def change_card(visit: Visit) -> Response:
-    """Save a card and charge it from now on."""
-    customer = visit.work.get("billing_portal.session", visit.id)["customer"]
+    """Save a card and make it the default."""
+    customer = visit.work.get(PORTAL_SESSION, visit.id)["customer"]
     method = cards.attached(visit.work, customer, visit.form)
     settings = {"default_payment_method": method["id"]}
     perform(visit, "customers.update", customer, invoice_settings=settings)

@@ -1,18 +1,21 @@
 """Invoice lines: a period of a subscription item, a pending item, a proration."""
 
 from decimal import Decimal
-from typing import Any
+from typing import cast
 
 from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.objects.catalogue import Price, Recurring
+from stripe_sandbox.objects.common import Json, Period
+from stripe_sandbox.objects.invoices import InvoiceItem, InvoiceLine
+from stripe_sandbox.objects.subscriptions import Subscription, SubscriptionItem
 from stripe_sandbox.rules.discounts import rounded
 from stripe_sandbox.sdk import response_shapes
 from stripe_sandbox.sdk.request_contract import LARGEST_AMOUNT
+from stripe_sandbox.storage.kinds import PRICE, PRODUCT
 from stripe_sandbox.storage.store import Work
 
-Json = dict[str, Any]
 
-
-def amount_of(price: Json, quantity: int, share: Decimal = Decimal(1)) -> int:
+def amount_of(price: Price, quantity: int, share: Decimal = Decimal(1)) -> int:
     """What a quantity costs, for the whole period or a share of it.
 
     Raises:
@@ -32,21 +35,24 @@ def amount_of(price: Json, quantity: int, share: Decimal = Decimal(1)) -> int:
 
 
 def subscription_line(
-    work: Work, subscription: Json, item: Json, *, start: int, end: int, share: Decimal, free: bool
-) -> Json:
-    """The line for an item's period.
+    work: Work,
+    subscription: Subscription,
+    item: SubscriptionItem,
+    *,
+    share: Decimal = Decimal(1),
+    free: bool = False,
+) -> InvoiceLine:
+    """The line for an item's current period.
 
     Args:
         work: The unit of work.
-        subscription: Owner of the item.
+        subscription: The subscription of the item.
         item: The subscription item.
-        start: Begin of the period.
-        end: End of the period.
-        share: Part of a whole period that this is.
+        share: The part of a whole period that its current period is.
         free: Whether the period is a trial.
     """
-    price = work.get("price", item["price"])
-    product = work.find(price["product"])
+    price = work.get(PRICE, item["price"])
+    product = work.find(PRODUCT, price["product"])
     name = product["name"] if product else price["product"]
     quantity = item["quantity"]
     unit = f" {product['unit_label']}" if product and product["unit_label"] else ""
@@ -56,7 +62,7 @@ def subscription_line(
         price,
         amount=0 if free else amount_of(price, quantity, share),
         quantity=quantity,
-        period={"start": start, "end": end},
+        period={"start": item["current_period_start"], "end": item["current_period_end"]},
         description=f"Trial period for {name}" if free else text,
         parent={
             "type": "subscription_item_details",
@@ -71,11 +77,22 @@ def subscription_line(
     )
 
 
-def _rate(price: Json) -> str:
-    recurring = price["recurring"]
+def _rate(price: Price) -> str:
+    recurring = recurring_of(price)
     count = recurring["interval_count"]
     every = recurring["interval"] if count == 1 else f"every {count} {recurring['interval']}s"
     return f"{money(price['unit_amount'] or 0, price['currency'])} / {every}"
+
+
+def recurring_of(price: Price) -> Recurring:
+    """The interval of a recurring price.
+
+    Raises:
+        LookupError: It is a one-time price.
+    """
+    if price["recurring"] is None:
+        raise LookupError(f"{price['id']} is a one-time price")
+    return price["recurring"]
 
 
 def money(amount: int, currency: str) -> str:
@@ -86,28 +103,28 @@ def money(amount: int, currency: str) -> str:
 
 def new_line(
     work: Work,
-    price: Json | None,
+    price: Price | None,
     *,
     amount: int,
     quantity: int,
-    period: Json,
+    period: Period,
     description: str | None,
     parent: Json,
     currency: str | None = None,
     metadata: Json | None = None,
     discountable: bool = True,
     free: bool = False,
-) -> Json:
-    """A whole line item that belongs to no invoice yet."""
+) -> InvoiceLine:
+    """A whole line item that is on no invoice yet."""
     pricing = pricing_of(price) if price else None
     if pricing and free:
         pricing["unit_amount_decimal"] = "0"
-    return response_shapes.new(
+    line = response_shapes.new(
         "line_item",
         {
             "id": work.ids.new("il_"),
             "amount": amount,
-            "currency": currency or (price or {})["currency"],
+            "currency": currency or (price["currency"] if price else None),
             "description": description,
             "discount_amounts": [],
             "discountable": discountable,
@@ -123,9 +140,10 @@ def new_line(
             "taxes": [],
         },
     )
+    return cast(InvoiceLine, line)
 
 
-def pricing_of(price: Json) -> Json:
+def pricing_of(price: Price) -> Json:
     """The `pricing` of a line or an invoice item that a price decides."""
     return {
         "type": "price_details",
@@ -134,10 +152,10 @@ def pricing_of(price: Json) -> Json:
     }
 
 
-def pending_line(work: Work, item: Json) -> Json:
-    """The line that takes a pending invoice item onto an invoice."""
+def pending_line(work: Work, item: InvoiceItem) -> InvoiceLine:
+    """The invoice line for a pending invoice item."""
     details = (item["parent"] or {}).get("subscription_details") or {}
-    shared = {
+    shared: Json = {
         "invoice_item": item["id"],
         "proration": item["proration"],
         "proration_details": {},
@@ -153,7 +171,7 @@ def pending_line(work: Work, item: Json) -> Json:
     pricing = (item["pricing"] or {}).get("price_details") or {}
     return new_line(
         work,
-        work.find(pricing["price"]) if pricing else None,
+        work.find(PRICE, pricing.get("price")),
         amount=item["amount"],
         quantity=item["quantity"],
         period=item["period"],
