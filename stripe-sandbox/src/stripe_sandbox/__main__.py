@@ -1,7 +1,5 @@
-"""Lets `python -m stripe_sandbox` stand in for the command."""
-
-import sys
+"""Runs the command as `python -m stripe_sandbox`."""
 
 from stripe_sandbox.cli import main
 
-sys.exit(main())
+main(prog_name="stripe-sandbox")

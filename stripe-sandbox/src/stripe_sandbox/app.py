@@ -1,4 +1,4 @@
-"""Wires the sandbox together: store, API, pages, deliveries, clocks."""
+"""Assembles the sandbox: store, API, pages, deliveries, clocks."""
 
 import asyncio
 import contextlib
@@ -17,6 +17,8 @@ from stripe_sandbox import resources, seeds
 from stripe_sandbox.api import idempotency
 from stripe_sandbox.api.http import Api
 from stripe_sandbox.clock import Clock
+from stripe_sandbox.error_handlers import answer_defect, answer_refusal
+from stripe_sandbox.errors import StripeError
 from stripe_sandbox.faults.middleware import FaultInjection, delivery_delays
 from stripe_sandbox.faults.routes import routes as fault_routes
 from stripe_sandbox.faults.rules import Faults
@@ -59,7 +61,7 @@ def create_app(settings: Settings) -> ASGIApp:
             Route("/{path:path}", _endpoint(Api(store, settings)), methods=_VERBS),
         ],
         lifespan=_lifespan(store, delivery),
-        exception_handlers={Exception: _defect},
+        exception_handlers={StripeError: answer_refusal, Exception: answer_defect},
     )
     # Faults break connections, and a key is in use for as long as they hold an answer back.
     return idempotency.OneAtATime(FaultInjection(app, faults=in_force))
@@ -67,12 +69,6 @@ def create_app(settings: Settings) -> ASGIApp:
 
 async def _healthz(_request: Request) -> Response:
     return JSONResponse({"status": "ok"})
-
-
-async def _defect(_request: Request, problem: Exception) -> Response:
-    """A bug of the sandbox, in Stripe's shape so that SDKs can show it; the log has the rest."""
-    message = f"The sandbox failed: {type(problem).__name__}: {problem}"
-    return JSONResponse({"error": {"type": "api_error", "message": message}}, 500)
 
 
 def _endpoint(api: Api) -> Callable[[Request], Awaitable[Response]]:
@@ -103,7 +99,7 @@ def _lifespan(
 
 
 async def _keep_time(store: Store) -> None:
-    """Do what falls due on the sandbox's clock, and move the clocks that advance."""
+    """Do what is due on the sandbox's clock, and advance test clocks."""
     advanced = asyncio.Event()
     store.on_commit.append(lambda events: _notice(events, advanced))
     idempotency.prune(store)
@@ -117,14 +113,14 @@ async def _keep_time(store: Store) -> None:
 
 
 async def _do_due(store: Store) -> None:
-    """Do what is due on the sandbox's clock, giving way to requests between the steps."""
+    """Do what is due on the sandbox's clock; requests are answered between the steps."""
     now = store.clock.now()
     try:
         while due_actions.next_step(store, clock="", until=now):
             await asyncio.sleep(0)
     except Exception:
-        # A defect of the sandbox; the rest of what is due must not wait for it.
-        log.exception("an action that fell due could not be done and is dropped")
+        # A defect of the sandbox; the other due actions must not wait for it.
+        log.exception("A due action failed and is dropped.")
         due_actions.drop_step(store, clock="", until=now)
 
 
@@ -134,12 +130,12 @@ def _notice(events: list[dict[str, object]], advanced: asyncio.Event) -> None:
 
 
 async def _advance(store: Store, clock: str, target: int) -> None:
-    """Take a test clock to its target, giving way to requests between the steps."""
+    """Advance a test clock to its target; requests are answered between the steps."""
     try:
         while due_actions.next_step(store, clock=clock, until=target):
             await asyncio.sleep(0)
         due_actions.arrive(store, clock)
     except Exception:
-        # A defect of the sandbox; the clock shows it, and the other clocks go on.
-        log.exception("test clock %s could not advance", clock)
+        # A defect of the sandbox; the clock's status shows it, other clocks continue.
+        log.exception("Test clock %s could not advance.", clock)
         due_actions.fail(store, clock)

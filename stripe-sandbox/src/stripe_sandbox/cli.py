@@ -1,109 +1,111 @@
 """The command `stripe-sandbox`."""
 
-import argparse
 import logging
 import math
 import os
 import sqlite3
 import sys
 from pathlib import Path
+from typing import Any, NoReturn
 
-import uvicorn
+import click
 
+from stripe_sandbox import __version__
 from stripe_sandbox.seeds import BadSeed
 from stripe_sandbox.settings import BadSetting, Settings
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run a subcommand.
-
-    Returns:
-        The exit code: 2 for a wrong setting, said in one sentence.
-    """
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    if options.command == "coverage":
-        from stripe_sandbox.coverage import report
-
-        sys.stdout.write(report())
-        return 0
-    return _serve(options)
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="stripe-sandbox", message="%(prog)s %(version)s")
+def main() -> None:
+    """An offline Stripe for development and tests."""
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="stripe-sandbox", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    serve = commands.add_parser("serve", help="answer the Stripe API")
-    serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=12111)
-    serve.add_argument("--data", type=Path, help="SQLite file; kept in memory if left out")
-    serve.add_argument("--seed-file", type=Path, help="objects to make at start if missing")
-    serve.add_argument("--deterministic", action="store_true", help="equal requests, equal ids")
-    serve.add_argument("--clock", type=int, metavar="UNIX", help="the time, standing still")
-    serve.add_argument("--strict", action="store_true", help="check every response")
-    serve.add_argument(
-        "--retry-speed",
-        type=float,
-        default=60.0,
-        help="how many times faster than Stripe webhooks are retried",
-    )
-    commands.add_parser("coverage", help="list what is covered of the API and what is not")
-    return parser
+@main.command()
+def coverage() -> None:
+    """List which calls of the API are covered and which are not."""
+    # The SDK's sources are read only when they are needed.
+    from stripe_sandbox.coverage import report
+
+    click.echo(report(), nl=False)
 
 
-def _serve(options: argparse.Namespace) -> int:
-    # Starlette and the resources are read only when there is something to serve.
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=int, default=12111, show_default=True, help="Port to listen on.")
+@click.option("--data", type=Path, help="SQLite file; without it everything is kept in memory.")
+@click.option("--seed-file", type=Path, help="Objects to create at start, where missing.")
+@click.option("--deterministic", is_flag=True, help="Equal requests get equal ids.")
+@click.option("--clock", type=int, metavar="UNIX", help="Time at which the clock stands still.")
+@click.option("--strict", is_flag=True, help="Check every response against the SDK.")
+@click.option(
+    "--retry-speed",
+    type=float,
+    default=60.0,
+    show_default=True,
+    help="How many times faster than Stripe webhooks are retried.",
+)
+def serve(host: str, port: int, **options: Any) -> None:
+    """Answer the Stripe API."""
+    import uvicorn
+
+    from stripe_sandbox import logs
     from stripe_sandbox.app import create_app
 
-    public_url = os.environ.get("SANDBOX_PUBLIC_URL") or f"http://localhost:{options.port}"
     try:
-        _log(os.environ.get("LOG_LEVEL") or "INFO")
-        app = create_app(_settings(options, public_url))
+        logs.configure(_log_level())
+        app = create_app(_settings(port, **options))
     except (BadSeed, BadSetting) as problem:
-        return _refuse(str(problem))
+        _refuse(str(problem))
     except sqlite3.DatabaseError as problem:
-        return _refuse(f"--data {options.data}: {problem}")
+        _refuse(f"--data {options['data']}: {problem}")
     uvicorn.run(
         app,
-        host=options.host,
-        port=options.port,
+        host=host,
+        port=port,
+        log_config=None,
         log_level="warning",
         access_log=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=3,
         ws="websockets-sansio",
     )
-    return 0
 
 
-def _refuse(problem: str) -> int:
-    sys.stderr.write(f"stripe-sandbox: {problem}\n")
-    return 2
+def _refuse(problem: str) -> NoReturn:
+    click.echo(f"stripe-sandbox: {problem}", err=True)
+    sys.exit(2)
 
 
-def _log(level: str) -> None:
-    if level.upper() not in logging.getLevelNamesMapping():
-        raise BadSetting(f"LOG_LEVEL is no level of logging: {level}")
-    logging.basicConfig(level=level.upper())
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+def _log_level() -> str:
+    level = (os.environ.get("LOG_LEVEL") or "INFO").upper()
+    if level not in logging.getLevelNamesMapping():
+        raise BadSetting(f"LOG_LEVEL must be a level such as INFO or DEBUG, not {level}")
+    return level
 
 
-def _settings(options: argparse.Namespace, public_url: str) -> Settings:
-    if not 0 < options.retry_speed < math.inf:
-        raise BadSetting(f"--retry-speed must be greater than 0: {options.retry_speed}")
+def _settings(
+    port: int,
+    *,
+    data: Path | None,
+    seed_file: Path | None,
+    deterministic: bool,
+    clock: int | None,
+    strict: bool,
+    retry_speed: float,
+) -> Settings:
+    if not 0 < retry_speed < math.inf:
+        raise BadSetting(f"--retry-speed must be greater than 0, not {retry_speed}")
+    public_url = os.environ.get("SANDBOX_PUBLIC_URL") or f"http://localhost:{port}"
     # A receiver that trusts the endpoint's secret trusts `stripe listen` as well.
     secrets = os.environ.get("STRIPE_WEBHOOK_SECRET", "")
     return Settings(
         public_url=public_url.rstrip("/"),
-        data=options.data,
-        seed_file=options.seed_file,
-        deterministic=options.deterministic,
-        fixed_time=options.clock,
-        strict=options.strict or os.environ.get("SANDBOX_STRICT") == "1",
-        retry_speed=options.retry_speed,
+        data=data,
+        seed_file=seed_file,
+        deterministic=deterministic,
+        fixed_time=clock,
+        strict=strict or os.environ.get("SANDBOX_STRICT") == "1",
+        retry_speed=retry_speed,
         listen_secret=secrets.split(",")[0].strip() or None,
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

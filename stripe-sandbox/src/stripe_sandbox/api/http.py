@@ -22,6 +22,7 @@ from stripe_sandbox.errors import (
     Unauthenticated,
 )
 from stripe_sandbox.objects.common import Json
+from stripe_sandbox.request_id import request_id
 from stripe_sandbox.sdk import form_encoding, request_contract, response_shapes
 from stripe_sandbox.sdk.older_parameters import in_pinned_form
 from stripe_sandbox.sdk.source import api_version
@@ -67,17 +68,22 @@ class Api:
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request; work is done between two awaits, so it is never interleaved."""
-        request_id = new_request_id()
+        identifier = new_request_id()
+        request_id.set(identifier)
         try:
             check_key(request.headers.get("authorization"))
             asked = await _asked(request)
-            result, replayed = self.answer(asked, request_id)
+            result, replayed = self.answer(asked, identifier)
         except StripeError as refusal:
-            result, replayed = _refused(refusal, request_id), False
-        return _response(result, request_id, replayed=replayed)
+            result, replayed = _refused(refusal, identifier), False
+        return _response(result, identifier, replayed=replayed)
 
-    def answer(self, asked: Asked, request_id: str) -> tuple[Result, bool]:
+    def answer(self, asked: Asked, identifier: str) -> tuple[Result, bool]:
         """The result of a request, and whether an idempotency key replayed it.
+
+        Args:
+            asked: The request.
+            identifier: The id of the request, `req_…`.
 
         Raises:
             StripeError: A refusal that is not stored under the idempotency key.
@@ -94,36 +100,40 @@ class Api:
         if older:
             sent = in_pinned_form(route.endpoint, sent)
         params = request_contract.check(route.endpoint, sent)
-        return self._execute(asked, route, ids, params, key, request_id), False
-
-    def _execute(
-        self,
-        asked: Asked,
-        route: Route,
-        ids: tuple[str, ...],
-        params: request_contract.Params,
-        key: Key | None,
-        request_id: str,
-    ) -> Result:
         with self.store.work() as work:
-            work.request = {"id": request_id, "idempotency_key": asked.idempotency_key}
-            try:
-                if asked.refusal and not asked.refusal.keeps_work:
-                    raise asked.refusal
-                call = Call(work, params, ids, asked.path, self.settings)
-                result = Result(200, self._run(call, route), request_id)
-                if asked.refusal:
-                    raise asked.refusal
-            except StripeError as refusal:
-                if key is None or not refusal.saved:
-                    raise
-                if not refusal.keeps_work:
-                    work.rollback()
-                result = _refused(refusal, request_id)
+            work.request = {"id": identifier, "idempotency_key": asked.idempotency_key}
+            call = Call(work, params, ids, asked.path, self.settings)
+            result = self._execute(call, route, key=key, refusal=asked.refusal)
             # Stored with the work: a kill between the two would let a retry charge again.
             if key:
                 idempotency.keep(work, key, result)
-            return result
+        return result, False
+
+    def _execute(
+        self, call: Call, route: Route, *, key: Key | None, refusal: StripeError | None
+    ) -> Result:
+        """Run the handler.
+
+        Args:
+            call: The request.
+            route: Its handler.
+            key: Its idempotency key, under which some refusals are stored as well.
+            refusal: The refusal that a fault in force asks for.
+        """
+        identifier = call.work.request["id"]
+        try:
+            if refusal and not refusal.keeps_work:
+                raise refusal
+            result = Result(200, self._run(call, route), identifier)
+            if refusal:
+                raise refusal
+        except StripeError as problem:
+            if key is None or not problem.saved:
+                raise
+            if not problem.keeps_work:
+                call.work.rollback()
+            return _refused(problem, identifier)
+        return result
 
     def _run(self, call: Call, route: Route) -> str:
         outcome = route.handler(call)

@@ -6,9 +6,10 @@ Source: https://docs.stripe.com/api/idempotent_requests.
 import hashlib
 from dataclasses import dataclass
 
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from stripe_sandbox.error_handlers import refusal_response
 from stripe_sandbox.errors import IdempotencyKeyInUse, IdempotencyMismatch
 from stripe_sandbox.storage.store import Store, Work
 
@@ -70,15 +71,16 @@ def _key_in(scope: Scope) -> bytes | None:
     return next((v for name, v in scope["headers"] if name == b"idempotency-key" and v), None)
 
 
-def _conflict(key: str) -> JSONResponse:
+def _conflict(key: str) -> Response:
     refusal = IdempotencyKeyInUse(
         "There is currently another in-progress request using this Idempotent Key (that probably "
         "means you submitted twice, and the other request is still going through): "
         f"{key}. Please try again later.",
         code="idempotency_key_in_use",
     )
-    headers = {"Stripe-Should-Retry": "true"}
-    return JSONResponse(refusal.body(), refusal.status, headers)
+    response = refusal_response(refusal)
+    response.headers["Stripe-Should-Retry"] = "true"
+    return response
 
 
 def stored(store: Store, key: Key) -> Result | None:

@@ -1,15 +1,14 @@
 """Stands in front of the API and does to requests what the faults in force say."""
 
 import asyncio
-import json
 import socket
 import struct
 from contextvars import ContextVar
 from typing import Any
 
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from stripe_sandbox.error_handlers import refusal_response
 from stripe_sandbox.errors import REFUSAL, InvalidParameter, StripeError
 from stripe_sandbox.faults.parsing import faults_from_header
 from stripe_sandbox.faults.rules import Cause, Fault, Faults
@@ -49,7 +48,7 @@ class FaultInjection:
         try:
             cause = _cause_of(scope)
         except InvalidParameter as refusal:
-            await _answer(refusal, scope, receive, send)
+            await refusal_response(refusal)(scope, receive, send)
             return
         token = _cause.set(cause)
         try:
@@ -104,7 +103,7 @@ def _collector(messages: list[Message]) -> Send:
 
 async def _break(fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
     if fault.effect == "error":
-        await _answer(_refusal(fault), scope, receive, send)
+        await refusal_response(_refusal(fault))(scope, receive, send)
         return
     if fault.when == "before":
         await _read_body(receive)
@@ -121,12 +120,6 @@ def _refusal(fault: Fault) -> StripeError:
     refusal.status = fault.status
     refusal.keeps_work = fault.when == "after"
     return refusal
-
-
-async def _answer(refusal: StripeError, scope: Scope, receive: Receive, send: Send) -> None:
-    body = json.dumps(refusal.body(), indent=2)
-    response = Response(body, refusal.status, media_type="application/json")
-    await response(scope, receive, send)
 
 
 async def _read_body(receive: Receive) -> None:

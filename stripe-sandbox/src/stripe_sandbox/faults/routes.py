@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from stripe_sandbox.errors import InvalidParameter, ResourceMissing, StripeError
+from stripe_sandbox.errors import InvalidParameter, ResourceMissing
 from stripe_sandbox.faults.parsing import fault_from
 from stripe_sandbox.faults.rules import Faults, Rule
 from stripe_sandbox.sdk import form_encoding
@@ -29,7 +29,7 @@ def routes(faults: Faults) -> list[Route]:
     async def member(request: Request) -> Response:
         identifier = request.path_params["id"]
         if faults.remove(identifier) is None:
-            return _refused(ResourceMissing("fault", identifier, param="id"))
+            raise ResourceMissing("fault", identifier, param="id")
         return JSONResponse({"id": identifier, "object": "fault", "deleted": True})
 
     return [
@@ -39,10 +39,7 @@ def routes(faults: Faults) -> list[Route]:
 
 
 async def _created(request: Request, faults: Faults) -> Response:
-    try:
-        fault = fault_from(await _values(request))
-    except InvalidParameter as refusal:
-        return _refused(refusal)
+    fault = fault_from(await _values(request))
     return JSONResponse(_shown(faults.add(fault)), 201)
 
 
@@ -62,7 +59,3 @@ async def _values(request: Request) -> dict[str, Any]:
 def _shown(rule: Rule) -> dict[str, Any]:
     counts = {"matched": rule.matched, "applied": rule.applied}
     return {"id": rule.id, "object": "fault", **asdict(rule.fault), **counts}
-
-
-def _refused(refusal: StripeError) -> Response:
-    return JSONResponse(refusal.body(), refusal.status)

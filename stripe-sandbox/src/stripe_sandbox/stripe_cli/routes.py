@@ -1,7 +1,6 @@
 """The CLI's private endpoints."""
 
 import hmac
-from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from typing import Any
 
@@ -12,7 +11,7 @@ from starlette.websockets import WebSocket
 
 from stripe_sandbox.api.http import check_key
 from stripe_sandbox.api.rendering import present
-from stripe_sandbox.errors import NotCovered, StripeError
+from stripe_sandbox.errors import NotCovered
 from stripe_sandbox.resources import events
 from stripe_sandbox.sdk import form_encoding
 from stripe_sandbox.sdk.source import api_version
@@ -20,8 +19,6 @@ from stripe_sandbox.storage.kinds import EVENT
 from stripe_sandbox.storage.store import Store
 from stripe_sandbox.stripe_cli import payment_pages, socket
 from stripe_sandbox.stripe_cli.sessions import Session, Sessions
-
-Answer = Callable[[Request], Awaitable[Response]]
 
 SOCKET_PATH = "/stripecli/subscribe"
 
@@ -73,24 +70,12 @@ def routes(store: Store, sessions: Sessions, *, listen_secret: str | None) -> li
             return JSONResponse(present(work, event))
 
     return [
-        Route("/v1/stripecli/sessions", _refusing(create), methods=["POST"]),
-        Route("/v1/events/{id}/retry", _refusing(retry), methods=["POST"]),
-        Route("/v1/payment_pages/{id}", _refusing(show_page), methods=["GET"]),
-        Route("/v1/payment_pages/{id}/confirm", _refusing(confirm_page), methods=["POST"]),
+        Route("/v1/stripecli/sessions", create, methods=["POST"]),
+        Route("/v1/events/{id}/retry", retry, methods=["POST"]),
+        Route("/v1/payment_pages/{id}", show_page, methods=["GET"]),
+        Route("/v1/payment_pages/{id}/confirm", confirm_page, methods=["POST"]),
         WebSocketRoute(SOCKET_PATH, subscribe),
     ]
-
-
-def _refusing(answer: Answer) -> Answer:
-    """Refusals as Stripe words them."""
-
-    async def answered(request: Request) -> Response:
-        try:
-            return await answer(request)
-        except StripeError as refusal:
-            return JSONResponse(refusal.body(), refusal.status)
-
-    return answered
 
 
 def _secret(request: Request, device: str) -> str:
