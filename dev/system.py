@@ -210,6 +210,8 @@ def _billing_worker(plan: _Plan) -> Process:
         made_from=_billing_sources(plan),
         ready=lambda: plan.cluster.has_worker(plan.values["BILLING_DATABASE_URL"]),
         after=("billing-products", "auth-service"),
+        # A job is given five seconds, then asked to end: that takes one customer's calls at Stripe.
+        stop_seconds=45.0,
         stop_order=1,
     )
 

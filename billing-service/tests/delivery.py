@@ -4,6 +4,8 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from django.test import Client
@@ -36,3 +38,8 @@ def process_events() -> None:
     """Process every event that is due, as the worker does."""
     while process_next():
         pass
+
+
+def run_nightly(job: Callable[..., None]) -> None:
+    """Run a nightly job to its end."""
+    job(SimpleNamespace(should_abort=lambda: False), timestamp=0)

@@ -1,6 +1,6 @@
 """Deletes what nobody will look at again, a batch at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from webhooks.models import WebhookEvent
 _BATCH = 5000
 
 
-def prune_events(before: datetime) -> Iterator[int]:
+def prune_events(before: datetime) -> Generator[int, None, None]:
     """Delete handled and ignored events; yield the size of each batch.
 
     Args:
@@ -22,7 +22,7 @@ def prune_events(before: datetime) -> Iterator[int]:
     yield from _delete(WebhookEvent.objects.filter(received_at__lt=before, state__in=over))
 
 
-def prune_attempts(before: datetime) -> Iterator[int]:
+def prune_attempts(before: datetime) -> Generator[int, None, None]:
     """Delete closed tries to subscribe, refused cards and comparisons with Stripe.
 
     Args:
@@ -33,7 +33,7 @@ def prune_attempts(before: datetime) -> Iterator[int]:
     yield from _delete(ReconcileRun.objects.filter(started_at__lt=before))
 
 
-def _delete(rows: QuerySet[Any]) -> Iterator[int]:
+def _delete(rows: QuerySet[Any]) -> Generator[int, None, None]:
     while batch := list(rows.values_list("pk", flat=True)[:_BATCH]):
         rows.filter(pk__in=batch).delete()
         yield len(batch)

@@ -22,7 +22,9 @@ _SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 0.25
 _DATABASE_PAUSE_SECONDS = 1.0
 _JOB_POLL_SECONDS = 1.0
 _JOBS_AT_ONCE = 4
-_GRACE_SECONDS = 30.0
+# Most jobs end by themselves within this time; the long ones are then asked to end, which takes one
+# customer's calls at Stripe at the most.
+_GRACE_SECONDS = 5.0
 # Of one worker: what Stripe allows in test mode, a quarter of what it allows a live account.
 _limiter = RateLimiter(per_second=25, at_once=50)
 

@@ -1,11 +1,14 @@
 """Periodic jobs: the sweeps that finish what was left open, the nightly comparison and clean-up."""
 
+from collections.abc import Generator
+from contextlib import closing
 from datetime import timedelta
 
 from django.conf import settings
 from django.utils import timezone
-from procrastinate import JobContext
+from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import JobAborted
 
 from backoffice.user_deletion import finish_deletions
 from subscriptions.models import ReconcileRun
@@ -18,6 +21,8 @@ EACH_MINUTE = "* * * * *"
 EACH_NIGHT = "17 3 * * *"
 EACH_LATER_NIGHT = "47 3 * * *"
 
+# A job that ended with its worker begins again with the next one.
+_AFTER_RESTART = RetryStrategy(retry_exceptions={JobAborted}, wait=0)
 _SWEEPERS = "sweepers"
 # The next sweep is never far.
 _SWEEP_SECONDS = 50.0
@@ -57,23 +62,46 @@ def sweep_deletions(timestamp: int) -> None:
 
 
 @app.periodic(cron=EACH_NIGHT)
-@app.task(queue=_SWEEPERS, queueing_lock="reconcile", lock="reconcile", name="reconcile.nightly")
-def reconcile_nightly(timestamp: int) -> None:
+@app.task(
+    queue=_SWEEPERS,
+    queueing_lock="reconcile",
+    lock="reconcile",
+    name="reconcile.nightly",
+    retry=_AFTER_RESTART,
+    pass_context=True,
+)
+def reconcile_nightly(context: JobContext, timestamp: int) -> None:
     """Compare everything with Stripe and leave the result for the admin to show."""
     record = reconcile.unfinished_run(nightly=True) or ReconcileRun(nightly=True)
-    for _ in reconcile.run(record, is_awaited=is_awaited):
-        pass
+    _do(reconcile.run(record, is_awaited=is_awaited), context=context)
 
 
 @app.periodic(cron=EACH_LATER_NIGHT)
-@app.task(queue=_SWEEPERS, queueing_lock="prune", lock="prune", name="webhooks.prune")
-def prune_nightly(timestamp: int) -> None:
+@app.task(
+    queue=_SWEEPERS,
+    queueing_lock="prune",
+    lock="prune",
+    name="webhooks.prune",
+    retry=_AFTER_RESTART,
+    pass_context=True,
+)
+def prune_nightly(context: JobContext, timestamp: int) -> None:
     """Delete what has been kept for as long as the settings say."""
     now, keep = timezone.now(), settings.BILLING
-    for _ in prune_events(now - timedelta(days=keep.keep_events_days)):
-        pass
-    for _ in prune_attempts(now - timedelta(days=keep.keep_attempts_days)):
-        pass
+    _do(prune_events(now - timedelta(days=keep.keep_events_days)), context=context)
+    _do(prune_attempts(now - timedelta(days=keep.keep_attempts_days)), context=context)
+
+
+def _do(steps: Generator[object, None, None], *, context: JobContext) -> None:
+    """Do a long job step by step; when the worker ends, its next one carries on from there.
+
+    Raises:
+        JobAborted: The worker is ending.
+    """
+    with closing(steps):
+        for _ in steps:
+            if context.should_abort():
+                raise JobAborted
 
 
 @app.periodic(cron=EACH_LATER_NIGHT)

@@ -3,7 +3,7 @@
 Webhooks keep the two alike; this finds out whether they did.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
@@ -55,8 +55,12 @@ def unfinished_run(*, nightly: bool) -> ReconcileRun | None:
     return last if last is not None and last.finished_at is None else None
 
 
-def run(record: ReconcileRun, *, is_awaited: Callable[[str], bool]) -> Iterator[Progress]:
-    """Carry a run on from where it is, yielding after every batch.
+def run(
+    record: ReconcileRun, *, is_awaited: Callable[[str], bool]
+) -> Generator[Progress, None, None]:
+    """Carry a run on from where it is, yielding after every customer.
+
+    The run is saved with every batch, at its end, and when the caller stops in between.
 
     Args:
         record: A new run, or one that was broken off; with `fix`, Stripe's truth is written.
@@ -66,10 +70,12 @@ def run(record: ReconcileRun, *, is_awaited: Callable[[str], bool]) -> Iterator[
     Raises:
         PaymentGatewayUnavailable: Stripe is away; the run can be carried on later.
     """
-    yield from _our_customers(record, is_awaited=is_awaited)
-    yield from _stripes_customers(record, is_awaited=is_awaited)
-    record.finished_at = timezone.now()
-    record.save()
+    try:
+        yield from _our_customers(record, is_awaited=is_awaited)
+        yield from _stripes_customers(record, is_awaited=is_awaited)
+        record.finished_at = timezone.now()
+    finally:
+        record.save()
 
 
 def compare(customer: Customer, *, truth: Truth) -> list[Difference]:
@@ -104,8 +110,8 @@ def _our_customers(
             _note(record, found)
             record.position = row.pk
             record.customers_compared += 1
+            yield _progress(record)
         record.save()
-        yield _progress(record)
         if len(rows) < _BATCH:
             return
 
@@ -128,6 +134,7 @@ def _stripes_customers(
                 _note(record, _adopt(found))
             elif not is_awaited(found.id):
                 _note(record, [_unknown(found)])
+            yield _progress(record)
         record.stripe_position = page[-1].id if page else record.stripe_position
         record.save()
         yield _progress(record)

@@ -14,7 +14,7 @@ from subscriptions.models import (
     Subscription,
     SubscriptionProduct,
 )
-from tests.delivery import deliver, process_events
+from tests.delivery import deliver, process_events, run_nightly
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import DECLINED, Person
 from webhooks.models import WebhookEvent
@@ -44,7 +44,7 @@ def act(staff: Client, action: str, *rows: object, **more: str) -> str:
 def test_every_page_opens(subscriber: Person, staff_client: Client) -> None:
     """Lists, searches and single rows of all billing models, and the pages beside them."""
     subscriber.subscribe(DECLINED)
-    reconcile_nightly(timestamp=0)
+    run_nightly(reconcile_nightly)
     for label in ("subscriptions", "webhooks"):
         for model in apps.get_app_config(label).get_models():
             page = listing(model)
@@ -213,7 +213,7 @@ def test_the_dashboard_draws_what_is_going_on(subscriber: Person, staff_client: 
 def test_a_comparison_is_shown_as_a_table(subscriber: Person, staff_client: Client) -> None:
     """Staff see what differs and follow the link to the customer; the dashboard counts it."""
     Subscription.objects.update(price_reference="price_wrong")
-    reconcile_nightly(timestamp=0)
+    run_nightly(reconcile_nightly)
     (run,) = ReconcileRun.objects.all()
     (found,) = [each for each in run.drift if each["what"] == "price_reference"]
 

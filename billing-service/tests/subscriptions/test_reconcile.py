@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from subscriptions.models import Customer, PaymentMethod, ReconcileRun, Subscription
-from tests.delivery import deliver
+from tests.delivery import deliver, run_nightly
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import Person
 from webhooks.event_types import HANDLED
@@ -162,9 +162,9 @@ def test_the_nightly_run_carries_on_its_own_runs_alone(subscriber: Person) -> No
     Subscription.objects.update(price_reference="price_wrong")
     theirs = ReconcileRun.objects.create(fix=True)
 
-    reconcile_nightly(timestamp=0)
+    run_nightly(reconcile_nightly)
     ReconcileRun.objects.filter(nightly=True).update(finished_at=None)
-    reconcile_nightly(timestamp=0)
+    run_nightly(reconcile_nightly)
 
     theirs.refresh_from_db()
     assert theirs.finished_at is None
@@ -176,7 +176,7 @@ def test_the_nightly_run_leaves_its_result_for_the_admin(subscriber: Person) -> 
     """It only tells; repairing is somebody's decision."""
     Subscription.objects.update(price_reference="price_wrong")
 
-    reconcile_nightly(timestamp=0)
+    run_nightly(reconcile_nightly)
 
     result = ReconcileRun.objects.get()
     assert result.finished_at is not None

@@ -10,6 +10,7 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from subscriptions.models import CardFailure, ReconcileRun, SubscribeAttempt
+from tests.delivery import run_nightly
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import DECLINED, Person
 from webhooks.models import WebhookEvent
@@ -31,7 +32,7 @@ def test_what_is_long_over_is_deleted(person: Person) -> None:
     """Tries, refused cards and comparisons go; what is young, or still open, stays."""
     long_ago = timezone.now() - timedelta(days=settings.BILLING.keep_attempts_days)
     ReconcileRun.objects.create()
-    prune_nightly(timestamp=0)
+    run_nightly(prune_nightly)
     assert (SubscribeAttempt.objects.count(), CardFailure.objects.count()) == (2, 1)
     assert ReconcileRun.objects.exists()
 
@@ -39,7 +40,7 @@ def test_what_is_long_over_is_deleted(person: Person) -> None:
     SubscribeAttempt.objects.exclude(state="open").update(closed_at=long_ago)
     CardFailure.objects.update(at=long_ago)
     ReconcileRun.objects.update(started_at=long_ago)
-    prune_nightly(timestamp=0)
+    run_nightly(prune_nightly)
 
     assert SubscribeAttempt.objects.get().state == "open"
     assert not CardFailure.objects.exists()
@@ -58,7 +59,7 @@ def test_handled_events_are_deleted_after_a_while(stripe: Sandbox) -> None:
     WebhookEvent.objects.filter(pk=old.pk).update(received_at=long_ago)
     before = WebhookEvent.objects.count()
 
-    prune_nightly(timestamp=0)
+    run_nightly(prune_nightly)
 
     assert WebhookEvent.objects.count() == before - 1
     assert not WebhookEvent.objects.filter(pk=old.pk).exists()

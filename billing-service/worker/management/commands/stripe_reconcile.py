@@ -13,6 +13,7 @@ from subscriptions.sync.reconcile import run, unfinished_run
 from webhooks.awaited import is_awaited
 
 _DRIFT = 2
+_REPORT_EVERY = 100
 
 
 class Command(BaseCommand):
@@ -32,11 +33,12 @@ class Command(BaseCommand):
         """Run, show progress on standard error, report on standard output."""
         record = _begin(fix=options["fix"], resume=options["resume"])
         try:
-            for progress in run(record, is_awaited=is_awaited):
-                self.stderr.write(
-                    f"{progress.customers_compared} customers compared, "
-                    f"{progress.differences} differences"
-                )
+            for number, progress in enumerate(run(record, is_awaited=is_awaited)):
+                if number % _REPORT_EVERY == 0:
+                    self.stderr.write(
+                        f"{progress.customers_compared} customers compared, "
+                        f"{progress.differences} differences"
+                    )
         except BillingError as refusal:
             raise CommandError(f"{refusal} Carry on with --resume.") from refusal
         self._report(record, as_json=options["json"])
