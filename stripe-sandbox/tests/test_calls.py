@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import stripe
 
 from stripe_sandbox import resources
 from stripe_sandbox.api.registry import HANDLERS
@@ -337,6 +338,31 @@ def test_coupons_and_promotion_codes(v1: Any, scene: Scene) -> None:
     assert not v1.promotion_codes.update(code.id, {"active": False}).active
     assert v1.coupons.list().data
     assert v1.coupons.delete(coupon.id).deleted
+
+
+def test_tax_rates(v1: Any, scene: Scene) -> None:
+    """Made, renamed, listed; its percentage is on the invoice."""
+    rate = v1.tax_rates.create({"display_name": "VAT", "percentage": 19, "inclusive": False})
+    subscription = scene.subscription(scene.customer(), default_tax_rates=[rate.id])
+
+    assert subscription.latest_invoice.total == 1190
+    assert v1.tax_rates.update(rate.id, {"display_name": "MwSt"}).display_name == "MwSt"
+    assert v1.tax_rates.retrieve(rate.id).percentage == 19.0
+    assert rate.id in [one.id for one in v1.tax_rates.list({"active": True}).data]
+
+
+def test_tax_ids(v1: Any, scene: Scene) -> None:
+    """Given with the customer or later, listed, on the invoice, taken away."""
+    customer = scene.customer(tax_id_data=[{"type": "eu_vat", "value": "DE000000000"}])
+    other = v1.customers.tax_ids.create(customer.id, {"type": "us_ein", "value": "12-3456789"})
+    invoice = scene.subscription(customer).latest_invoice
+
+    assert len(v1.customers.tax_ids.list(customer.id).data) == 2
+    assert v1.customers.tax_ids.retrieve(customer.id, other.id).country == "US"
+    assert {one.value for one in invoice.customer_tax_ids} == {"DE000000000", "12-3456789"}
+    assert v1.customers.tax_ids.delete(customer.id, other.id).deleted
+    with pytest.raises(stripe.InvalidRequestError, match="No such discount"):
+        v1.customers.delete_discount(customer.id)
 
 
 def test_checkout_sessions(v1: Any, scene: Scene) -> None:

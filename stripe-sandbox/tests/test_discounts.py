@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.scenes import DAY, HOUR, Scene
+from tests.scenes import BASIC, DAY, HOUR, PRO, Scene
 
 MONTH = 31 * DAY
 
@@ -99,3 +99,111 @@ def test_a_coupon_in_another_currency_is_refused(scene: Scene) -> None:
 
     with pytest.raises(stripe.InvalidRequestError, match="currency"):
         scene.subscription(scene.customer(), discounts=[{"coupon": coupon.id}])
+
+
+def test_a_coupon_for_one_product_reduces_its_lines_alone(scene: Scene) -> None:
+    """`applies_to` is shown when it is expanded."""
+    v1 = scene.v1
+    basic = v1.prices.retrieve(BASIC).product
+    coupon = v1.coupons.create(
+        {"percent_off": 50, "duration": "forever", "applies_to": {"products": [basic]}}
+    )
+
+    subscription = scene.subscription(
+        scene.customer(),
+        items=[{"price": BASIC}, {"price": PRO}],
+        discounts=[{"coupon": coupon.id}],
+    )
+
+    assert subscription.latest_invoice.total == 500 + 2500
+    assert "applies_to" not in v1.coupons.retrieve(coupon.id)
+    seen = v1.coupons.retrieve(coupon.id, {"expand": ["applies_to"]})
+    assert seen.applies_to.products == [basic]
+    with pytest.raises(stripe.InvalidRequestError, match="No such product"):
+        v1.coupons.create({"percent_off": 5, "applies_to": {"products": ["prod_none"]}})
+
+
+def test_an_items_discount_comes_before_the_subscriptions(scene: Scene) -> None:
+    """It reduces the subtotal; what is left is discounted as a whole; at a renewal too."""
+    v1 = scene.v1
+    five = v1.coupons.create({"amount_off": 500, "currency": "usd", "duration": "once"})
+    half = v1.coupons.create({"percent_off": 50, "duration": "forever"})
+
+    subscription = scene.on_a_clock().subscription(
+        scene.customer(),
+        items=[{"price": BASIC, "discounts": [{"coupon": five.id}]}, {"price": PRO}],
+        discounts=[{"coupon": half.id}],
+    )
+    scene.after(32 * DAY)
+
+    first, second = subscription.latest_invoice, scene.seen(subscription).latest_invoice
+    line = next(one for one in first.lines.data if one.pricing.price_details.price == BASIC)
+    assert (first.subtotal, first.total) == (3000, 1500)
+    assert [one.amount for one in line.discount_amounts] == [500, 250]
+    assert len(line.discounts) == len(subscription["items"].data[0].discounts) == 1
+    assert (second.subtotal, second.total) == (3500, 1750)
+
+
+def test_an_items_discount_can_be_changed(scene: Scene) -> None:
+    """Through the subscription and through the item; an empty one takes it off."""
+    v1 = scene.v1
+    half = v1.coupons.create({"percent_off": 50, "duration": "forever"})
+    subscription = scene.subscription(scene.customer())
+    item = subscription["items"].data[0].id
+
+    given = v1.subscription_items.update(item, {"discounts": [{"coupon": half.id}]})
+    preview = v1.invoices.create_preview({"subscription": subscription.id})
+    taken = v1.subscriptions.update(subscription.id, {"items": [{"id": item, "discounts": ""}]})
+
+    assert len(given.discounts) == 1
+    assert preview.total == 500
+    assert taken["items"].data[0].discounts == []
+
+
+def test_an_invoice_items_discount_is_its_own(scene: Scene) -> None:
+    """The other item of the invoice costs what it costs."""
+    v1, customer = scene.v1, scene.customer()
+    half = v1.coupons.create({"percent_off": 50, "duration": "once"})
+    item = {"customer": customer.id, "currency": "usd", "amount": 1000}
+    v1.invoice_items.create({**item, "discounts": [{"coupon": half.id}]})
+    v1.invoice_items.create(item)
+
+    invoice = v1.invoices.create(
+        {"customer": customer.id, "pending_invoice_items_behavior": "include"}
+    )
+
+    assert (invoice.subtotal, invoice.total) == (1500, 1500)
+
+
+def test_a_code_for_the_first_purchase_is_for_the_first_purchase(scene: Scene) -> None:
+    """Who has paid before cannot redeem it."""
+    code = promotion_code(scene, restrictions={"first_time_transaction": True})
+    newcomer, known = scene.customer(), scene.customer()
+    scene.subscription(known)
+    wanted = [{"promotion_code": code.id}]
+
+    assert scene.subscription(newcomer, discounts=wanted).latest_invoice.total == 500
+    with pytest.raises(stripe.InvalidRequestError, match="prior transactions"):
+        scene.subscription(known, discounts=wanted)
+
+
+def test_a_code_can_require_a_minimum_amount(scene: Scene) -> None:
+    """In its currency; the amount needs one."""
+    minimum = {"minimum_amount": 2000, "minimum_amount_currency": "USD"}
+    code = promotion_code(scene, restrictions=minimum)
+    wanted = [{"promotion_code": code.id}]
+
+    assert scene.subscription(scene.customer(), PRO, discounts=wanted).latest_invoice.total == 1250
+    with pytest.raises(stripe.InvalidRequestError, match="minimum amount"):
+        scene.subscription(scene.customer(), BASIC, discounts=wanted)
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        promotion_code(scene, restrictions={"minimum_amount": 2000})
+    assert refused.value.param == "restrictions[minimum_amount_currency]"
+    assert code.restrictions.minimum_amount_currency == "usd"
+
+
+def promotion_code(scene: Scene, **values: Any) -> Any:
+    """A code for half off, forever."""
+    coupon = scene.v1.coupons.create({"percent_off": 50, "duration": "forever"})
+    wanted = {"promotion": {"type": "coupon", "coupon": coupon.id}, **values}
+    return scene.v1.promotion_codes.create(wanted)

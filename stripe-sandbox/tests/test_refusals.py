@@ -267,19 +267,17 @@ def test_a_deletion_reads_its_body(server: Server) -> None:
     assert answer.json()["error"]["code"] == "parameter_unknown"
 
 
-@pytest.mark.parametrize("restriction", [{"first_time_transaction": True}, {"minimum_amount": 5}])
-def test_a_restriction_that_would_have_no_effect_is_refused(
-    scene: Scene, restriction: Json
-) -> None:
+def test_a_restriction_that_would_have_no_effect_is_refused(scene: Scene) -> None:
     """A code that was to be restricted is not made without its restriction."""
     coupon = scene.v1.coupons.create({"percent_off": 10})
     promotion = {"type": "coupon", "coupon": coupon.id}
+    restrictions = {"currency_options": {"eur": {"minimum_amount": 500}}}
 
     with pytest.raises(stripe.APIError) as refused:
-        scene.v1.promotion_codes.create({"promotion": promotion, "restrictions": restriction})
+        scene.v1.promotion_codes.create({"promotion": promotion, "restrictions": restrictions})
 
     assert refused.value.http_status == 501
-    assert error_in(refused)["param"] == f"restrictions[{next(iter(restriction))}]"
+    assert error_in(refused)["param"] == "restrictions[currency_options]"
 
 
 def test_a_parameter_counts_even_where_it_does_not_matter(scene: Scene) -> None:

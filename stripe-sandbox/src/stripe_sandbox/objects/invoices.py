@@ -82,7 +82,7 @@ class Invoice(TypedDict):
     customer_tax_exempt: str | None
     customer_tax_ids: list[Json] | None
     default_payment_method: str | None
-    default_tax_rates: list[Json]
+    default_tax_rates: list[str]
     description: str | None
     discounts: list[str]
     due_date: int | None
@@ -143,7 +143,7 @@ class InvoiceItem(TypedDict):
     proration_details: Json | None
     quantity: int
     quantity_decimal: str
-    tax_rates: list[Json] | None
+    tax_rates: list[str]
     test_clock: str | None
 
 

@@ -37,7 +37,7 @@ class SubscriptionItem(TypedDict):
     price: str
     quantity: int
     subscription: str
-    tax_rates: list[Json] | None
+    tax_rates: list[str]
 
 
 class ItemList(TypedDict):
@@ -79,7 +79,7 @@ class Subscription(TypedDict):
     customer: str
     days_until_due: int | None
     default_payment_method: str | None
-    default_tax_rates: list[Json] | None
+    default_tax_rates: list[str]
     description: str | None
     discounts: list[str]
     ended_at: int | None

@@ -4,12 +4,12 @@ from typing import Any
 
 from stripe_sandbox import changes
 from stripe_sandbox.api.paging import page
-from stripe_sandbox.api.registry import Call, handles, presents, retrieves
+from stripe_sandbox.api.registry import Call, handles, includes, presents, retrieves
 from stripe_sandbox.errors import InvalidRequest, NotCovered
 from stripe_sandbox.objects.catalogue import Coupon
 from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.rules import discounts
-from stripe_sandbox.storage.kinds import COUPON, CUSTOMER, PROMOTION_CODE
+from stripe_sandbox.storage.kinds import COUPON, CUSTOMER, PRODUCT, PROMOTION_CODE
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
 
@@ -19,7 +19,15 @@ _MOST_MONTHS = 1200
 @presents("coupon")
 def shown(work: Work, coupon: Json) -> Json:
     """A coupon is valid until it is used up or its time is over."""
+    coupon.pop("applies_to", None)
     return coupon | {"valid": discounts.redeemable(work, coupon)}
+
+
+@includes("coupon", "applies_to")
+def applies_to(work: Work, coupon: Json) -> Json | None:
+    """The products a coupon is for, shown when a caller expands them."""
+    stored = work.find(COUPON, coupon["id"])
+    return stored.get("applies_to") if stored else None
 
 
 @handles("coupons.create")
@@ -47,12 +55,16 @@ def make(work: Work, params: Any) -> Coupon:
             param="duration_in_months",
         )
     _check_range(params)
+    products = (params.get("applies_to") or {}).get("products") or []
+    for product in products:
+        work.referenced(PRODUCT, product, param="applies_to[products]")
     identifier = params.get("id") or work.ids.text(8)
     coupon = work.create(
         COUPON,
         {
             "id": identifier,
             "amount_off": amount,
+            "applies_to": {"products": products} if products else None,
             "currency": (params.get("currency") or "").lower() or None,
             "duration": duration,
             "duration_in_months": months,
@@ -114,11 +126,7 @@ def create_code(call: Call) -> Thing:
     code = params.get("code") or work.ids.text(8).upper()
     if any(one["active"] for one in work.all(PROMOTION_CODE, {"code": code})):
         raise InvalidRequest("An active promotion code with this code exists.", param="code")
-    restrictions = params.get("restrictions") or {}
-    for name, value in restrictions.items():
-        if value is not False:
-            path = f"restrictions[{name}]"
-            raise NotCovered(f"the parameter `{path}` of promotion_codes.create", param=path)
+    restrictions = _restrictions(params.get("restrictions") or {})
     if params.get("customer"):
         work.referenced(CUSTOMER, params["customer"], param="customer")
     made = work.create(
@@ -128,13 +136,31 @@ def create_code(call: Call) -> Thing:
             "code": code,
             "metadata": changes.metadata({}, params),
             "promotion": {"type": "coupon", "coupon": coupon},
-            "restrictions": {"first_time_transaction": False},
+            "restrictions": restrictions,
             "times_redeemed": 0,
             **changes.given(params, "customer", "expires_at", "max_redemptions"),
         },
     )
     emit(work, "promotion_code.created", made)
     return made
+
+
+def _restrictions(wanted: Json) -> Json:
+    if "currency_options" in wanted:
+        path = "restrictions[currency_options]"
+        raise NotCovered("minimum amounts in several currencies", param=path)
+    if ("minimum_amount" in wanted) != ("minimum_amount_currency" in wanted):
+        missing = "minimum_amount_currency" if "minimum_amount" in wanted else "minimum_amount"
+        path = f"restrictions[{missing}]"
+        raise InvalidRequest(
+            f"Missing required param: {path}.", code="parameter_missing", param=path
+        )
+    currency = wanted.get("minimum_amount_currency")
+    return {
+        "first_time_transaction": wanted.get("first_time_transaction", False),
+        "minimum_amount": wanted.get("minimum_amount"),
+        "minimum_amount_currency": currency.lower() if currency else None,
+    }
 
 
 retrieves("promotion_codes.retrieve", PROMOTION_CODE)

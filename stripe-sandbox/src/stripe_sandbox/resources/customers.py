@@ -6,17 +6,19 @@ from stripe_sandbox import changes
 from stripe_sandbox.api.paging import list_object, page
 from stripe_sandbox.api.registry import Call, handles, includes
 from stripe_sandbox.api.rendering import present
-from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.errors import InvalidRequest, NotCovered, ResourceMissing
 from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.objects.customers import Customer
 from stripe_sandbox.resources import searching
-from stripe_sandbox.rules import invoices, payment_methods, subscriptions
+from stripe_sandbox.resources import tax_ids as tax_ids_of
+from stripe_sandbox.rules import invoices, payment_methods, subscriptions, taxes
 from stripe_sandbox.sdk import response_shapes
 from stripe_sandbox.storage.kinds import (
     CUSTOMER,
     CUSTOMER_BALANCE_TRANSACTION,
     PAYMENT_METHOD,
     SUBSCRIPTION,
+    TAX_ID,
     TEST_CLOCK,
 )
 from stripe_sandbox.storage.store import NOTHING, Except, Work
@@ -45,6 +47,10 @@ def create(call: Call) -> Thing:
     customer = make(work, params)
     if params.get("balance"):
         _initial_balance(work, customer, params["balance"])
+    for index, tax_id in enumerate(params.get("tax_id_data") or []):
+        path = f"tax_id_data[{index}][value]"
+        tax_ids_of.make(work, customer, tax_id["type"], tax_id["value"], param=path)
+    _locate(customer, params)
     _attach_and_default(work, customer, params)
     emit(work, "customer.created", work.save(customer))
     return customer
@@ -71,6 +77,15 @@ def make(work: Work, params: Any) -> Customer:
             "metadata": changes.metadata({}, params),
         },
     )
+
+
+def _locate(customer: Customer, params: Any) -> None:
+    """Refuse an address that automatic tax could not use, if the request wants to know now."""
+    wanted = params.get("tax") or {}
+    if wanted.get("ip_address"):
+        raise NotCovered("locations by IP address", param="tax[ip_address]")
+    if wanted.get("validate_location") == "immediately":
+        taxes.require_location(customer)
 
 
 def _initial_balance(work: Work, customer: Customer, amount: int) -> None:
@@ -118,6 +133,7 @@ def update(call: Call) -> Thing:
         if difference:
             invoices.change_balance(work, customer, difference, "adjustment", currency=currency)
     _apply_settings(work, customer, params.get("invoice_settings") or {})
+    _locate(customer, params)
     emit(work, "customer.updated", work.save(customer))
     return customer
 
@@ -134,6 +150,17 @@ def delete(call: Call) -> Thing:
         payment_methods.detach(work, method)
     emit(work, "customer.deleted", customer)
     return work.delete(customer)
+
+
+@handles("customers.delete_discount")
+def delete_discount(call: Call) -> Thing:
+    """Take the customer's own discount off; in this API version no customer can get one.
+
+    Raises:
+        ResourceMissing: Always; discounts are on subscriptions, items and invoices.
+    """
+    call.work.get(CUSTOMER, call.id)
+    raise ResourceMissing("discount", call.id, param="id")
 
 
 @handles("customers.list")
@@ -165,18 +192,21 @@ def sources(_work: Work, customer: Customer) -> Json:
 
 
 @includes("customer", "tax_ids")
-def tax_ids(_work: Work, customer: Customer) -> Json:
-    """Tax ids are not covered: always none."""
-    return list_object([], url=f"/v1/customers/{customer['id']}/tax_ids", total=0)
+def tax_ids(work: Work, customer: Customer) -> Json:
+    """The customer's tax ids, newest first."""
+    every = work.newest(TAX_ID, {"customer": customer["id"]})
+    shown = [present(work, one) for one in every[:10]]
+    return list_object(shown, url=f"/v1/customers/{customer['id']}/tax_ids", total=len(every))
 
 
 @includes("customer", "tax")
-def tax(_work: Work, _customer: Customer) -> Json:
-    """The location that Stripe Tax uses: unknown without an address."""
+def tax(work: Work, customer: Json) -> Json:
+    """Where automatic tax finds the customer to be: nowhere, without an address."""
+    location = taxes.location_of(work.get(CUSTOMER, customer["id"]))
     return {
-        "automatic_tax": "unrecognized_location",
+        "automatic_tax": "supported" if location else "unrecognized_location",
         "ip_address": None,
-        "location": None,
+        "location": location._asdict() if location else None,
         "provider": "stripe",
     }
 

@@ -4,13 +4,14 @@ from typing import Any
 
 from stripe_sandbox import changes
 from stripe_sandbox.api.paging import page
-from stripe_sandbox.api.registry import Call, handles, retrieves
+from stripe_sandbox.api.registry import Call, handles, presents, retrieves
 from stripe_sandbox.errors import InvalidRequest
 from stripe_sandbox.objects.catalogue import Price
 from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.objects.customers import Customer
 from stripe_sandbox.objects.invoices import InvoiceItem
-from stripe_sandbox.rules import invoice_lines, invoices, prorating
+from stripe_sandbox.resources import tax_rates
+from stripe_sandbox.rules import discounts, invoice_lines, invoices, prorating, taxes
 from stripe_sandbox.storage.kinds import CUSTOMER, INVOICE, INVOICE_ITEM, PRICE, SUBSCRIPTION
 from stripe_sandbox.storage.store import NOTHING, Except, Work
 from stripe_sandbox.webhooks.events import emit
@@ -26,6 +27,7 @@ def create(call: Call) -> Thing:
         )
     customer = work.referenced(CUSTOMER, params["customer"], param="customer")
     item = prorating.pending_item(work, customer["id"], _values(work, customer, params))
+    _redeem(work, customer, item, params)
     emit(work, "invoiceitem.created", item)
     if params.get("invoice"):
         _add_to_draft(work, params["invoice"], item)
@@ -61,9 +63,30 @@ def _values(work: Work, customer: Customer, params: Any) -> Json:
         "pricing": invoice_lines.pricing_of(price) if price else None,
         "proration": False,
         "quantity": quantity,
+        "tax_rates": taxes.chosen(work, params.get("tax_rates"), param="tax_rates"),
         "test_clock": customer["test_clock"],
         **changes.given(params, "description"),
     }
+
+
+def _redeem(work: Work, customer: Customer, item: InvoiceItem, params: Any) -> None:
+    if params.get("discounts") is None:
+        return
+    owner = discounts.Owner(
+        customer["id"],
+        item["currency"],
+        customer["test_clock"],
+        item["amount"],
+        invoice_item=item["id"],
+    )
+    item["discounts"] = discounts.redeem(work, params["discounts"] or [], owner)
+    work.save(item)
+
+
+@presents("invoiceitem")
+def shown(work: Work, item: Json) -> Json:
+    """An invoice item shows its tax rates whole."""
+    return item | {"tax_rates": tax_rates.shown(work, item["tax_rates"])}
 
 
 def _price(work: Work, params: Any) -> Price | None:
@@ -102,6 +125,10 @@ def update(call: Call) -> Thing:
     item = _pending(call)
     changes.apply(item, call.params, "amount", "description", "discountable", "period")
     item["net_amount"] = item["amount"]
+    if "tax_rates" in call.params:
+        rates = call.params["tax_rates"]
+        item["tax_rates"] = taxes.chosen(call.work, rates, param="tax_rates")
+    _redeem(call.work, call.work.get(CUSTOMER, item["customer"]), item, call.params)
     return call.work.save(item)
 
 

@@ -4,14 +4,14 @@ from typing import Any
 
 from stripe_sandbox import changes
 from stripe_sandbox.api.paging import list_object, page, slice_page
-from stripe_sandbox.api.registry import Call, handles, includes, retrieves
+from stripe_sandbox.api.registry import Call, handles, includes, presents, retrieves
 from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import InvalidRequest
 from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.objects.customers import Customer
 from stripe_sandbox.objects.invoices import Invoice
 from stripe_sandbox.objects.payments import PaymentMethod
-from stripe_sandbox.resources import searching
+from stripe_sandbox.resources import searching, tax_rates
 from stripe_sandbox.rules import (
     discounts,
     invoice_collection,
@@ -21,6 +21,7 @@ from stripe_sandbox.rules import (
     renewals,
     subscription_creation,
     subscriptions,
+    taxes,
 )
 from stripe_sandbox.storage.kinds import CUSTOMER, INVOICE, INVOICE_PAYMENT, SUBSCRIPTION
 from stripe_sandbox.storage.store import Work
@@ -66,7 +67,8 @@ def create(call: Call) -> Thing:
             )
     else:
         taken = []
-    values = _values(work, customer, params, parent, currency)
+    amount = sum(item["amount"] for item in taken)
+    values = _values(work, customer, params, parent, currency, amount)
     invoice = invoices.draft(work, customer, values, [])
     invoices.take_pending(work, invoice, taken)
     if invoice["auto_advance"]:
@@ -75,20 +77,29 @@ def create(call: Call) -> Thing:
 
 
 def _values(
-    work: Work, customer: Customer, params: Any, parent: Json | None, currency: str
+    work: Work,
+    customer: Customer,
+    params: Any,
+    parent: Json | None,
+    currency: str,
+    amount: int,
 ) -> Json:
     days = params.get("days_until_due")
     method = params.get("default_payment_method")
     if method:
         payment_methods.owned(work, method, customer, param="default_payment_method")
     moment = work.now(customer["test_clock"])
-    owner = discounts.Owner(customer["id"], currency, customer["test_clock"])
+    owner = discounts.Owner(customer["id"], currency, customer["test_clock"], amount)
     return {
+        "automatic_tax": taxes.automatic(enabled=taxes.wanted(params)),
         "auto_advance": params.get("auto_advance", False),
         "billing_reason": "subscription_update" if parent else "manual",
         "collection_method": params.get("collection_method", "charge_automatically"),
         "currency": currency,
         "default_payment_method": method,
+        "default_tax_rates": taxes.chosen(
+            work, params.get("default_tax_rates"), param="default_tax_rates"
+        ),
         "discounts": discounts.redeem(work, params.get("discounts") or [], owner),
         "due_date": params.get("due_date") or (moment + days * 86400 if days else None),
         "metadata": changes.metadata({}, params),
@@ -121,10 +132,21 @@ def update(call: Call) -> Thing:
     changes.apply(invoice, params, *names, "statement_descriptor", "collection_method")
     if "discounts" in params:
         owner = discounts.Owner(
-            customer["id"], invoice["currency"], customer["test_clock"], invoice=invoice["id"]
+            customer["id"],
+            invoice["currency"],
+            customer["test_clock"],
+            invoice["subtotal"],
+            invoice=invoice["id"],
         )
         invoice["discounts"] = discounts.redeem(work, params["discounts"] or [], owner)
-        invoices.total(work, invoice)
+    if "default_tax_rates" in params:
+        invoice["default_tax_rates"] = taxes.chosen(
+            work, params["default_tax_rates"], param="default_tax_rates"
+        )
+    if params.get("automatic_tax"):
+        invoice["automatic_tax"] = taxes.automatic(enabled=taxes.wanted(params))
+    if invoice["status"] == "draft":
+        invoices.total(work, work.save(invoice))
     if "auto_advance" in params:
         _auto_advance(work, invoice, wanted=params["auto_advance"])
     emit(work, "invoice.updated", work.save(invoice))
@@ -175,6 +197,19 @@ def list_lines(call: Call) -> Thing:
     return slice_page(call, invoice["lines"]["data"], "line item")
 
 
+@presents("invoice")
+def shown(work: Work, invoice: Json) -> Json:
+    """An invoice shows its default tax rates whole."""
+    return invoice | {"default_tax_rates": tax_rates.shown(work, invoice["default_tax_rates"])}
+
+
+def _finalize(work: Work, invoice: Invoice) -> None:
+    """Finalise a draft for a caller, who hears of an address that is missing."""
+    if invoice["automatic_tax"]["enabled"]:
+        taxes.require_location(work.get(CUSTOMER, invoice["customer"]))
+    invoices.finalize(work, invoice)
+
+
 @handles("invoices.finalize_invoice")
 def finalize(call: Call) -> Thing:
     """Finalise a draft; an invoice of 0 is paid at once."""
@@ -187,7 +222,7 @@ def finalize(call: Call) -> Thing:
         )
     if "auto_advance" in call.params:
         invoice["auto_advance"] = call.params["auto_advance"]
-    invoices.finalize(work, invoice)
+    _finalize(work, invoice)
     if invoice["amount_due"] == 0:
         invoice_collection.paid(work, invoice, 0)
     elif invoice["auto_advance"] and invoice["collection_method"] == "charge_automatically":
@@ -208,7 +243,7 @@ def pay(call: Call) -> Thing:
     named, off_session = params.get("payment_method"), bool(params.get("off_session", True))
     invoice = work.get(INVOICE, call.id)
     if invoice["status"] == "draft":
-        invoices.finalize(work, invoice)
+        _finalize(work, invoice)
     if invoice["status"] in {"paid", "void"}:
         raise InvalidRequest(
             f"Invoice is already {'paid' if invoice['status'] == 'paid' else 'void'}",
@@ -277,7 +312,7 @@ def send(call: Call) -> Thing:
     """Send an invoice: only the event is sent, no e-mail."""
     invoice = call.work.get(INVOICE, call.id)
     if invoice["status"] == "draft":
-        invoices.finalize(call.work, invoice)
+        _finalize(call.work, invoice)
     emit(call.work, "invoice.sent", invoice)
     return invoice
 

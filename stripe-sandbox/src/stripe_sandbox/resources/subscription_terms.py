@@ -14,7 +14,17 @@ from stripe_sandbox.storage.kinds import PRICE, PRODUCT
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
 
-ITEM_FIELDS = ("id", "price", "price_data", "plan", "quantity", "metadata", "deleted")
+ITEM_FIELDS = (
+    "id",
+    "deleted",
+    "discounts",
+    "metadata",
+    "plan",
+    "price",
+    "price_data",
+    "quantity",
+    "tax_rates",
+)
 
 
 def recurring_price(work: Work, wanted: Json, param: str) -> Price:

@@ -26,6 +26,7 @@ from stripe_sandbox.rules import (
     subscription_creation,
     subscription_updates,
     subscriptions,
+    taxes,
 )
 from stripe_sandbox.rules.subscription_updates import Change, Terms
 from stripe_sandbox.storage.kinds import CUSTOMER, DISCOUNT, PRICE, SUBSCRIPTION
@@ -156,7 +157,7 @@ def _change(work: Work, subscription: Subscription, wanted: Json, index: int) ->
             f"Missing required param: {path}[id].", code="parameter_missing", param=f"{path}[id]"
         )
     if wanted.get("deleted"):
-        return Change(old, None, 0, None)
+        return Change(old, None, 0, {})
     named = wanted.get("price") or wanted.get("price_data") or wanted.get("plan")
     if named or old is None:
         price = recurring_price(work, wanted, path)
@@ -169,8 +170,7 @@ def _change(work: Work, subscription: Subscription, wanted: Json, index: int) ->
     quantity = wanted.get("quantity", old["quantity"] if old else 1)
     # Refused now: at the next renewal no request is there to be answered.
     invoice_lines.amount_of(price, quantity)
-    kept = changes.metadata(old["metadata"] if old else {}, wanted)
-    return Change(old, price, quantity, kept)
+    return Change(old, price, quantity, wanted)
 
 
 def _fields(work: Work, subscription: Subscription, params: Any) -> None:
@@ -185,6 +185,15 @@ def _fields(work: Work, subscription: Subscription, params: Any) -> None:
     if params.get("trial_settings"):
         subscription["trial_settings"] = params["trial_settings"]
     changes.apply(subscription, params, *names)
+    if "default_tax_rates" in params:
+        subscription["default_tax_rates"] = taxes.chosen(
+            work, params["default_tax_rates"], param="default_tax_rates"
+        )
+    if params.get("automatic_tax"):
+        enabled = taxes.wanted(params)
+        if enabled:
+            taxes.require_location(customer)
+        subscription["automatic_tax"] = taxes.automatic(enabled=enabled)
     _details(subscription, params)
     _discounts(work, subscription, params)
     _pause_collection(work, subscription, params)
@@ -204,7 +213,8 @@ def _discounts(work: Work, subscription: Subscription, params: Any) -> None:
     for identifier in subscription["discounts"]:
         if identifier not in kept:
             emit(work, "customer.discount.deleted", work.get(DISCOUNT, identifier))
-    owner = discounts.owner_of(subscription)
+    amount = subscription_creation.amount_of_items(work, subscription)
+    owner = discounts.owner_of(subscription, amount)
     subscription["discounts"] = discounts.redeem(work, params["discounts"] or [], owner)
 
 
@@ -294,7 +304,7 @@ def create_item(call: Call) -> Thing:
     work = call.work
     identifier = call.params["subscription"]
     subscription = work.referenced(SUBSCRIPTION, identifier, param="subscription")
-    names = ("price", "price_data", "plan", "quantity", "metadata")
+    names = ("price", "price_data", "plan", "quantity", "metadata", "discounts", "tax_rates")
     _amend(call, subscription, changes.given(call.params, *names))
     return subscription["items"]["data"][-1]
 
@@ -309,7 +319,7 @@ def retrieve_item(call: Call) -> Thing:
 def update_item(call: Call) -> Thing:
     """Change an item's price, quantity or metadata."""
     subscription, item = _item(call)
-    names = ("price", "price_data", "plan", "quantity", "metadata")
+    names = ("price", "price_data", "plan", "quantity", "metadata", "discounts", "tax_rates")
     _amend(call, subscription, {"id": item["id"], **changes.given(call.params, *names)})
     return item
 

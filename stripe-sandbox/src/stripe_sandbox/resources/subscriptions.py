@@ -11,7 +11,7 @@ from stripe_sandbox.objects.catalogue import Price
 from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.objects.customers import Customer
 from stripe_sandbox.objects.subscriptions import Subscription
-from stripe_sandbox.resources import prices, searching
+from stripe_sandbox.resources import prices, searching, tax_rates
 from stripe_sandbox.resources import subscription_terms as terms
 from stripe_sandbox.rules import (
     discounts,
@@ -23,6 +23,7 @@ from stripe_sandbox.rules import (
     subscription_creation,
     subscription_updates,
     subscriptions,
+    taxes,
 )
 from stripe_sandbox.storage.kinds import CUSTOMER, DISCOUNT, PRICE, SUBSCRIPTION
 from stripe_sandbox.storage.store import NOTHING, Except, Work
@@ -33,19 +34,24 @@ _MAX_ITEMS = 20
 
 @presents("subscription")
 def shown(work: Work, subscription: Json) -> Json:
-    """Items show their whole price and plan."""
+    """Items show their whole price and plan, the subscription its default tax rates."""
     items = [shown_item(work, item) for item in subscription["items"]["data"]]
     for item in (subscription["pending_update"] or {}).get("subscription_items") or []:
         shown_item(work, item)
     single = items[0] if len(items) == 1 else {}
-    return subscription | {"plan": single.get("plan"), "quantity": single.get("quantity")}
+    return subscription | {
+        "default_tax_rates": tax_rates.shown(work, subscription["default_tax_rates"]),
+        "plan": single.get("plan"),
+        "quantity": single.get("quantity"),
+    }
 
 
 @presents("subscription_item")
 def shown_item(work: Work, item: Json) -> Json:
-    """An item shows its whole price and plan."""
+    """An item shows its whole price and plan, and its tax rates."""
     price = work.get(PRICE, item["price"])
     item |= {"price": present(work, price), "plan": prices.plan_of(price)}
+    item["tax_rates"] = tax_rates.shown(work, item["tax_rates"])
     return item
 
 
@@ -126,12 +132,15 @@ def new_subscription(
             code="parameter_missing",
             param="days_until_due",
         )
+    automatic_tax = taxes.wanted(params)
+    if automatic_tax:
+        taxes.require_location(customer)
     identifier = work.ids.new("sub_")
     subscription = work.create(
         SUBSCRIPTION,
         {
             "id": identifier,
-            "automatic_tax": {"enabled": False},
+            "automatic_tax": taxes.automatic(enabled=automatic_tax),
             "billing_cycle_anchor": anchor,
             "billing_mode": terms.billing_mode(params.get("billing_mode") or {}, now),
             "billing_schedules": [],
@@ -142,7 +151,9 @@ def new_subscription(
             "customer": customer["id"],
             "days_until_due": params.get("days_until_due"),
             "default_payment_method": method,
-            "default_tax_rates": [],
+            "default_tax_rates": taxes.chosen(
+                work, params.get("default_tax_rates"), param="default_tax_rates"
+            ),
             "description": params.get("description"),
             "discounts": [],
             "invoice_settings": {"issuer": {"type": "self"}},
@@ -171,7 +182,8 @@ def new_subscription(
     if customer["currency"] is None:
         customer["currency"] = subscription["currency"]
         work.save(customer)
-    owner = discounts.owner_of(subscription)
+    amount = subscription_creation.amount_of_items(work, subscription)
+    owner = discounts.owner_of(subscription, amount)
     subscription["discounts"] = discounts.redeem(work, params.get("discounts") or [], owner)
     terms.cancel_at(work, subscription, params)
     return subscriptions.save(work, subscription)

@@ -10,7 +10,7 @@ from stripe_sandbox.objects.invoices import DiscountAmount, InvoiceLine
 from stripe_sandbox.objects.state import DiscountState
 from stripe_sandbox.objects.subscriptions import Subscription
 from stripe_sandbox.rules import periods
-from stripe_sandbox.storage.kinds import COUPON, DISCOUNT, PROMOTION_CODE
+from stripe_sandbox.storage.kinds import CHARGE, COUPON, DISCOUNT, INVOICE, PROMOTION_CODE
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
 
@@ -23,23 +23,35 @@ class Owner:
         customer: The id of the customer.
         currency: The currency of the subscription or invoice.
         clock: The test clock that the customer lives on.
+        amount: What the purchase comes to before discounts, for restrictions of codes.
         subscription: The id of the subscription, if it is for one.
+        subscription_item: The id of the subscription item, if it is for one alone.
         invoice: The id of the invoice, if it is for one alone.
+        invoice_item: The id of the invoice item, if it is for one alone.
     """
 
     customer: str
     currency: str
     clock: str | None
+    amount: int
     subscription: str | None = None
+    subscription_item: str | None = None
     invoice: str | None = None
+    invoice_item: str | None = None
 
 
-def owner_of(subscription: Subscription) -> Owner:
-    """The owner of a subscription's discounts."""
+def owner_of(subscription: Subscription, amount: int) -> Owner:
+    """The owner of a subscription's discounts.
+
+    Args:
+        subscription: The subscription.
+        amount: What its items cost in a whole period.
+    """
     return Owner(
         subscription["customer"],
         subscription["currency"],
         subscription["test_clock"],
+        amount,
         subscription=subscription["id"],
     )
 
@@ -82,20 +94,38 @@ def _check_promotion(work: Work, promotion: PromotionCode, owner: Owner, *, para
     """Refuse a code that this customer cannot redeem now; the sentence is not Stripe's.
 
     Raises:
-        InvalidRequest: It is inactive, expired, or another customer's.
+        InvalidRequest: It is inactive, expired, another customer's, or its restrictions are
+            not met.
     """
     expires, meant_for = promotion["expires_at"], promotion["customer"]
     why = None
     if not promotion["active"]:
-        why = "is inactive"
+        why = "it is inactive"
     elif expires is not None and expires <= work.now():
-        why = "has expired"
+        why = "it has expired"
     elif meant_for not in {None, owner.customer}:
-        why = "belongs to another customer"
+        why = "it belongs to another customer"
+    why = why or _unmet(work, promotion["restrictions"], owner)
     if why:
-        raise InvalidRequest(
-            f"The promotion code {promotion['code']} cannot be redeemed: it {why}.", param=param
-        )
+        raise InvalidRequest(f"This promotion code cannot be redeemed because {why}.", param=param)
+
+
+def _unmet(work: Work, restrictions: Json, owner: Owner) -> str | None:
+    """The restriction of a promotion code that a purchase does not meet."""
+    least = restrictions.get("minimum_amount")
+    if restrictions["first_time_transaction"] and _has_paid(work, owner.customer):
+        return "the associated customer has prior transactions"
+    if least is None:
+        return None
+    if restrictions["minimum_amount_currency"] != owner.currency:
+        return "its minimum amount is in another currency"
+    return "the amount is below its minimum amount" if owner.amount < least else None
+
+
+def _has_paid(work: Work, customer: str) -> bool:
+    """Whether a customer has made a successful payment or has a paid invoice."""
+    charges = work.newest(CHARGE, {"customer": customer, "status": "succeeded"}, limit=1)
+    return bool(charges or work.newest(INVOICE, {"customer": customer, "status": "paid"}, limit=1))
 
 
 def _check_coupon(work: Work, coupon: Coupon, owner: Owner, *, param: str) -> None:
@@ -138,13 +168,16 @@ def _new_discount(work: Work, coupon: Coupon, owner: Owner, promotion: Promotion
             "start": start,
             "customer": owner.customer,
             "subscription": owner.subscription,
+            "subscription_item": owner.subscription_item,
             "invoice": owner.invoice,
+            "invoice_item": owner.invoice_item,
         },
     )
     work.state(discount, DiscountState).terms = {
         "amount_off": coupon["amount_off"],
         "duration": coupon["duration"],
         "percent_off": coupon["percent_off"],
+        "products": (coupon.get("applies_to") or {}).get("products"),
     }
     emit(work, "customer.discount.created", discount)
     return discount["id"]
@@ -170,19 +203,39 @@ def take(work: Work, identifiers: list[str], moment: int) -> list[str]:
 
 
 def apply(work: Work, lines: list[InvoiceLine], identifiers: list[str]) -> list[DiscountAmount]:
-    """Put discount amounts on lines; returns the invoice's `total_discount_amounts`."""
-    totals: list[DiscountAmount] = []
-    for discount in (work.get(DISCOUNT, identifier) for identifier in identifiers):
-        terms = work.state(discount, DiscountState).terms
-        eligible = [line for line in lines if line["discountable"] and line["amount"] > 0]
-        amounts = _shares(terms, [_net(line) for line in eligible])
-        for line, amount in zip(eligible, amounts, strict=True):
-            line["discount_amounts"].append({"amount": amount, "discount": discount["id"]})
-            line["pretax_credit_amounts"].append(
-                {"amount": amount, "discount": discount["id"], "type": "discount"}
-            )
-        totals.append({"amount": sum(amounts), "discount": discount["id"]})
-    return totals
+    """Put discount amounts on lines: first those of single lines, then those of the invoice.
+
+    Returns:
+        The invoice's `total_discount_amounts`.
+    """
+    totals: dict[str, int] = {}
+    for line in lines:
+        for identifier in line["discounts"]:
+            _apply_one(work, identifier, [line], totals)
+    for identifier in identifiers:
+        _apply_one(work, identifier, lines, totals)
+    return [{"amount": amount, "discount": identifier} for identifier, amount in totals.items()]
+
+
+def _apply_one(
+    work: Work, identifier: str, lines: list[InvoiceLine], totals: dict[str, int]
+) -> None:
+    terms = work.state(work.get(DISCOUNT, identifier), DiscountState).terms
+    eligible = [line for line in lines if _reduces(terms, line)]
+    amounts = _shares(terms, [_net(line) for line in eligible])
+    for line, amount in zip(eligible, amounts, strict=True):
+        line["discount_amounts"].append({"amount": amount, "discount": identifier})
+        line["pretax_credit_amounts"].append(
+            {"amount": amount, "discount": identifier, "type": "discount"}
+        )
+    totals[identifier] = totals.get(identifier, 0) + sum(amounts)
+
+
+def _reduces(terms: Json, line: InvoiceLine) -> bool:
+    """Whether a coupon reduces a line; a coupon for some products reduces theirs alone."""
+    product = ((line["pricing"] or {}).get("price_details") or {}).get("product")
+    meant = not terms.get("products") or product in terms["products"]
+    return meant and line["discountable"] and line["amount"] > 0
 
 
 def _net(line: InvoiceLine) -> int:

@@ -8,6 +8,7 @@ from stripe_sandbox.objects.catalogue import Price, Recurring
 from stripe_sandbox.objects.common import Json, Period
 from stripe_sandbox.objects.invoices import InvoiceItem, InvoiceLine
 from stripe_sandbox.objects.subscriptions import Subscription, SubscriptionItem
+from stripe_sandbox.rules import discounts
 from stripe_sandbox.rules.discounts import rounded
 from stripe_sandbox.sdk import response_shapes
 from stripe_sandbox.sdk.request_contract import LARGEST_AMOUNT
@@ -73,6 +74,7 @@ def subscription_line(
                 "subscription_item": item["id"],
             },
         },
+        discounted=discounts.take(work, item["discounts"], work.now(subscription["test_clock"])),
         free=free,
     )
 
@@ -113,6 +115,7 @@ def new_line(
     currency: str | None = None,
     metadata: Json | None = None,
     discountable: bool = True,
+    discounted: list[str] | None = None,
     free: bool = False,
 ) -> InvoiceLine:
     """A whole line item that is on no invoice yet."""
@@ -128,6 +131,7 @@ def new_line(
             "description": description,
             "discount_amounts": [],
             "discountable": discountable,
+            "discounts": discounted or [],
             "livemode": False,
             "metadata": metadata or {},
             "parent": parent,
@@ -180,4 +184,5 @@ def pending_line(work: Work, item: InvoiceItem) -> InvoiceLine:
         currency=item["currency"],
         metadata=item["metadata"],
         discountable=item["discountable"],
+        discounted=item["discounts"],
     )

@@ -1,5 +1,6 @@
 """Invoices: draft, totals, finalisation, payment, void."""
 
+from decimal import Decimal
 from typing import Any
 
 from stripe_sandbox.objects.common import Json
@@ -7,7 +8,7 @@ from stripe_sandbox.objects.customers import Customer, CustomerBalanceTransactio
 from stripe_sandbox.objects.invoices import Invoice, InvoiceItem, InvoiceLine, InvoicePayment
 from stripe_sandbox.objects.payments import PaymentIntent
 from stripe_sandbox.objects.subscriptions import Subscription
-from stripe_sandbox.rules import discounts, invoice_lines, payments
+from stripe_sandbox.rules import discounts, invoice_lines, payments, taxes
 from stripe_sandbox.sdk import response_shapes
 from stripe_sandbox.storage.kinds import (
     CUSTOMER,
@@ -16,6 +17,7 @@ from stripe_sandbox.storage.kinds import (
     INVOICE_ITEM,
     INVOICE_PAYMENT,
     PAYMENT_INTENT,
+    SUBSCRIPTION,
 )
 from stripe_sandbox.storage.store import NOTHING, Work
 from stripe_sandbox.webhooks.events import emit
@@ -77,7 +79,8 @@ def _blank(work: Work, customer: Customer, values: Json) -> Json:
         "customer_phone": customer["phone"],
         "customer_shipping": customer["shipping"],
         "customer_tax_exempt": customer["tax_exempt"],
-        "customer_tax_ids": [],
+        "customer_tax_ids": taxes.ids_of(work, customer),
+        "default_tax_rates": [],
         "issuer": {"type": "self"},
         "lines": {},
         "metadata": {},
@@ -103,18 +106,34 @@ def total(work: Work, invoice: Invoice) -> None:
         line |= {"invoice": invoice["id"], "discount_amounts": [], "pretax_credit_amounts": []}
     invoice["lines"]["total_count"] = len(lines)
     taken = discounts.apply(work, lines, invoice["discounts"])
-    subtotal = sum(line["amount"] for line in lines)
-    due = subtotal - sum(one["amount"] for one in taken)
+    taxes.apply(work, invoice)
+    nets = [line["amount"] - _own_discounts(line) for line in lines]
+    subtotal = sum(nets)
+    added = taxes.sum_of(invoice["total_taxes"], "exclusive")
+    due = sum(line["amount"] for line in lines) - sum(one["amount"] for one in taken) + added
     invoice |= {
         "subtotal": subtotal,
-        "subtotal_excluding_tax": subtotal,
+        "subtotal_excluding_tax": subtotal - sum(map(_tax_within, lines, nets)),
         "total": due,
         "total_discount_amounts": taken,
         "total_pretax_credit_amounts": [one | {"type": "discount"} for one in taken],
-        "total_excluding_tax": due,
+        "total_excluding_tax": due - taxes.sum_of(invoice["total_taxes"]),
     }
     invoice["amount_due"] = max(0, due + invoice["starting_balance"]) if due > 0 else 0
     invoice["amount_remaining"] = invoice["amount_due"]
+
+
+def _own_discounts(line: InvoiceLine) -> int:
+    """The discounts of a line itself, without its share of the invoice's."""
+    own = (one for one in line["discount_amounts"] if one["discount"] in line["discounts"])
+    return sum(one["amount"] for one in own)
+
+
+def _tax_within(line: InvoiceLine, net: int) -> int:
+    """The tax contained in a line before discounts of the whole invoice."""
+    paid = line["amount"] - sum(one["amount"] for one in line["discount_amounts"])
+    within = taxes.sum_of(line["taxes"], "inclusive")
+    return discounts.rounded(Decimal(within) * net / paid) if paid else 0
 
 
 def subscription_of(invoice: Invoice) -> str | None:
@@ -130,6 +149,8 @@ def finalize(work: Work, invoice: Invoice) -> Invoice:
     The caller marks an invoice of 0 as paid, since that also changes its subscription.
     """
     customer = work.get(CUSTOMER, invoice["customer"])
+    if invoice["automatic_tax"]["enabled"]:
+        _finish_automatic_tax(work, invoice, customer)
     now = work.now(invoice["test_clock"])
     sequence = customer["next_invoice_sequence"]
     customer["next_invoice_sequence"] = sequence + 1
@@ -153,6 +174,28 @@ def finalize(work: Work, invoice: Invoice) -> Invoice:
         work.schedule(invoice, "invoice.overdue", invoice["due_date"], clock=clock)
     emit(work, "invoice.finalized", work.save(invoice))
     return invoice
+
+
+def _finish_automatic_tax(work: Work, invoice: Invoice, customer: Customer) -> None:
+    """Calculate automatic tax by the customer's present address; without one it is disabled.
+
+    Source: https://docs.stripe.com/tax/customer-locations#invoice-finalization-errors.
+    """
+    if taxes.location_of(customer) is None:
+        reason = "finalization_requires_location_inputs"
+        invoice["automatic_tax"] = {"enabled": False, "disabled_reason": reason}
+        subscription = work.find(SUBSCRIPTION, subscription_of(invoice))
+        if subscription:
+            reason = "requires_location_inputs"
+            subscription["automatic_tax"] = {"enabled": False, "disabled_reason": reason}
+            work.save(subscription)
+    invoice |= {
+        "customer_address": customer["address"],
+        "customer_shipping": customer["shipping"],
+        "customer_tax_exempt": customer["tax_exempt"],
+        "customer_tax_ids": taxes.ids_of(work, customer),
+    }
+    total(work, work.save(invoice))
 
 
 def _balance_in(customer: Customer, currency: str) -> int:

@@ -46,7 +46,7 @@ def debit(
     """A pending item that charges the remaining time of a subscription item."""
     price = work.get(PRICE, item["price"])
     share = remaining(item, moment) * subscription_creation.share_of(price, item)
-    share *= _discounted_share(work, subscription, moment)
+    share *= _discounted_share(work, [*item["discounts"], *subscription["discounts"]], moment)
     amount = invoice_lines.amount_of(price, item["quantity"], share)
     return _pending(
         work, subscription, item, amount=amount, moment=moment, words="Remaining time on"
@@ -65,10 +65,10 @@ def _paid_share(work: Work, subscription: Subscription, item: SubscriptionItem) 
     return Decimal(1)
 
 
-def _discounted_share(work: Work, subscription: Subscription, moment: int) -> Decimal:
-    """The share of a price that is left after the subscription's percentage discounts."""
+def _discounted_share(work: Work, identifiers: list[str], moment: int) -> Decimal:
+    """The share of a price that is left after percentage discounts."""
     share = Decimal(1)
-    for discount in (work.get(DISCOUNT, one) for one in subscription["discounts"]):
+    for discount in (work.get(DISCOUNT, one) for one in identifiers):
         percent = work.state(discount, DiscountState).terms["percent_off"]
         if percent is not None and discounts.runs(work, discount, moment):
             share *= 1 - Decimal(str(percent)) / 100
@@ -109,6 +109,7 @@ def _pending(
             "proration": True,
             "proration_details": {"discount_amounts": []},
             "quantity": item["quantity"],
+            "tax_rates": item["tax_rates"],
             "test_clock": subscription["test_clock"],
         },
     )

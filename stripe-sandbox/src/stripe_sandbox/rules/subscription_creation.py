@@ -21,6 +21,7 @@ from stripe_sandbox.rules import (
     periods,
     setups,
     subscriptions,
+    taxes,
 )
 from stripe_sandbox.sdk import response_shapes
 from stripe_sandbox.storage.kinds import PRICE, PRODUCT
@@ -36,7 +37,7 @@ def new_item(
         work: The unit of work.
         subscription: Its subscription; a trial is the item's period.
         price: What is sold.
-        wanted: `quantity` and `metadata`, if they are given.
+        wanted: `quantity`, `metadata`, `tax_rates` and `discounts`, if they are given.
         created: When the item is added, which is when its period starts at the earliest.
     """
     if subscription["status"] == "trialing" and subscription["trial_end"] is not None:
@@ -55,10 +56,36 @@ def new_item(
             "price": price["id"],
             "quantity": wanted.get("quantity", 1),
             "subscription": subscription["id"],
-            "tax_rates": [],
+            "tax_rates": taxes.chosen(work, wanted.get("tax_rates"), param="items[tax_rates]"),
         },
     )
-    return cast(SubscriptionItem, item)
+    made = cast(SubscriptionItem, item)
+    made["discounts"] = item_discounts(work, subscription, made, wanted)
+    return made
+
+
+def item_discounts(
+    work: Work, subscription: Subscription, item: SubscriptionItem, wanted: Json
+) -> list[str]:
+    """The ids of an item's discounts after a request."""
+    if wanted.get("discounts") is None:
+        return item["discounts"]
+    owner = discounts.Owner(
+        subscription["customer"],
+        subscription["currency"],
+        subscription["test_clock"],
+        invoice_lines.amount_of(work.get(PRICE, item["price"]), item["quantity"]),
+        subscription_item=item["id"],
+    )
+    return discounts.redeem(work, wanted["discounts"] or [], owner, param="items[discounts]")
+
+
+def amount_of_items(work: Work, subscription: Subscription) -> int:
+    """What the items of a subscription cost in a whole period each, before discounts."""
+    return sum(
+        invoice_lines.amount_of(work.get(PRICE, item["price"]), item["quantity"])
+        for item in subscription["items"]["data"]
+    )
 
 
 def period_of(price: Price, anchor: int, moment: int) -> Period:
@@ -113,10 +140,12 @@ def invoice_values(work: Work, subscription: Subscription, reason: str) -> Json:
     moment = subscriptions.now(work, subscription)
     days = subscription["days_until_due"]
     return {
+        "automatic_tax": taxes.automatic(enabled=subscription["automatic_tax"]["enabled"]),
         "billing_reason": reason,
         "collection_method": subscription["collection_method"],
         "currency": subscription["currency"],
         "default_payment_method": subscription["default_payment_method"],
+        "default_tax_rates": subscription["default_tax_rates"],
         "discounts": discounts.take(work, subscription["discounts"], moment),
         "due_date": moment + days * 86400 if days is not None else None,
         "metadata": {},

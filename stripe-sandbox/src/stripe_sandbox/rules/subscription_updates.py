@@ -20,6 +20,7 @@ from stripe_sandbox.rules import (
     renewals,
     subscription_creation,
     subscriptions,
+    taxes,
 )
 from stripe_sandbox.storage.kinds import CUSTOMER, PRICE
 from stripe_sandbox.storage.store import Work
@@ -32,7 +33,8 @@ class Change:
     old: SubscriptionItem | None
     price: Price | None
     quantity: int
-    metadata: Json | None
+    # What else the request says about the item: `metadata`, `tax_rates`, `discounts`.
+    wanted: Json
 
     @property
     def costs(self) -> bool:
@@ -142,8 +144,13 @@ def _apply(
             items.append(item)
         item |= {"price": change.price["id"], "plan": change.price["id"]}
         item["quantity"] = change.quantity
-        if change.metadata is not None:
-            item["metadata"] = change.metadata
+        item["metadata"] = changes.metadata(item["metadata"], change.wanted)
+        if "tax_rates" in change.wanted:
+            param = "items[tax_rates]"
+            item["tax_rates"] = taxes.chosen(work, change.wanted["tax_rates"], param=param)
+        item["discounts"] = subscription_creation.item_discounts(
+            work, subscription, item, change.wanted
+        )
         if costs:
             yield item
 

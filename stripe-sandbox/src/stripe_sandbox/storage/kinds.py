@@ -20,6 +20,7 @@ from stripe_sandbox.objects.payments import (
 from stripe_sandbox.objects.sessions import CheckoutSession, PortalConfiguration, PortalSession
 from stripe_sandbox.objects.subscriptions import Subscription
 from stripe_sandbox.objects.system import Event, TestClock, WebhookEndpoint
+from stripe_sandbox.objects.taxes import TaxId, TaxRate
 
 
 class Searchable(NamedTuple):
@@ -219,6 +220,13 @@ SUBSCRIPTION = Kind[Subscription](
     search={"canceled_at": NUMERIC, "created": NUMERIC, "status": TOKEN},
 )
 TEST_CLOCK = Kind[TestClock]("test_helpers.test_clock", "clock_", "test clock")
+TAX_ID = Kind[TaxId]("tax_id", "txi_", "tax id", ("customer",))
+TAX_RATE = Kind[TaxRate](
+    "tax_rate",
+    "txr_",
+    "tax rate",
+    ("active", "inclusive", "country", "state", "jurisdiction_level"),
+)
 WEBHOOK_ENDPOINT = Kind[WebhookEndpoint]("webhook_endpoint", "we_", "webhook endpoint", ("status",))
 
 KINDS: dict[str, Kind[Any]] = {
