@@ -32,7 +32,7 @@ def measure(*, pace: Pace, report: Report) -> Findings:
 
     Args:
         pace: Rounds and their length; a quick one stores a tenth.
-        report: Told how far it is.
+        report: Receives sentences on the progress.
     """
     large = QUICK if pace.quick else LARGE
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary, ExitStack() as stack:
