@@ -18,7 +18,7 @@ SEEDS = ROOT / "seeds" / "demo.json"
 
 
 def free_port() -> int:
-    """A port nobody listens on."""
+    """A free port."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])

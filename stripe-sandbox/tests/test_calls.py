@@ -29,23 +29,23 @@ def test_products_and_prices(v1: Any) -> None:
     described = {"currency": "usd", "unit_amount": 500, "recurring": {"interval": "month"}}
     price = v1.prices.create({**described, "product": product.id, "lookup_key": "tea"})
     moved = {"lookup_key": "tea", "transfer_lookup_key": True}
-    dearer = v1.prices.create({**described, "product": product.id, **moved})
-    v1.products.update(product.id, {"default_price": dearer.id, "metadata": {"leaf": ""}})
+    raised = v1.prices.create({**described, "product": product.id, **moved})
+    v1.products.update(product.id, {"default_price": raised.id, "metadata": {"leaf": ""}})
 
     expanded = v1.products.retrieve(product.id, {"expand": ["default_price"]})
-    assert expanded.default_price.id == dearer.id
+    assert expanded.default_price.id == raised.id
     assert expanded.metadata.to_dict() == {}
     assert v1.prices.retrieve(price.id).lookup_key is None
-    assert [p.id for p in v1.prices.list({"lookup_keys": ["tea"]}).data] == [dearer.id]
+    assert [p.id for p in v1.prices.list({"lookup_keys": ["tea"]}).data] == [raised.id]
     assert v1.prices.update(price.id, {"active": False}).active is False
     found = v1.prices.search({"query": f"product:'{product.id}' AND active:'true'"})
-    assert [p.id for p in found.data] == [dearer.id]
+    assert [p.id for p in found.data] == [raised.id]
     inline = v1.prices.create({**described, "product_data": {"name": "Made with its price"}})
     assert v1.products.retrieve(inline.product).name == "Made with its price"
 
 
 def test_a_product_without_prices_can_be_deleted(v1: Any) -> None:
-    """Deleting answers the tombstone."""
+    """Deleting answers the id, marked as deleted."""
     product = v1.products.create({"name": "Gone", "id": "prod_gone"})
     assert v1.products.delete(product.id).deleted
     assert not v1.products.search({"query": "name:'Gone'"}).data
@@ -401,7 +401,7 @@ def test_portal_sessions(v1: Any, scene: Scene) -> None:
 def test_webhook_endpoints(v1: Any) -> None:
     """The secret is shown on creation and never again."""
     endpoint = v1.webhook_endpoints.create(
-        {"url": "http://127.0.0.1:9/nobody", "enabled_events": ["product.deleted"]}
+        {"url": "http://127.0.0.1:9/closed", "enabled_events": ["product.deleted"]}
     )
     v1.webhook_endpoints.update(endpoint.id, {"disabled": True, "description": "Off"})
 

@@ -90,7 +90,7 @@ def test_a_declined_payment_intent_stays(scene: Scene) -> None:
     assert paid.status == "succeeded"
 
 
-def test_a_challenge_while_the_customer_is_away_declines(scene: Scene) -> None:
+def test_a_challenge_while_the_customer_is_absent_declines(scene: Scene) -> None:
     """An off-session payment that needs 3-D Secure is declined, not left waiting."""
     customer = scene.customer("pm_card_authenticationRequired")
     wanted = {

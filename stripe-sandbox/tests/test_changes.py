@@ -250,7 +250,7 @@ def test_leaving_during_a_trial_gives_nothing_back(scene: Scene) -> None:
 
 
 def test_an_upgrade_keeps_the_percentage_off(scene: Scene) -> None:
-    """With half off, half a month more of the dearer price costs half of that."""
+    """With half off, half a month more of the more expensive price costs half of that."""
     coupon = scene.v1.coupons.create({"percent_off": 50, "duration": "forever"})
     customer = scene.on_a_clock().customer()
     subscription = scene.subscription(customer, discounts=[{"coupon": coupon.id}])

@@ -39,7 +39,7 @@ def test_a_coupon_used_once_halves_the_first_invoice_only(scene: Scene) -> None:
 
 
 def test_a_deleted_coupon_goes_on_for_those_who_have_it(scene: Scene) -> None:
-    """Renewals and previews keep the discount; nobody new can redeem the coupon."""
+    """Renewals and previews keep the discount; no other customer can redeem the coupon."""
     coupon = scene.v1.coupons.create({"percent_off": 50, "duration": "forever"})
     customer = scene.on_a_clock().customer()
     subscription = scene.subscription(customer, discounts=[{"coupon": coupon.id}])
@@ -55,7 +55,7 @@ def test_a_deleted_coupon_goes_on_for_those_who_have_it(scene: Scene) -> None:
 
 
 def test_a_code_that_cannot_be_redeemed_is_refused(scene: Scene) -> None:
-    """Switched off, expired, used up, or another customer's: no discount is given."""
+    """An inactive, expired or used up code, or another customer's, gives no discount."""
     other = scene.customer()
     codes = [
         code_for(scene, active=False),

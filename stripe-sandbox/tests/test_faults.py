@@ -74,7 +74,7 @@ def test_a_rate_limit_looks_like_stripes(http: httpx.Client) -> None:
 
 
 def test_an_error_can_strike_after_the_work_is_done(http: httpx.Client) -> None:
-    """The caller sees a 500, yet the customer exists: a blind second try would double it."""
+    """The caller sees a 500, yet the customer exists: a blind retry would create it twice."""
     answer = create(http, "worked", **{"Sandbox-Fault": "error; when=after"})
 
     assert answer.status_code == 500
@@ -127,7 +127,7 @@ def test_latency_lets_the_answer_through(http: httpx.Client) -> None:
     assert create(http, "patient").status_code == 200
 
 
-def test_a_fault_strikes_where_and_as_often_as_it_was_told(http: httpx.Client) -> None:
+def test_a_fault_applies_where_and_as_often_as_its_settings_say(http: httpx.Client) -> None:
     """Only the second and third POST of a customer fail; reads and others never do."""
     fault = strike(
         http, effect="error", status=503, method="post", path="/v1/customers", skip=1, times=2

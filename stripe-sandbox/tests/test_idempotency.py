@@ -96,7 +96,7 @@ def test_every_answer_says_which_request_and_version_it_is(server: Server) -> No
 
 
 def test_a_key_whose_request_is_under_way_is_in_use(server: Server) -> None:
-    """While the first request waits, the second is told to come back later; then it is replayed."""
+    """While the first request waits, the second is refused with 409; later it is replayed."""
     headers = {"Authorization": "Bearer sk_test_x", "Idempotency-Key": "under way"}
     slow = headers | {"Sandbox-Fault": "latency; milliseconds=1500; when=after"}
     url = f"{server.url}/v1/customers"

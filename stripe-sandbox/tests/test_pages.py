@@ -130,7 +130,7 @@ def test_pages_may_run_no_script(browser: httpx.Client) -> None:
 
 
 def test_the_page_says_that_nothing_is_real(browser: httpx.Client) -> None:
-    """Nobody can take the sandbox for Stripe."""
+    """Every page says that it is a sandbox."""
     assert "Offline sandbox" in browser.get("/").text
 
 
@@ -164,7 +164,7 @@ def test_search_finds_ids_and_addresses(browser: httpx.Client, scene: Scene) -> 
 
     assert by_id.url.path == f"/subscriptions/{subscription.id}"
     assert by_email.url.path == f"/customers/{customer.id}"
-    assert browser.get("/search", params={"q": "nobody"}).status_code == 404
+    assert browser.get("/search", params={"q": "unknown"}).status_code == 404
 
 
 def test_links_made_for_stripes_dashboard_work(browser: httpx.Client, scene: Scene) -> None:

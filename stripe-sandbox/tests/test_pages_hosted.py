@@ -243,7 +243,7 @@ def test_a_declined_checkout_can_be_tried_again(browser: httpx.Client, scene: Sc
 def test_a_checkout_whose_three_d_secure_failed_starts_over(
     browser: httpx.Client, scene: Scene
 ) -> None:
-    """The try that failed is given up; the next one leaves one subscription, and it is active."""
+    """A failed attempt is undone; the next one leaves one subscription, and it is active."""
     customer = scene.customer(card=None, email="twice@example.com")
     session = session_of(scene, customer=customer.id)
 

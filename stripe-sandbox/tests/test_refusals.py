@@ -318,7 +318,7 @@ def test_a_subscription_that_never_began_can_hardly_be_changed(scene: Scene) -> 
 
 
 def test_items_of_an_ended_subscription_stay(scene: Scene) -> None:
-    """Nobody is charged for an item added after the end."""
+    """No customer is charged for an item added after the end."""
     subscription = scene.subscription(scene.customer())
     scene.v1.subscriptions.cancel(subscription.id)
     items = scene.v1.subscription_items

@@ -1,4 +1,4 @@
-"""Subscriptions that renew, are dunned and end, told on test clocks."""
+"""Subscriptions that renew, whose payments are retried, and that end, on test clocks."""
 
 import pytest
 import stripe

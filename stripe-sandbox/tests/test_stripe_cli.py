@@ -357,7 +357,7 @@ def test_what_was_not_acknowledged_comes_again(server: Server, scene: Scene) -> 
     assert json.loads(first["event_payload"])["data"]["object"]["name"] == "third"
 
 
-def test_an_unknown_socket_is_told_so(server: Server) -> None:
+def test_an_unknown_socket_is_refused(server: Server) -> None:
     """The CLI asks for a new session when it reads this."""
     session = new_session(server) | {"websocket_id": "cliws_never"}
 

@@ -124,7 +124,7 @@ def test_a_fee_is_paid_though_the_trial_is_free(scene: Scene) -> None:
 
 
 def test_a_pause_ends_with_the_payment_it_waits_for(scene: Scene) -> None:
-    """`resume_on_payment_success` is told as a resumption once it is paid, and renews again."""
+    """`resume_on_payment_success` resumes once it is paid, and renews again."""
     subscription = scene.on_a_clock().subscription(scene.customer())
     scene.v1.subscriptions.pause(subscription.id, NO_CREDIT)
     scene.after(MONTH + DAY)
@@ -134,11 +134,11 @@ def test_a_pause_ends_with_the_payment_it_waits_for(scene: Scene) -> None:
     scene.after(2 * MONTH + 2 * DAY)
     still = scene.seen(subscription)
     scene.v1.payment_intents.confirm(intent_of(still).id)
-    told = [event.type for event in scene.events(subscription.id)]
+    types = [event.type for event in scene.events(subscription.id)]
     scene.after(3 * MONTH + 3 * DAY)
 
     assert (waiting.status, still.status) == ("paused", "paused")
-    assert told.count("customer.subscription.resumed") == 1
+    assert types.count("customer.subscription.resumed") == 1
     renewed = scene.seen(subscription)
     assert (renewed.status, renewed.latest_invoice.billing_reason) == (
         "active",
@@ -147,7 +147,7 @@ def test_a_pause_ends_with_the_payment_it_waits_for(scene: Scene) -> None:
 
 
 def test_a_pause_can_end_in_debt(scene: Scene) -> None:
-    """A card that fails resumes the subscription past due, and that is told."""
+    """A card that fails resumes the subscription past due, and the event is sent."""
     customer = scene.customer()
     subscription = scene.subscription(customer)
     scene.v1.subscriptions.pause(subscription.id, NO_CREDIT)
@@ -156,8 +156,8 @@ def test_a_pause_can_end_in_debt(scene: Scene) -> None:
     resumed = scene.v1.subscriptions.resume(subscription.id)
 
     assert resumed.status == "past_due"
-    told = [event.type for event in scene.events(subscription.id)]
-    assert "customer.subscription.resumed" in told
+    types = [event.type for event in scene.events(subscription.id)]
+    assert "customer.subscription.resumed" in types
 
 
 def test_resuming_an_old_cycle_with_prorations_is_not_covered(scene: Scene) -> None:

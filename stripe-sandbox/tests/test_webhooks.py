@@ -40,7 +40,7 @@ def listen(client: Any, receiver: Receiver, *types: str) -> str:
     return str(endpoint.id)
 
 
-def test_a_subscription_is_told_in_signed_events(scene: Scene) -> None:
+def test_a_subscription_sends_signed_events(scene: Scene) -> None:
     """The receiver verifies each event with the endpoint's secret; their order is not promised."""
     wanted = {
         *("customer.created", "customer.subscription.created"),

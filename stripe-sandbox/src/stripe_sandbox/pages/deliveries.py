@@ -1,4 +1,4 @@
-"""The log of webhook deliveries: every event, endpoint and try."""
+"""The log of webhook deliveries: every event, endpoint and attempt."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ FROM deliveries d
 """
 _NAMES = ("id", "event", "endpoint", "state", "attempts", "next_attempt", "created")
 
-# What httpx calls the ways in which nobody answered.
+# httpx's names for the ways in which no answer came.
 _WORDS = {
     "ConnectError": "No connection",
     "ConnectTimeout": "No connection",

@@ -90,7 +90,7 @@ def _invoice(work: Work, invoice: Thing) -> Facts:
         ("Total", money(invoice["total"], invoice["currency"])),
         ("Still due", money(invoice["amount_remaining"], invoice["currency"])),
         ("Reason", (invoice["billing_reason"] or "").replace("_", " ").capitalize()),
-        ("Next try", when(invoice["next_payment_attempt"])),
+        ("Next attempt", when(invoice["next_payment_attempt"])),
         ("Customer's page", link if page else Markup("")),
         ("Created", when(invoice["created"])),
     ]

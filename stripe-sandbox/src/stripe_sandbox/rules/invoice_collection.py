@@ -105,7 +105,7 @@ def paid(work: Work, invoice: Invoice, amount: int, *, out_of_band: bool = False
     }
     invoice["status_transitions"]["paid_at"] = moment
     work.unschedule(invoice, "invoice.retry")
-    _settle_payment(work, invoice, amount, moment, out_of_band=out_of_band)
+    _close_payment(work, invoice, amount, moment, out_of_band=out_of_band)
     emit(work, "invoice.paid", work.save(invoice))
     emit(work, "invoice.payment_succeeded", invoice)
     _mark_delinquent(work, invoice, owes=False)
@@ -121,7 +121,7 @@ def _mark_delinquent(work: Work, invoice: Invoice, *, owes: bool) -> None:
         emit(work, "customer.updated", work.save(customer))
 
 
-def _settle_payment(
+def _close_payment(
     work: Work, invoice: Invoice, amount: int, moment: int, *, out_of_band: bool
 ) -> None:
     payment = invoices.payment_of(work, invoice)

@@ -37,7 +37,7 @@ class Params(dict[str, Any]):
     """Checked parameters that remember which of them a handler looked at.
 
     A parameter that Stripe knows and that nothing looked at would be ignored
-    in silence, which Stripe never does; the caller is told instead.
+    in silence, which Stripe never does; the request is refused instead.
     """
 
     def __init__(self, values: dict[str, Any], seen: set[str] | None = None) -> None:

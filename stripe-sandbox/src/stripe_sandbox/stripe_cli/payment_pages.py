@@ -10,7 +10,7 @@ from stripe_sandbox.storage.store import Work
 
 
 def show(work: Work, identifier: str) -> Json:
-    """What Stripe's own checkout page is told about a session; the CLI reads only the id."""
+    """The session as Stripe's own Checkout page receives it; the CLI reads only the id."""
     session = work.get(CHECKOUT_SESSION, identifier)
     return present(work, session)
 
