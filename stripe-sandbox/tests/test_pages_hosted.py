@@ -333,10 +333,25 @@ def test_the_portal_cancels_and_keeps(
     session, subscription = portal
 
     press(browser, session.url, "Cancel subscription")
-    cancelled = scene.seen(subscription).cancel_at_period_end
+    canceled = scene.seen(subscription)
     press(browser, session.url, "Keep subscription")
 
-    assert cancelled is True
+    period_end = subscription["items"].data[0].current_period_end
+    assert (canceled.cancel_at, canceled.cancel_at_period_end) == (period_end, False)
+    assert scene.seen(subscription).cancel_at is None
+
+
+def test_the_portal_sets_the_flag_in_classic_mode(browser: httpx.Client, scene: Scene) -> None:
+    """A subscription in classic billing mode keeps `cancel_at_period_end`."""
+    customer = scene.customer()
+    subscription = scene.subscription(customer, billing_mode={"type": "classic"})
+    session = scene.v1.billing_portal.sessions.create({"customer": customer.id})
+
+    press(browser, session.url, "Cancel subscription")
+    canceled = scene.seen(subscription).cancel_at_period_end
+    press(browser, session.url, "Keep subscription")
+
+    assert canceled is True
     assert scene.seen(subscription).cancel_at_period_end is False
 
 

@@ -102,7 +102,7 @@ def _subscriber(work: Work, subscription: Thing) -> Markup:
 
 
 def _subscription_status(_: Work, subscription: Thing) -> Markup:
-    ends = subscription["cancel_at_period_end"] and subscription["status"] != "canceled"
+    ends = subscription["cancel_at"] and subscription["status"] != "canceled"
     leaves = Markup(' <span class="badge calm">Cancels</span>') if ends else Markup("")
     return badge(subscription["status"]) + leaves
 

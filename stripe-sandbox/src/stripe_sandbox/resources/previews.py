@@ -96,7 +96,7 @@ def _of_subscription(work: Work, subscription: Subscription, details: Json) -> I
     if subscription["latest_invoice"] != before:
         # The change would be invoiced at once; that invoice is the preview.
         return work.get(INVOICE, subscription["latest_invoice"])
-    if subscription["cancel_at_period_end"]:
+    if renewals.ends_before_renewal(subscription):
         raise InvalidRequest(_NOTHING, code="invoice_upcoming_none")
     return _next(work, subscription)
 

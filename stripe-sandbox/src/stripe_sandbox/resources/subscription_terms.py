@@ -132,15 +132,17 @@ def _cancel_at(work: Work, subscription: Subscription, at: Any, now: int, end: i
     if isinstance(at, str) and at:
         ends = [item["current_period_end"] for item in subscription["items"]["data"]]
         at = min(ends) if at == "min_period_end" else max(ends)
+    # In flexible mode the flag is set by its own parameter alone.
+    with_period = at == end and subscription["billing_mode"]["type"] == "classic"
     if at != "" and at <= now:
         raise InvalidRequest("`cancel_at` must be in the future.", param="cancel_at")
     subscription |= {
         "cancel_at": at or None,
-        "cancel_at_period_end": at == end,
+        "cancel_at_period_end": with_period,
         "canceled_at": now if at else None,
     }
     subscription["cancellation_details"]["reason"] = "cancellation_requested" if at else None
-    if at and at != end:
+    if at and not with_period:
         clock = subscription["test_clock"]
         work.schedule(subscription, "subscription.cancel", at, clock=clock)
     else:

@@ -18,6 +18,12 @@ from stripe_sandbox.webhooks.events import emit
 _RENEWING = {"active", "trialing", "past_due", "unpaid"}
 
 
+def ends_before_renewal(subscription: Subscription) -> bool:
+    """Whether a subscription is canceled before its next period begins."""
+    cancel_at = subscription["cancel_at"]
+    return cancel_at is not None and cancel_at <= subscriptions.next_renewal(subscription)
+
+
 @due("subscription.cycle")
 def renew(work: Work, subscription: Subscription) -> None:
     """Begin the next period, or end a subscription that was to end with this one."""

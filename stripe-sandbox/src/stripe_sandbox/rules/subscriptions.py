@@ -47,9 +47,14 @@ def changed(work: Work, subscription: Subscription) -> Subscription:
     return subscription
 
 
+def next_renewal(subscription: Subscription) -> int:
+    """When the earliest item's period ends, in seconds since the epoch."""
+    return min(item["current_period_end"] for item in subscription["items"]["data"])
+
+
 def schedule_cycle(work: Work, subscription: Subscription) -> None:
     """Schedule the next renewal for the end of the earliest item's period."""
-    at = min(item["current_period_end"] for item in subscription["items"]["data"])
+    at = next_renewal(subscription)
     work.schedule(subscription, "subscription.cycle", at, clock=subscription["test_clock"])
 
 

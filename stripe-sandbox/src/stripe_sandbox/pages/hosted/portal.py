@@ -47,24 +47,32 @@ def _subscription(visit: Visit, stored: Subscription) -> Json:
 
 
 def cancel(visit: Visit) -> Response:
-    """Cancel a subscription at the end of its period."""
-    _change(visit, cancel_at_period_end="true")
+    """Cancel a subscription at the end of its period; in flexible mode, of its last period."""
+    subscription = _own_subscription(visit)
+    if subscription["billing_mode"]["type"] == "flexible":
+        perform(visit, "subscriptions.update", subscription["id"], cancel_at="max_period_end")
+    else:
+        perform(visit, "subscriptions.update", subscription["id"], cancel_at_period_end="true")
     return visit.back(f"/hosted/portal/{visit.id}", note="will_cancel")
 
 
 def keep(visit: Visit) -> Response:
     """Withdraw the cancellation of a subscription."""
-    _change(visit, cancel_at_period_end="false")
+    subscription = _own_subscription(visit)
+    if subscription["cancel_at_period_end"]:
+        perform(visit, "subscriptions.update", subscription["id"], cancel_at_period_end="false")
+    else:
+        perform(visit, "subscriptions.update", subscription["id"], cancel_at="")
     return visit.back(f"/hosted/portal/{visit.id}", note="kept")
 
 
-def _change(visit: Visit, **sent: str) -> None:
-    """Update a subscription of the session's own customer."""
+def _own_subscription(visit: Visit) -> Subscription:
+    """The subscription in the form, which must be the session's own customer's."""
     session = visit.work.get(PORTAL_SESSION, visit.id)
     wanted = visit.work.get(SUBSCRIPTION, visit.form.get("subscription", ""))
     if wanted["customer"] != session["customer"]:
         raise InvalidRequest("This subscription belongs to another customer.")
-    perform(visit, "subscriptions.update", wanted["id"], **sent)
+    return wanted
 
 
 def change_card(visit: Visit) -> Response:
