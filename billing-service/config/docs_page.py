@@ -1,4 +1,4 @@
-"""The page `/api/docs/`: one Swagger UI over both services' schemas."""
+"""`/api/docs/`: Swagger UI over the documents of both services, from auth-service's assets."""
 
 import json
 
@@ -7,27 +7,33 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-SCHEMAS = (
+from config import __version__
+
+# auth-service serves these files for the API pages of all services; the gateway routes them there.
+ASSETS_URL = "/api/token/docs/assets"
+_SCHEMAS = (
     {"name": "Tokens", "url": "/api/token/openapi.json"},
     {"name": "Billing", "url": "/api/schema/"},
 )
-# Nothing is loaded from elsewhere, and the page's one script is a file of ours.
 _CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
 @require_safe
 def docs(request: HttpRequest) -> HttpResponse:
-    """Show how to try the API, and the API."""
-    sandboxed = bool(settings.BILLING.stripe_api_base)
+    """Show the API, and how to try it."""
+    uses_sandbox = bool(settings.BILLING.stripe_api_base)
     context = {
-        "schemas": json.dumps(SCHEMAS),
+        "assets": ASSETS_URL,
+        "version": __version__,
+        "schemas": json.dumps(_SCHEMAS),
         "is_local": settings.BILLING.is_local,
         "stripe_dashboard_url": settings.BILLING.stripe_dashboard_url,
-        "stripe_dashboard_name": "The sandbox's page" if sandboxed else "Stripe's dashboard",
+        "stripe_dashboard_name": "Stripe sandbox" if uses_sandbox else "Stripe dashboard",
     }
     response = render(request, "config/docs.html", context)
     response["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
+    response["Cache-Control"] = "no-cache"
     return response

@@ -1,33 +1,55 @@
-"""Answers every refusal and failure, of REST views and others, in the one error shape."""
+"""Turns every refusal and failure into the one JSON shape that errors have."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.views import defaults
 from rest_framework import exceptions
 
-from errors import BillingError, Unavailable, ValidationFailed, to_response
+from errors import (
+    BillingError,
+    BodyTooLarge,
+    InternalError,
+    MalformedBody,
+    MethodNotAllowed,
+    NotFound,
+    Unavailable,
+    ValidationFailed,
+    to_response,
+)
+from identity.errors import NotAuthenticated
 
 # A connection that is refused, lost or not free in time; a lock that was not had in time.
-AWAY = (OperationalError, InterfaceError)
+_DATABASE_UNAVAILABLE = (OperationalError, InterfaceError)
+
+# Refusals of Django and the REST framework that mean the same as one of ours.
+_EQUIVALENTS: dict[type[Exception], Callable[[], BillingError]] = {
+    Http404: NotFound,
+    exceptions.NotAuthenticated: NotAuthenticated,
+    exceptions.MethodNotAllowed: MethodNotAllowed,
+    exceptions.ParseError: MalformedBody,
+    exceptions.UnsupportedMediaType: MalformedBody,
+    RequestDataTooBig: BodyTooLarge,
+}
 
 _log = logging.getLogger(__name__)
 
 
-class _Refused(BillingError):
-    """One of the framework's own refusals, such as 405 or 415."""
+class _FrameworkRefusal(BillingError):
+    """One of the framework's refusals that have no class of ours, such as 406."""
 
-    def __init__(self, error: exceptions.APIException, *, headers: dict[str, str]) -> None:
-        super().__init__(str(error.detail), headers=headers)
+    def __init__(self, error: exceptions.APIException) -> None:
+        super().__init__(str(error.detail))
         self.code = str(error.get_codes())  # type: ignore[misc]  # one class for all of the framework's codes
         self.status = error.status_code  # type: ignore[misc]
 
 
 def handle_exception(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
-    """Answer a refusal; anything else is a bug and stays an exception.
+    """Answer a refusal of a REST view; anything else is a bug and stays an exception.
 
     Args:
         error: What the view raised.
@@ -38,25 +60,19 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> HttpResponse 
 
 
 def _as_refusal(error: Exception) -> BillingError | None:
+    for theirs, ours in _EQUIVALENTS.items():
+        if isinstance(error, theirs):
+            return ours()
     match error:
         case BillingError():
             return error
-        case Http404():
-            return _Refused(exceptions.NotFound(), headers={})
         case PermissionDenied():
-            return _Refused(exceptions.PermissionDenied(), headers={})
+            return _FrameworkRefusal(exceptions.PermissionDenied())
         case exceptions.ValidationError():
-            return ValidationFailed("Some fields are wrong.", errors=_by_field(error.detail))
+            return ValidationFailed(_by_field(error.detail))
         case exceptions.APIException():
-            return _Refused(error, headers=_headers(error))
+            return _FrameworkRefusal(error)
     return None
-
-
-def _headers(error: exceptions.APIException) -> dict[str, str]:
-    wait = getattr(error, "wait", None)
-    challenge = getattr(error, "auth_header", None)
-    headers = {} if wait is None else {"Retry-After": str(max(1, int(wait)))}
-    return headers if challenge is None else {**headers, "WWW-Authenticate": challenge}
 
 
 def _by_field(detail: Any) -> dict[str, list[str]]:
@@ -74,29 +90,28 @@ def _sentences(value: Any) -> list[str]:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer for a path that leads nowhere: JSON below `/api/`, a page elsewhere."""
-    if _is_for_programs(request):
-        return JsonResponse({"detail": "There is nothing here.", "code": "not_found"}, status=404)
+    """Answer for a path without a view: JSON below `/api/`, a page elsewhere."""
+    if _is_api(request):
+        return to_response(NotFound())
     return defaults.page_not_found(request, exception)
 
 
 def failed(request: HttpRequest) -> HttpResponse:
     """Answer for a bug of ours, whose traceback is in the log."""
-    if _is_for_programs(request):
-        body = {"detail": "Something went wrong on our side.", "code": "internal_error"}
-        return JsonResponse(body, status=500)
-    return defaults.server_error(request)
+    return to_response(InternalError()) if _is_api(request) else defaults.server_error(request)
 
 
-def database_away(request: HttpRequest, error: Exception) -> HttpResponse | None:
-    """Answer a call while our database is away; a page is left to become a logged 500."""
-    if not _is_for_programs(request):
-        return None
-    _log.error("Database unavailable", extra={"error": type(error).__name__})
-    return to_response(
-        Unavailable("The service is temporarily unavailable.", retry_after_seconds=2)
-    )
+def view_raised(request: HttpRequest, error: Exception) -> HttpResponse | None:
+    """Answer for what a view outside the REST framework raised; None makes it a logged 500."""
+    if isinstance(error, BillingError):
+        return to_response(error)
+    if isinstance(error, RequestDataTooBig):
+        return to_response(BodyTooLarge())
+    if isinstance(error, _DATABASE_UNAVAILABLE) and _is_api(request):
+        _log.error("Database unavailable", extra={"error": type(error).__name__})
+        return to_response(Unavailable(retry_after_seconds=2))
+    return None
 
 
-def _is_for_programs(request: HttpRequest) -> bool:
+def _is_api(request: HttpRequest) -> bool:
     return request.path_info.startswith("/api/")

@@ -1,40 +1,53 @@
-"""One JSON object a line on standard error, without anything a caller typed."""
+"""One JSON object a line on standard error, without the caller's input.
 
-import json
+Members: `time` (ISO 8601, UTC, milliseconds), `level`, `logger`, `message`, `request_id` within a
+request, `exception` with a traceback, then whatever the `extra` of the call names.
+"""
+
 import logging
 from datetime import UTC, datetime
 from typing import Any
 
+from pythonjsonlogger import core, json
+
 from identity.request_id import logged_request_id
 
+# Objects that Django and Procrastinate attach to their records; none of them is JSON.
+_LEFT_OUT = ("request", "status_code", "job")
 
-class JsonFormatter(logging.Formatter):
-    """Renders a record as one line of JSON; `extra` fields become members."""
 
-    _standard = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+class JsonFormatter(json.JsonFormatter):
+    """python-json-logger's formatter with this project's member names."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Render the record."""
-        line: dict[str, Any] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
+    def __init__(self) -> None:
+        super().__init__(
+            ("asctime", "levelname", "name", "message"),
+            rename_fields={
+                "asctime": "time",
+                "levelname": "level",
+                "name": "logger",
+                "exc_info": "exception",
+            },
+            reserved_attrs=[*core.RESERVED_ATTRS, *_LEFT_OUT],
+        )
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
+        """Return when the record was made."""
+        return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """Add the id of the request that is being answered."""
         if request_id := logged_request_id():
-            line["request_id"] = request_id
-        line |= {
-            name: value
-            for name, value in record.__dict__.items()
-            if name not in self._standard and name not in ("request", "status_code", "job")
-        }
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+            log_data["request_id"] = request_id
+        return log_data
 
 
 def logging_settings(*, level: str) -> dict[str, Any]:
-    """Return the dictionary for `logging.config.dictConfig`."""
+    """Return the dictionary for `logging.config.dictConfig`.
+
+    Args:
+        level: Of the root logger: DEBUG, INFO, WARNING or ERROR.
+    """
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -44,7 +57,7 @@ def logging_settings(*, level: str) -> dict[str, Any]:
         "loggers": {
             "django": {"handlers": [], "propagate": True},
             "django.server": {"handlers": [], "propagate": True},
-            # A refusal is an answer, not an event; the gateway's access log has its status.
+            # A refusal is a response, not an event; the gateway's access log has its status.
             "django.request": {"level": "ERROR"},
             "stripe": {"level": "WARNING"},
             # Each process would list every task at every start.

@@ -15,7 +15,6 @@ from django.middleware.security import SecurityMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from config import error_handlers
-from errors import BillingError, to_response
 from identity.request_id import HEADER, begin_request
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -36,7 +35,7 @@ class RequestIdMiddleware:
 
 
 class BillingErrorMiddleware:
-    """Turns what a view raised into its JSON answer, if there is one for it."""
+    """Turns what a view raised into its JSON response, if there is one for it."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self._get_response = get_response
@@ -46,10 +45,8 @@ class BillingErrorMiddleware:
         return self._get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Answer for the family and for an absent database; a bug becomes a logged 500."""
-        if isinstance(error, error_handlers.AWAY):
-            return error_handlers.database_away(request, error)
-        return to_response(error) if isinstance(error, BillingError) else None
+        """Answer refusals and an unavailable database; a bug becomes a logged 500."""
+        return error_handlers.view_raised(request, error)
 
 
 class PagesMiddleware:

@@ -1,19 +1,18 @@
-"""How bodies of REST calls are read."""
+"""Reads the bodies of REST calls."""
 
-import json
 from typing import IO, Any
 
-from rest_framework.exceptions import ParseError
-from rest_framework.parsers import JSONParser
+from django.conf import settings
+from rest_framework.parsers import BaseParser
 
-_REFUSAL = "Send one JSON object without duplicate names, as application/json in UTF-8."
+from errors import BodyTooLarge, MalformedBody
+from strict_json import parse_object
 
 
-class StrictJSONParser(JSONParser):
-    """One JSON object in UTF-8 with distinct names (RFC 8259 sections 4 and 8.1).
+class StrictJSONParser(BaseParser):
+    """Accepts one JSON object with distinct names, of bounded length."""
 
-    Of two members with one name another reader may take the other one, so neither counts.
-    """
+    media_type = "application/json"
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None
@@ -21,27 +20,14 @@ class StrictJSONParser(JSONParser):
         """Parse a body.
 
         Raises:
-            ParseError: It is anything else, or nested too deeply to read.
+            BodyTooLarge: It is longer than DATA_UPLOAD_MAX_MEMORY_SIZE.
+            MalformedBody: It is anything else than one JSON object.
         """
+        longest = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        body = stream.read(longest + 1)
+        if len(body) > longest:
+            raise BodyTooLarge
         try:
-            body = json.loads(
-                stream.read().decode("utf-8"),
-                object_pairs_hook=_distinct,
-                parse_constant=_refuse_constant,
-            )
-        except (ValueError, RecursionError):
-            raise ParseError(_REFUSAL) from None
-        if not isinstance(body, dict):
-            raise ParseError(_REFUSAL)
-        return body
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("duplicate name")
-    return members
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+            return parse_object(body)
+        except ValueError:
+            raise MalformedBody from None

@@ -45,7 +45,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
-    "drf_spectacular_sidecar",
     "procrastinate.contrib.django",
     "identity",
     "users",
@@ -96,7 +95,6 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [BASE_DIR / "config" / "static"]
 # The image makes this folder before collectstatic; without it (a laptop) WhiteNoise serves
 # straight from the installed packages.
 _collected_static_files = BASE_DIR / "staticfiles"
@@ -124,8 +122,11 @@ REST_FRAMEWORK = {
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Billing",
-    "DESCRIPTION": "Subscriptions, payment methods and invoices, settled at Stripe.",
+    "DESCRIPTION": "Subscriptions, payment methods and invoices. Stripe collects the payments.",
+    "LICENSE": {"name": "MIT", "identifier": "MIT"},
+    "SERVERS": [{"url": "/"}],
     "VERSION": __version__,
+    "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": [],
@@ -135,6 +136,6 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "webhooks.openapi.describe_webhook",
     ],
-    # As the URLs stand: subscribe and status first.
+    # In the order of the URLs: subscribe and status first.
     "SORT_OPERATIONS": False,
 }

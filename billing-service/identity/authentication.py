@@ -4,6 +4,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from identity.bearer import VerifiedUser, authenticate
+from identity.errors import CHALLENGE
 
 
 class AccessTokenAuthentication(BaseAuthentication):
@@ -21,4 +22,4 @@ class AccessTokenAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge for requests without a token."""
-        return 'Bearer realm="api"'
+        return CHALLENGE

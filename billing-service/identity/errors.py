@@ -1,52 +1,41 @@
-"""Why a caller is not let in."""
+"""Why an access token is refused."""
 
 from errors import BillingError, Unavailable
 
-_REALM = 'Bearer realm="api"'
+CHALLENGE = 'Bearer realm="api"'
 
 
 class NotAuthenticated(BillingError):
-    """The request carries no access token at all."""
+    """There is no access token, which RFC 6750 section 3.1 answers without an error code."""
 
     code, status = "not_authenticated", 401
+    sentence = "Send an access token in the Authorization header."
 
     def __init__(self) -> None:
-        """Challenge without an error code, as RFC 6750 section 3.1 asks for this case."""
-        super().__init__(
-            "Send an access token: Authorization: JWT <access>.",
-            headers={"WWW-Authenticate": _REALM},
-        )
+        super().__init__(headers={"WWW-Authenticate": CHALLENGE})
 
 
 class InvalidAccessToken(BillingError):
-    """The token is not one of ours, not for us, too old or revoked.
+    """The token is not ours, not for this service, expired or revoked (RFC 6750 section 3.1).
 
-    `reason` is safe to log and to count; the caller learns only that the token does not serve.
+    Args:
+        reason: Two or three fixed words for the log and the metric, never a part of the token and
+            never sent to the caller.
     """
 
-    code, status = "invalid_token", 401
+    code, status = "token_not_valid", 401
+    sentence = "The token is invalid, expired or revoked."
 
     def __init__(self, reason: str) -> None:
-        """Challenge as RFC 6750 section 3.1 says.
-
-        Args:
-            reason: Two or three fixed words, never a part of the token.
-        """
-        super().__init__(
-            "The access token is invalid or expired.",
-            headers={"WWW-Authenticate": f'{_REALM}, error="invalid_token"'},
-        )
+        super().__init__(headers={"WWW-Authenticate": f'{CHALLENGE}, error="invalid_token"'})
         self.reason = reason
 
 
 class KeysUnavailable(Unavailable):
-    """auth-service's keys cannot be fetched, so nobody can say whether the token is good.
+    """auth-service's keys are missing or too old to decide.
 
-    503 and not 401: a client that gets 401 throws away a good log-in.
+    503 and not 401: a client that gets 401 logs its user out.
     """
 
     code = "keys_unavailable"
-
-    def __init__(self) -> None:
-        """Ask to come back when the next fetch is due."""
-        super().__init__("The token cannot be checked right now.", retry_after_seconds=5)
+    sentence = "The token cannot be checked right now. Try again in a few seconds."

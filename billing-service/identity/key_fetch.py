@@ -4,21 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
+import requests
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from urllib3.exceptions import HTTPError
 
-from identity.http_call import Unreachable, send
 from identity.key_set import MAXIMUM_BYTES, BadKeySet, parse_key_set
 
 FETCH_TIMEOUT_SECONDS = 2.0
 
 
 class FetchFailed(Exception):
-    """The key set could not be had, or what came is no good."""
+    """auth-service did not answer, or not with an acceptable key set."""
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedKeySet:
-    """A good answer."""
+    """A key set that is newer than the one the caller has."""
 
     document: bytes
     keys: Mapping[str, RSAPublicKey]
@@ -37,17 +38,25 @@ def fetch_key_set(url: str, *, etag: str | None) -> FetchedKeySet | None:
     """
     headers = {"Accept": "application/json"} | ({"If-None-Match": etag} if etag else {})
     try:
-        answer = send(
-            "GET",
-            url,
-            headers=headers,
-            timeout_seconds=FETCH_TIMEOUT_SECONDS,
-            maximum_bytes=MAXIMUM_BYTES,
-        )
-        if etag and answer.status == HTTPStatus.NOT_MODIFIED:
-            return None
-        if answer.status != HTTPStatus.OK:
-            raise FetchFailed(f"status {answer.status}")
-        return FetchedKeySet(answer.body, parse_key_set(answer.body), answer.headers.get("ETag"))
-    except (Unreachable, BadKeySet) as error:
+        # `trust_env` would take a proxy, and credentials for it, from environment variables.
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.get(
+                url,
+                headers=headers,
+                timeout=FETCH_TIMEOUT_SECONDS,
+                allow_redirects=False,
+                stream=True,
+            )
+            document = answer.raw.read(MAXIMUM_BYTES + 1, decode_content=True)
+    except (requests.RequestException, HTTPError, OSError) as error:
+        raise FetchFailed(type(error).__name__) from error
+    if etag and answer.status_code == HTTPStatus.NOT_MODIFIED:
+        return None
+    if answer.status_code != HTTPStatus.OK:
+        raise FetchFailed(f"status {answer.status_code}")
+    try:
+        keys = parse_key_set(document)
+    except BadKeySet as error:
         raise FetchFailed(str(error)) from error
+    return FetchedKeySet(document, keys, answer.headers.get("ETag"))

@@ -2,11 +2,11 @@
 
 import base64
 import binascii
-import json
 import re
-from typing import Any, NoReturn
+from typing import Any
 
 from identity.errors import InvalidAccessToken
+from strict_json import parse_object
 
 MAXIMUM_TOKEN_BYTES = 8 * 1024
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
@@ -38,12 +38,9 @@ def read_object(segment: str) -> dict[str, Any]:
         InvalidAccessToken: It holds anything else.
     """
     try:
-        value = _DECODER.decode(_decode(segment).decode())
-    except (ValueError, RecursionError):
-        raise InvalidAccessToken("not JSON") from None
-    if not isinstance(value, dict):
-        raise InvalidAccessToken("not a JSON object")
-    return value
+        return parse_object(_decode(segment))
+    except ValueError:
+        raise InvalidAccessToken("not a JSON object") from None
 
 
 def _decode(segment: str) -> bytes:
@@ -51,18 +48,3 @@ def _decode(segment: str) -> bytes:
         return base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
     except binascii.Error:
         raise InvalidAccessToken("not base64url") from None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    # Two parsers may pick different ones of two equal names (RFC 8725 section 2.4's lesson).
-    if len(members) != len(pairs):
-        raise ValueError("duplicate names")
-    return members
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)

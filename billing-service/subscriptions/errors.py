@@ -155,7 +155,7 @@ class IdempotencyKeyReused(BillingError):
 
     def __init__(self) -> None:
         """Say it in one sentence."""
-        super().__init__("This Idempotency-Key was used with a different request.")
+        super().__init__("This Idempotency-Key was used for a different request.")
 
 
 class TooManyCardFailures(BillingError):

@@ -1,28 +1,25 @@
 """Talks to auth-service's internal users API; the only module that does."""
 
-import json
 import threading
 import time
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
 from typing import Any, cast
-from urllib.parse import urlencode
 from uuid import UUID
 
+import requests
 from django.conf import settings
 
 from errors import BillingError, Unavailable
-from identity.http_call import Answer, Unreachable, send
 from identity.request_id import current_request_id
 
 CLIENT_ID = "billing-service"
 TIMEOUT_SECONDS = 5.0
-_MAXIMUM_BYTES = 4 * 1024 * 1024
 # A service token is renewed this long before it ends, so that it cannot end on its way.
 _RENEW_EARLY_SECONDS = 10.0
+_UNREADABLE = "auth-service sent a response that this service cannot read."
 
 UserDocument = dict[str, Any]
 
@@ -105,7 +102,7 @@ class AuthClient:
             body={"username": username, "password": password},
             headers={"X-Forwarded-For": client_ip},
         )
-        if answer.status == HTTPStatus.UNAUTHORIZED:
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
             raise WrongCredentials("Unknown user or wrong password.")
         return str(_document(answer)["access"])
 
@@ -176,8 +173,8 @@ class AuthClient:
         Raises:
             AuthUnavailable: Nobody can say.
         """
-        query = urlencode({"after": after, "limit": limit})
-        page = self._call("GET", f"/internal/users/changes?{query}")
+        query = {"after": after, "limit": limit}
+        page = self._call("GET", "/internal/users/changes", query=query)
         return UserChanges(list(page["changes"]), int(page["next_after"]))
 
     def audit_log(self, *, user_id: str, before: str, limit: int, actor: Actor) -> dict[str, Any]:
@@ -188,24 +185,29 @@ class AuthClient:
             AuthUnavailable: Nobody can say.
         """
         given = {"user_id": user_id, "before": before, "limit": str(limit)}
-        query = urlencode({name: value for name, value in given.items() if value})
-        return self._call("GET", f"/internal/audit?{query}", actor=actor)
+        query = {name: value for name, value in given.items() if value}
+        return self._call("GET", "/internal/audit", query=query, actor=actor)
 
     def _call(
         self,
         method: str,
         path: str,
         *,
+        query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         actor: Actor | None = None,
     ) -> dict[str, Any]:
-        given = dict(headers or {}) | _actor_headers(actor)
-        answer = self._send(method, path, body=body, headers=given | self._bearer())
-        if answer.status == HTTPStatus.UNAUTHORIZED:
+        given = {**(headers or {}), **_actor_headers(actor)}
+
+        def send() -> requests.Response:
+            return self._send(method, path, query=query, body=body, headers=given | self._bearer())
+
+        answer = send()
+        if answer.status_code == HTTPStatus.UNAUTHORIZED:
             # The key that signed the service token may have been revoked meanwhile.
             self._renew_at = float("-inf")
-            answer = self._send(method, path, body=body, headers=given | self._bearer())
+            answer = send()
         return _document(answer)
 
     def _send(
@@ -213,14 +215,13 @@ class AuthClient:
         method: str,
         path: str,
         *,
-        body: Mapping[str, Any] | None,
         headers: Mapping[str, str],
-    ) -> Answer:
-        content = None if body is None else json.dumps(body).encode()
+        query: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> requests.Response:
         declared = {"Accept": "application/json", "X-Request-Id": current_request_id()}
-        declared |= {} if body is None else {"Content-Type": "application/json"}
         return _exchange(
-            method, self._base_url + path, body=content, headers=declared | dict(headers)
+            method, self._base_url + path, params=query, json=body, headers={**declared, **headers}
         )
 
     def _bearer(self) -> dict[str, str]:
@@ -230,17 +231,13 @@ class AuthClient:
             return {"Authorization": f"Bearer {self._service_token}"}
 
     def _renew_service_token(self) -> None:
-        pair = f"{CLIENT_ID}:{self._client_secret}"
         answer = _exchange(
             "POST",
             f"{self._base_url}/internal/token",
-            body=b"grant_type=client_credentials",
-            headers={
-                "Authorization": f"Basic {b64encode(pair.encode()).decode()}",
-                "Content-Type": "application/x-www-form-urlencoded",
-            },
+            data={"grant_type": "client_credentials"},
+            auth=(CLIENT_ID, self._client_secret),
         )
-        if answer.status != HTTPStatus.OK:
+        if answer.status_code != HTTPStatus.OK:
             # Not a refusal of what the caller asked, but of ourselves: an operator must look.
             raise AuthUnavailable("auth-service refused this service's own credentials.")
         document = _document(answer)
@@ -258,33 +255,31 @@ def auth_client() -> AuthClient:
     )
 
 
-def _exchange(method: str, url: str, *, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+def _exchange(method: str, url: str, **options: Any) -> requests.Response:
     try:
-        answer = send(
-            method,
-            url,
-            body=body,
-            headers=headers,
-            timeout_seconds=TIMEOUT_SECONDS,
-            maximum_bytes=_MAXIMUM_BYTES,
-        )
-    except Unreachable as error:
-        raise AuthUnavailable("auth-service does not answer right now.") from error
-    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise AuthUnavailable("auth-service cannot answer right now.")
+        # `trust_env` would take proxies, and credentials from ~/.netrc, from the environment.
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.request(
+                method, url, timeout=TIMEOUT_SECONDS, allow_redirects=False, **options
+            )
+    except requests.RequestException as error:
+        raise AuthUnavailable("auth-service cannot be reached right now.") from error
+    if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise AuthUnavailable("auth-service is temporarily unavailable.")
     return answer
 
 
-def _document(answer: Answer) -> dict[str, Any]:
-    if answer.status == HTTPStatus.NO_CONTENT:
+def _document(answer: requests.Response) -> dict[str, Any]:
+    if answer.status_code == HTTPStatus.NO_CONTENT:
         return {}
     try:
-        document = json.loads(answer.body)
+        document = answer.json()
     except ValueError as error:
-        raise AuthUnavailable("auth-service's answer makes no sense.") from error
+        raise AuthUnavailable(_UNREADABLE) from error
     if not isinstance(document, dict):
-        raise AuthUnavailable("auth-service's answer makes no sense.")
-    if answer.status >= HTTPStatus.BAD_REQUEST:
+        raise AuthUnavailable(_UNREADABLE)
+    if answer.status_code >= HTTPStatus.BAD_REQUEST:
         raise AuthRefused(
             str(document.get("detail", "auth-service refused.")),
             reason=str(document.get("code", "unknown")),

@@ -1,15 +1,15 @@
-"""Describes the webhook in the OpenAPI document, as its plain view tells nothing itself."""
+"""Describes the webhook in the OpenAPI document; its view is outside the REST framework."""
 
 from typing import Any
 
 _ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}}
 
 _OPERATION = {
-    "operationId": "stripeWebhook",
-    "summary": "Where Stripe delivers its events",
+    "operationId": "receiveStripeWebhook",
+    "summary": "Receive an event from Stripe",
     "description": (
-        "Stores the event and answers; a worker fetches from Stripe what is true now. "
-        "Delivering an event again changes nothing."
+        "Stores the event; a worker then fetches the current state from Stripe. Delivering an "
+        "event again changes nothing."
     ),
     "tags": ["stripe-webhook"],
     "security": [],
@@ -41,7 +41,7 @@ _OPERATION = {
             },
         },
         "400": {
-            "description": "Not signed by Stripe lately, or no event",
+            "description": "The signature is wrong or too old, or the body is not an event",
             "content": {
                 "application/json": {
                     **_ERROR["application/json"],

@@ -17,7 +17,7 @@ from users.auth_client import Actor, AuthRefused, AuthUnavailable, UserDocument,
 from users.models import User
 
 SHARED_FIELDS = ("username", "email", "is_active", "is_staff", "is_superuser")
-NOTHING_SAVED = "auth-service does not answer right now: nothing was saved here. Please try again."
+NOTHING_SAVED = "auth-service cannot be reached right now: nothing was saved. Try again."
 
 
 class StaffLoginForm(AdminAuthenticationForm):

@@ -37,8 +37,5 @@ def idempotency_key(request: Request) -> str | None:
     if key is None:
         return None
     if not key or len(key) > _LONGEST_KEY or not key.isascii() or not key.isprintable():
-        raise ValidationFailed(
-            "The Idempotency-Key header must be 1 to 255 printable ASCII characters.",
-            errors={"Idempotency-Key": ["Use 1 to 255 printable ASCII characters."]},
-        )
+        raise ValidationFailed({"Idempotency-Key": ["Use 1 to 255 printable ASCII characters."]})
     return key

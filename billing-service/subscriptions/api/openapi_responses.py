@@ -1,4 +1,4 @@
-"""What the OpenAPI document shows: refusals and examples, all of them real answers."""
+"""Documented refusals and examples of the OpenAPI document, all of them real responses."""
 
 from typing import Any
 
@@ -11,13 +11,14 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     location=OpenApiParameter.HEADER,
     required=False,
     type=str,
-    description="Repeat a call safely: the same key and body subscribe, or try a card, once. "
-    "A refusal is repeated as it was; a success answers with the subscription as it is now.",
+    description="Makes it safe to repeat the call: with the same key and body, it subscribes or "
+    "charges a card once. A refusal is repeated as it was; after a success the response shows the "
+    "current state of the subscription.",
 )
 
 _REFUSALS: dict[int, tuple[str, dict[str, Any]]] = {
     400: (
-        "The card was declined, or the request is wrong",
+        "The card was declined, or the request is invalid",
         {
             "detail": "Your card was declined.",
             "code": "card_declined",
@@ -25,21 +26,21 @@ _REFUSALS: dict[int, tuple[str, dict[str, Any]]] = {
         },
     ),
     401: (
-        "No good access token",
-        {"detail": "The access token is invalid or expired.", "code": "invalid_token"},
+        "The access token is missing, invalid, expired or revoked",
+        {"detail": "The token is invalid, expired or revoked.", "code": "token_not_valid"},
     ),
     404: (
         "No subscription",
         {"detail": "You have no subscription.", "code": "no_subscription"},
     ),
     409: (
-        "Not possible as things stand",
+        "Not possible in the current state",
         {"detail": "You already have a subscription.", "code": "already_subscribed"},
     ),
     422: (
-        "The Idempotency-Key came with another body before",
+        "The Idempotency-Key was used for a different request",
         {
-            "detail": "This Idempotency-Key was used with a different request.",
+            "detail": "This Idempotency-Key was used for a different request.",
             "code": "idempotency_key_reused",
         },
     ),
@@ -51,7 +52,7 @@ _REFUSALS: dict[int, tuple[str, dict[str, Any]]] = {
         },
     ),
     503: (
-        "Stripe, or auth-service's keys, are away; see Retry-After",
+        "Stripe or auth-service cannot be reached; see Retry-After",
         {
             "detail": "The payment gateway cannot be reached. Try again shortly.",
             "code": "payment_gateway_unavailable",
@@ -110,9 +111,9 @@ SUBSCRIBE = [
         request_only=True,
     ),
     _answer("Paid", _STATUS),
-    _answer("3-D Secure is wanted", _AUTHENTICATE),
+    _answer("3-D Secure is required", _AUTHENTICATE),
 ]
-STATUS = [_answer("Paid", _STATUS), _answer("3-D Secure is wanted", _AUTHENTICATE)]
+STATUS = [_answer("Paid", _STATUS), _answer("3-D Secure is required", _AUTHENTICATE)]
 ENTITLEMENTS = [
     _answer(
         "A subscriber",
@@ -136,19 +137,23 @@ PRODUCTS = [
 
 CANCEL = [
     OpenApiExample("With the paid period", value={"at_period_end": True}, request_only=True),
-    _answer("Ends with the period", {**_STATUS, "cancel_at_period_end": True}),
+    _answer("Ends with the paid period", {**_STATUS, "cancel_at_period_end": True}),
 ]
 CHANGE = [
     OpenApiExample(
-        "To the dearer one", value={"subscription_product": "pro_subscription"}, request_only=True
+        "To the more expensive product",
+        value={"subscription_product": "pro_subscription"},
+        request_only=True,
     ),
     _answer("Changed", {**_STATUS, "price_reference": "price_sandbox_pro"}),
-    _answer("3-D Secure is wanted first", {**_STATUS, "next_action": _AUTHENTICATE["next_action"]}),
+    _answer(
+        "3-D Secure is required first", {**_STATUS, "next_action": _AUTHENTICATE["next_action"]}
+    ),
 ]
 PREVIEW = [
     CHANGE[0],
     _answer(
-        "To the dearer one",
+        "To the more expensive product",
         {
             "subscription_product": "pro_subscription",
             "due_now": {"amount": 750, "currency": "usd"},
@@ -172,7 +177,7 @@ PAYMENT_METHOD = [
         "A payment method", value={"payment_method": "pm_card_mastercard"}, request_only=True
     ),
     _answer("Done", _SETUP),
-    _answer("The bank wants the card's owner", {**_SETUP, "status": "requires_action"}),
+    _answer("3-D Secure is required", {**_SETUP, "status": "requires_action"}),
 ]
 SETUP_INTENT = [_answer("Ready", {**_SETUP, "status": "requires_payment_method"})]
 INVOICES = [

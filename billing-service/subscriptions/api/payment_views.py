@@ -20,6 +20,7 @@ from subscriptions.api.serializers import (
     PaymentMethodRequest,
     PortalRequest,
     SetupBody,
+    validated,
 )
 from subscriptions.api.strict import EmptyBody
 from subscriptions.managing import hosted_pages, payment_methods
@@ -36,7 +37,7 @@ class PaymentMethodView(APIView):
 
     @extend_schema(
         operation_id="changePaymentMethod",
-        summary="Pay with another card",
+        summary="Pay with another card from now on",
         request=PaymentMethodRequest,
         responses={200: SetupBody, **openapi_responses.refusals(400, 401, 409, 429, 503)},
         examples=openapi_responses.PAYMENT_METHOD,
@@ -48,11 +49,10 @@ class PaymentMethodView(APIView):
         `requires_action` means that the card's bank wants its owner: complete it in the browser
         with the `client_secret`, and the card becomes the default when Stripe reports success.
         """
-        body = PaymentMethodRequest(data=request.data)
-        body.is_valid(raise_exception=True)
+        body = validated(PaymentMethodRequest, request.data)
         setup = payment_methods.change_card(
             user_id_of(request),
-            payment_method=body.validated_data["payment_method"],
+            payment_method=body["payment_method"],
             source=source_of(request),
         )
         return Response(_setup_body(setup))
@@ -62,15 +62,15 @@ class SetupIntentView(APIView):
     """Lets the browser collect a card."""
 
     @extend_schema(
-        operation_id="setupIntent",
-        summary="Collect a card in the browser",
+        operation_id="createSetupIntent",
+        summary="Create a setup intent to collect a card in the browser",
         request=None,
         responses={200: SetupBody, **openapi_responses.refusals(401, 409, 503)},
         examples=openapi_responses.SETUP_INTENT,
     )
     def post(self, request: Request) -> Response:
         """Make a setup intent for Stripe.js: the card never comes near this server."""
-        EmptyBody(data=request.data).is_valid(raise_exception=True)
+        validated(EmptyBody, request.data)
         return Response(_setup_body(payment_methods.prepare_setup(user_id_of(request))))
 
 
@@ -78,20 +78,19 @@ class InvoicesView(APIView):
     """Lists invoices."""
 
     @extend_schema(
-        operation_id="invoices",
-        summary="The caller's invoices",
+        operation_id="listInvoices",
+        summary="List the caller's invoices",
         parameters=[InvoicesQuery],
         responses={200: InvoicesBody, **openapi_responses.refusals(400, 401, 503)},
         examples=openapi_responses.INVOICES,
     )
     def get(self, request: Request) -> Response:
         """List invoices, newest first, with links to Stripe's page and PDF of each."""
-        query = InvoicesQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
+        query = validated(InvoicesQuery, request.query_params)
         found, following = page_of_invoices(
             user_id_of(request),
-            limit=query.validated_data["limit"],
-            after=query.validated_data.get("after"),
+            limit=query["limit"],
+            after=query.get("after"),
         )
         results = [{**asdict(invoice), "id_reference": invoice.id} for invoice in found]
         return Response({"results": InvoiceBody(results, many=True).data, "next": following})
@@ -101,17 +100,15 @@ class CheckoutSessionView(APIView):
     """Opens Stripe's page for subscribing."""
 
     @extend_schema(
-        operation_id="checkoutSession",
-        summary="Subscribe on Stripe's page",
+        operation_id="createCheckoutSession",
+        summary="Create a Stripe Checkout page for a subscription",
         request=CheckoutRequest,
         responses={200: HostedPageBody, **openapi_responses.refusals(400, 401, 409, 503)},
         examples=openapi_responses.CHECKOUT,
     )
     def post(self, request: Request) -> Response:
         """Return the page's address; the subscription appears when Stripe reports it."""
-        body = CheckoutRequest(data=request.data)
-        body.is_valid(raise_exception=True)
-        wanted = body.validated_data
+        wanted = validated(CheckoutRequest, request.data)
         url = hosted_pages.open_checkout(
             user_id_of(request),
             product_name=wanted["subscription_product"],
@@ -125,17 +122,14 @@ class PortalSessionView(APIView):
     """Opens Stripe's page for managing a subscription."""
 
     @extend_schema(
-        operation_id="portalSession",
-        summary="Manage cards and invoices on Stripe's page",
+        operation_id="createPortalSession",
+        summary="Create a Stripe customer portal page",
         request=PortalRequest,
         responses={200: HostedPageBody, **openapi_responses.refusals(400, 401, 404, 503)},
         examples=openapi_responses.PORTAL,
     )
     def post(self, request: Request) -> Response:
         """Return the page's address."""
-        body = PortalRequest(data=request.data)
-        body.is_valid(raise_exception=True)
-        url = hosted_pages.open_portal(
-            user_id_of(request), return_path=body.validated_data.get("return_path")
-        )
+        body = validated(PortalRequest, request.data)
+        url = hosted_pages.open_portal(user_id_of(request), return_path=body.get("return_path"))
         return Response({"url": url})

@@ -1,7 +1,5 @@
 """Ending, keeping and changing a subscription."""
 
-from typing import Any
-
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -9,31 +7,31 @@ from rest_framework.views import APIView
 
 from subscriptions.api import openapi_responses
 from subscriptions.api.caller import source_of, user_id_of
-from subscriptions.api.serializers import CancelRequest, ChangeRequest, PreviewBody, StatusBody
+from subscriptions.api.serializers import (
+    CancelRequest,
+    ChangeRequest,
+    PreviewBody,
+    StatusBody,
+    validated,
+)
 from subscriptions.api.strict import EmptyBody
 from subscriptions.managing import plan
 from subscriptions.status import status_body
-
-
-def _validated(serializer: Any) -> dict[str, Any]:
-    serializer.is_valid(raise_exception=True)
-    validated: dict[str, Any] = serializer.validated_data
-    return validated
 
 
 class CancelView(APIView):
     """Ends a subscription."""
 
     @extend_schema(
-        operation_id="cancel",
-        summary="End the caller's subscription",
+        operation_id="cancelSubscription",
+        summary="Cancel the caller's subscription",
         request=CancelRequest,
         responses={200: StatusBody, **openapi_responses.refusals(400, 401, 404, 409, 503)},
         examples=openapi_responses.CANCEL,
     )
     def post(self, request: Request) -> Response:
         """End with the paid period (`at_period_end`, the default) or now."""
-        wanted = _validated(CancelRequest(data=request.data))
+        wanted = validated(CancelRequest, request.data)
         user_id = user_id_of(request)
         plan.cancel(user_id, at_period_end=wanted["at_period_end"])
         return Response(status_body(user_id))
@@ -43,15 +41,15 @@ class ResumeView(APIView):
     """Takes a cancellation back."""
 
     @extend_schema(
-        operation_id="resume",
-        summary="Take the caller's cancellation back",
+        operation_id="resumeSubscription",
+        summary="Withdraw the caller's cancellation",
         request=None,
         responses={200: StatusBody, **openapi_responses.refusals(401, 404, 409, 503)},
         examples=openapi_responses.STATUS[:1],
     )
     def post(self, request: Request) -> Response:
         """Go on, as long as the paid period has not ended."""
-        _validated(EmptyBody(data=request.data))
+        validated(EmptyBody, request.data)
         user_id = user_id_of(request)
         plan.resume(user_id)
         return Response(status_body(user_id))
@@ -61,8 +59,8 @@ class ChangeView(APIView):
     """Moves a subscription to another product."""
 
     @extend_schema(
-        operation_id="change",
-        summary="Change the caller's product",
+        operation_id="changeSubscription",
+        summary="Move the caller's subscription to another product",
         request=ChangeRequest,
         responses={200: StatusBody, **openapi_responses.refusals(400, 401, 404, 409, 429, 503)},
         examples=openapi_responses.CHANGE,
@@ -74,7 +72,7 @@ class ChangeView(APIView):
         shows the old product and a `next_action`; once that is completed, the status shows the
         new product without a further call.
         """
-        wanted = _validated(ChangeRequest(data=request.data))
+        wanted = validated(ChangeRequest, request.data)
         user_id = user_id_of(request)
         secret = plan.change(
             user_id, product_name=wanted["subscription_product"], source=source_of(request)
@@ -86,15 +84,15 @@ class ChangePreviewView(APIView):
     """Tells what a change would cost."""
 
     @extend_schema(
-        operation_id="changePreview",
-        summary="What changing the product would cost",
+        operation_id="previewSubscriptionChange",
+        summary="Preview what moving to another product costs",
         request=ChangeRequest,
         responses={200: PreviewBody, **openapi_responses.refusals(400, 401, 404, 409, 503)},
         examples=openapi_responses.PREVIEW,
     )
     def post(self, request: Request) -> Response:
         """Compute the proration without changing anything."""
-        wanted = _validated(ChangeRequest(data=request.data))
+        wanted = validated(ChangeRequest, request.data)
         preview = plan.preview(user_id_of(request), product_name=wanted["subscription_product"])
         body = {
             "subscription_product": preview.product.name,

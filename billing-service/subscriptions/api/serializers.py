@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 from rest_framework import serializers
 
 from subscriptions.api.card_fields import CvcField, TestCardNumberField, refuse_expired
@@ -10,6 +11,24 @@ from subscriptions.api.strict import StrictBody, StrictQuery
 
 _CARD_FIELDS = ("card_number", "card_expiration_month", "card_expiration_year", "card_cvc")
 _PAYMENT_METHOD = r"^pm_[A-Za-z0-9_]{1,250}$"
+_PATH = r"^/[^/\\\s]\S{0,500}$"
+
+
+@sensitive_variables("data", "serializer")
+def validated(request: type[StrictQuery], data: Any) -> dict[str, Any]:
+    """Return a request's validated fields.
+
+    Args:
+        request: The serializer that describes it.
+        data: The parsed body or the query parameters.
+
+    Raises:
+        serializers.ValidationError: With sentences by field.
+    """
+    serializer = request(data=data)
+    serializer.is_valid(raise_exception=True)
+    fields: dict[str, Any] = serializer.validated_data
+    return fields
 
 
 class PaymentMethodRequest(StrictBody):
@@ -207,11 +226,11 @@ class CheckoutRequest(StrictBody):
     """What to subscribe to on Stripe's page, and where it leads afterwards."""
 
     subscription_product = serializers.SlugField(max_length=64)
-    success_path = serializers.RegexField(r"^/[^/\\\s]\S{0,500}$", required=False)
-    cancel_path = serializers.RegexField(r"^/[^/\\\s]\S{0,500}$", required=False)
+    success_path = serializers.RegexField(_PATH, required=False)
+    cancel_path = serializers.RegexField(_PATH, required=False)
 
 
 class PortalRequest(StrictBody):
     """Where Stripe's page leads back to."""
 
-    return_path = serializers.RegexField(r"^/[^/\\\s]\S{0,500}$", required=False)
+    return_path = serializers.RegexField(_PATH, required=False)

@@ -18,6 +18,7 @@ from subscriptions.api.serializers import (
     ProductBody,
     StatusBody,
     SubscribeRequest,
+    validated,
 )
 from subscriptions.catalogue.products import product_on_sale, products_on_sale
 from subscriptions.status import entitlements_body, entity_tag, status_body
@@ -30,7 +31,7 @@ class SubscribeView(APIView):
 
     @extend_schema(
         operation_id="subscribe",
-        summary="Subscribe the caller",
+        summary="Subscribe the caller to a product",
         request=SubscribeRequest,
         parameters=[openapi_responses.IDEMPOTENCY_KEY],
         responses={200: StatusBody, **openapi_responses.refusals(400, 401, 409, 422, 429, 503)},
@@ -43,9 +44,7 @@ class SubscribeView(APIView):
         A card that wants 3-D Secure answers 200 with `status` failed and a `next_action`; when
         the user has completed it, the status becomes successful without a further call.
         """
-        body = SubscribeRequest(data=request.data)
-        body.is_valid(raise_exception=True)
-        wanted = body.validated_data
+        wanted = validated(SubscribeRequest, request.data)
         product = product_on_sale(wanted["subscription_product"])
         user_id = user_id_of(request)
         outcome = subscribe(
@@ -65,8 +64,8 @@ class StatusView(LeanView):
     """The caller's subscription."""
 
     @extend_schema(
-        operation_id="status",
-        summary="The caller's subscription",
+        operation_id="getSubscriptionStatus",
+        summary="Get the caller's subscription",
         responses={200: StatusBody, **openapi_responses.refusals(401, 404, 503)},
         examples=openapi_responses.STATUS,
     )
@@ -83,8 +82,8 @@ class EntitlementsView(LeanView):
     """What the caller may use."""
 
     @extend_schema(
-        operation_id="entitlements",
-        summary="What the caller may use, for other services",
+        operation_id="getEntitlements",
+        summary="Get the products the caller may use",
         responses={200: EntitlementsBody, 304: None, **openapi_responses.refusals(401, 503)},
         examples=openapi_responses.ENTITLEMENTS,
     )
@@ -109,8 +108,8 @@ class ProductsView(APIView):
     """What is on sale."""
 
     @extend_schema(
-        operation_id="products",
-        summary="Products on sale",
+        operation_id="listProducts",
+        summary="List the products on sale",
         responses={200: ProductBody(many=True), **openapi_responses.refusals(401)},
         examples=openapi_responses.PRODUCTS,
     )

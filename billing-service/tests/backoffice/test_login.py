@@ -48,7 +48,7 @@ def test_the_form_says_when_auth_service_is_away(client: Client, auth_service: A
     auth_service.add_user("boss", password=STAFF_PASSWORD, is_staff=True)
     auth_service.away = True
 
-    assert "auth-service does not answer right now" in _log_in(client, "boss")
+    assert "auth-service cannot be reached right now" in _log_in(client, "boss")
 
 
 @pytest.mark.django_db
@@ -67,7 +67,7 @@ def test_a_forged_answer_lets_nobody_in(client: Client, auth_service: AuthStandI
     auth_service.add_user("boss", password=STAFF_PASSWORD, is_staff=True)
     auth_service.key = SigningKey(signing_key(2).private, auth_service.key.jwk)
 
-    assert "invalid or expired" in _log_in(client, "boss")
+    assert "invalid, expired or revoked" in _log_in(client, "boss")
 
 
 def test_auth_service_learns_the_browsers_address(

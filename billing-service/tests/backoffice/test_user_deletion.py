@@ -84,7 +84,7 @@ def test_auth_service_away_leaves_the_deletion_pending(
 
     page = _delete(staff_client, alice.id)
 
-    assert "is pending and goes on by itself: auth-service does not answer" in page
+    assert "is pending and goes on by itself: auth-service cannot be reached" in page
     assert len(stripe.customers_of(alice.id)) == 1
     auth_service.away = False
     assert user_deletion.finish_deletions() == 1

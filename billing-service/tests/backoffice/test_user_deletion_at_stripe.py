@@ -124,7 +124,7 @@ def test_nothing_begins_for_a_deactivated_user(
 
     answer = person.post(path, body)
 
-    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_not_valid")
     assert stripe.customers_of(person.id) == []
     assert not SubscribeAttempt.objects.exists()
 

@@ -255,5 +255,5 @@ def test_our_tokens_are_what_a_stock_library_calls_valid() -> None:
 
 def _assert_refused(answer: Any) -> None:
     assert answer.status_code == 401
-    assert answer.json()["code"] == "invalid_token"
+    assert answer.json()["code"] == "token_not_valid"
     assert answer["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
