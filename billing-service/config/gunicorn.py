@@ -44,8 +44,10 @@ def on_exit(server: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Start what each process needs once it is forked and the application is loaded."""
-    from users.watch import start_watching  # noqa: PLC0415 - Django is not set up any earlier
+    from identity.bearer import key_fetcher  # noqa: PLC0415 - Django is not set up any earlier
+    from users.watch import start_watching  # noqa: PLC0415 - as above
 
+    key_fetcher()
     start_watching()
 
 

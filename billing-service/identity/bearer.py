@@ -8,9 +8,9 @@ from django.conf import settings
 
 from identity import metrics
 from identity.errors import InvalidAccessToken, NotAuthenticated
-from identity.key_cache import KeyCache
+from identity.jwks_client import FetchedKeySet, fetch_key_set
 from identity.key_disk import KeyDisk
-from identity.key_fetch import FetchedKeySet, fetch_key_set
+from identity.key_fetcher import KeyFetcher
 from identity.revocation import REVOCATIONS
 from identity.verifier import VerifiedClaims, verify_access_token
 
@@ -19,9 +19,9 @@ _SCHEMES = ("jwt", "bearer")
 
 @dataclass(frozen=True, slots=True)
 class VerifiedUser:
-    """The caller, as a verified access token names them; no database row was read.
+    """The caller, as the verified access token describes them; no database row was read.
 
-    Whoever needs a foreign key to the user calls `users.mirror.mirror_user(user.id)`.
+    Code that needs a foreign key to the user calls `users.mirror.mirror_user(user.id)` first.
     """
 
     id: UUID
@@ -46,8 +46,8 @@ def authenticate(authorization: str | None) -> VerifiedUser:
 
     Raises:
         NotAuthenticated: There is no header.
-        InvalidAccessToken: The header holds no access token of ours that is good now.
-        KeysUnavailable: Nobody can say right now.
+        InvalidAccessToken: The header holds no access token that is valid now.
+        KeysUnavailable: The token cannot be checked right now.
     """
     if not authorization:
         raise NotAuthenticated
@@ -63,12 +63,12 @@ def verify(unverified_token: str) -> VerifiedClaims:
     """Verify a token with this service's keys, names and revocations.
 
     Raises:
-        InvalidAccessToken: It is not one of ours, not for us, too old or revoked.
-        KeysUnavailable: Nobody can say right now.
+        InvalidAccessToken: It is not ours, not for this service, expired or revoked.
+        KeysUnavailable: It cannot be checked right now.
     """
     claims = verify_access_token(
         unverified_token,
-        keys=key_cache(),
+        keys=key_fetcher(),
         issuer=settings.BILLING.token_issuer,
         audience=settings.BILLING.token_audience,
     )
@@ -78,18 +78,20 @@ def verify(unverified_token: str) -> VerifiedClaims:
 
 
 @cache
-def key_cache() -> KeyCache:
-    """Return this process's one cache of auth-service's keys."""
+def key_fetcher() -> KeyFetcher:
+    """Return this process's one source of auth-service's keys, its thread started."""
     url = f"{settings.BILLING.auth_internal_url}/.well-known/jwks.json"
 
     def fetch(etag: str | None) -> FetchedKeySet | None:
         return fetch_key_set(url, etag=etag)
 
-    return KeyCache(
+    fetcher = KeyFetcher(
         fetch=fetch,
         disk=KeyDisk(settings.BILLING.jwks_cache_file),
         maximum_waiters=max(1, settings.BILLING.threads // 2),
     )
+    fetcher.start()
+    return fetcher
 
 
 def _unverified_token(authorization: str) -> str:

@@ -37,12 +37,14 @@ def _auth_service() -> Iterator[None]:
 def auth_service(_auth_service: None) -> Iterator[AuthStandIn]:
     """A server in auth-service's place that answers every test anew."""
     _STATE.reset()
-    bearer.key_cache.cache_clear()
     auth_client.cache_clear()
     REVOCATIONS.clear()
     settings.BILLING.jwks_cache_file.unlink(missing_ok=True)
     yield _STATE
     _STATE.jwks_gate.set()
+    if bearer.key_fetcher.cache_info().currsize:
+        bearer.key_fetcher().stop()
+        bearer.key_fetcher.cache_clear()
 
 
 @pytest.fixture

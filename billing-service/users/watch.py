@@ -1,4 +1,4 @@
-"""Keeps a web process's memory fresh: whose tokens are revoked, and which keys verify."""
+"""Keeps a web process's memory of revoked tokens up to date."""
 
 import logging
 import threading
@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from identity.bearer import key_cache
 from identity.revocation import REVOCATIONS
 from users import metrics
 from users.feed import feed_read_at
@@ -23,24 +22,22 @@ _OVERLAP = timedelta(seconds=60)
 def start_watching() -> None:
     """Load once, then go on in a thread of this process until it ends.
 
-    Called after the fork, so that each worker process has a thread of its own. Asking this often
-    is what lets a deactivated user's token and a revoked key's tokens be refused within 10 s,
-    without any look-up in a request.
+    Called after the fork, so that each worker process has a thread of its own. The short interval
+    lets a deactivated user's token be refused within 10 s without any query in a request.
     """
     look()
     threading.Thread(target=_keep_looking, name="watch", daemon=True).start()
 
 
 def look() -> None:
-    """Take over what the worker learned from auth-service, and ask for its current keys."""
-    key_cache().refresh()
+    """Take over the revocations that the worker has received from auth-service."""
     now = timezone.now()
     try:
         REVOCATIONS.add(revocations_since(REVOCATIONS.known_until(now) - _OVERLAP), now=now)
         metrics.FEED_READ.set(_timestamp(feed_read_at()))
     except DatabaseError as error:
         # The last known revocations go on being enforced; the metric's age tells operators.
-        logger.warning("revocations not loaded", extra={"error": type(error).__name__})
+        logger.warning("Revocations not loaded", extra={"error": type(error).__name__})
     finally:
         connection.close()
 
@@ -53,7 +50,7 @@ def _keep_looking() -> None:
             look()
         except Exception:
             # Without this thread no later revocation would reach the process.
-            logger.exception("revocations not loaded")
+            logger.exception("Revocations not loaded")
 
 
 def _timestamp(moment: datetime | None) -> float:

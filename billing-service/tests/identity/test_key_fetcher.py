@@ -1,4 +1,4 @@
-"""What the cache of auth-service's keys does when auth-service misbehaves, over real HTTP."""
+"""What happens to tokens when auth-service and its keys misbehave, over real HTTP."""
 
 import os
 import threading
@@ -13,14 +13,9 @@ from prometheus_client import REGISTRY
 
 from errors import BillingError
 from identity.errors import InvalidAccessToken, KeysUnavailable
-from identity.key_cache import (
-    COOLDOWN_SECONDS,
-    HARD_TTL_SECONDS,
-    SOFT_TTL_SECONDS,
-    KeyCache,
-)
+from identity.jwks_client import FetchFailed, fetch_key_set
 from identity.key_disk import KeyDisk
-from identity.key_fetch import FetchFailed, fetch_key_set
+from identity.key_fetcher import COOLDOWN_SECONDS, MAXIMUM_AGE_SECONDS, KeyFetcher
 from identity.key_set import thumbprint
 from tests.auth_stand_in import AuthStandIn
 from tests.signing import signing_key
@@ -57,95 +52,89 @@ def disk(tmp_path: Path) -> KeyDisk:
 
 
 @pytest.fixture
-def start(clock: Clock, disk: KeyDisk) -> Iterator[Callable[[], KeyCache]]:
-    """Make a process's cache; called twice, it is a restart."""
-    caches: list[KeyCache] = []
+def start(
+    clock: Clock, disk: KeyDisk, auth_service: AuthStandIn
+) -> Iterator[Callable[[], KeyFetcher]]:
+    """Start a process's fetcher; called twice, it is a restart. It fetches when it is woken."""
+    fetchers: list[KeyFetcher] = []
 
-    def make() -> KeyCache:
+    def make() -> KeyFetcher:
         url = settings.BILLING.auth_internal_url + JWKS
-        cache = KeyCache(
+        fetcher = KeyFetcher(
             fetch=lambda etag: fetch_key_set(url, etag=etag),
             disk=disk,
             maximum_waiters=2,
-            now=clock,
+            interval_seconds=3600,
+            clock=clock,
         )
-        caches.append(cache)
-        return cache
+        fetchers.append(fetcher)
+        fetcher.start()
+        if auth_service.jwks_gate.is_set():
+            first_fetch_ended(fetcher)
+        return fetcher
 
     yield make
-    for cache in caches:
-        settle(cache)
+    auth_service.jwks_gate.set()
+    for fetcher in fetchers:
+        fetcher.stop()
 
 
-def settle(cache: KeyCache) -> None:
-    """Wait until no fetch is under way."""
-    flight = cache._flight
-    if flight is not None:
-        assert flight.wait(LONG)
+def first_fetch_ended(fetcher: KeyFetcher) -> None:
+    """Wait until the fetch of the start has ended."""
+    wait_until(lambda: fetcher._attempted_at > float("-inf") and fetcher._fetched is None)
 
 
-def refusal(cache: KeyCache, kid: str) -> type[BillingError]:
-    """Return how the cache refuses a kid."""
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for another thread."""
+    deadline = time.monotonic() + LONG
+    while not condition():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.005)
+
+
+def refusal(fetcher: KeyFetcher, kid: str) -> type[BillingError]:
+    """Return how a kid is refused."""
     with pytest.raises(BillingError) as caught:
-        cache.key(kid)
+        fetcher.key(kid)
     return caught.type
 
 
 def test_a_thousand_unknown_kids_cause_at_most_two_fetches(
-    start: Callable[[], KeyCache], auth_service: AuthStandIn
+    start: Callable[[], KeyFetcher], auth_service: AuthStandIn
 ) -> None:
     """An attacker with made-up kids cannot turn billing into a flood for auth-service."""
-    cache = start()
-    cache.key(signing_key().kid)
+    fetcher = start()
+    fetcher.key(signing_key().kid)
 
-    refusals = {refusal(cache, f"{number:043}") for number in range(1000)}
+    refusals = {refusal(fetcher, f"{number:043}") for number in range(1000)}
 
     assert refusals == {InvalidAccessToken}
     assert auth_service.count("GET", JWKS) <= 2
 
 
 def test_a_thousand_unknown_kids_while_the_issuer_is_down_ask_it_once(
-    start: Callable[[], KeyCache], auth_service: AuthStandIn, clock: Clock
+    start: Callable[[], KeyFetcher], auth_service: AuthStandIn, clock: Clock
 ) -> None:
     """With auth-service down they are 503, because a new key cannot be ruled out."""
-    cache = start()
-    cache.key(signing_key().kid)
+    fetcher = start()
+    fetcher.key(signing_key().kid)
     clock.move(COOLDOWN_SECONDS)
     auth_service.away = True
 
-    refusals = {refusal(cache, f"{number:043}") for number in range(1000)}
+    refusals = {refusal(fetcher, f"{number:043}") for number in range(1000)}
 
     assert refusals == {KeysUnavailable}
     assert auth_service.count("GET", JWKS) == 2
-    assert cache.key(signing_key().kid)
+    assert fetcher.key(signing_key().kid)
 
 
-def test_an_unknown_kid_asked_again_costs_no_fetch_within_a_minute(
-    start: Callable[[], KeyCache], auth_service: AuthStandIn, clock: Clock
-) -> None:
-    """A client that repeats a bad token is answered from memory, until a minute has passed."""
-    cache = start()
-    cache.key(signing_key().kid)
-    clock.move(COOLDOWN_SECONDS)
-    assert refusal(cache, "A" * 43) is InvalidAccessToken
-    asked = auth_service.count("GET", JWKS)
-
-    clock.move(COOLDOWN_SECONDS)
-    assert refusal(cache, "A" * 43) is InvalidAccessToken
-    assert auth_service.count("GET", JWKS) == asked
-
-    clock.move(60)
-    assert refusal(cache, "A" * 43) is InvalidAccessToken
-    assert auth_service.count("GET", JWKS) == asked + 1
-
-
-def test_every_token_with_an_unknown_kid_is_counted(start: Callable[[], KeyCache]) -> None:
+def test_every_token_with_an_unknown_kid_is_counted(start: Callable[[], KeyFetcher]) -> None:
     """The metric jumps when somebody tries forged tokens, also when it is one again and again."""
-    cache = start()
-    cache.key(signing_key().kid)
+    fetcher = start()
+    fetcher.key(signing_key().kid)
     before = _unknown_kids()
 
-    refusals = [refusal(cache, "A" * 43) for _ in range(3)]
+    refusals = [refusal(fetcher, "A" * 43) for _ in range(3)]
 
     assert refusals == [InvalidAccessToken] * 3
     assert _unknown_kids() - before == 3
@@ -155,151 +144,141 @@ def _unknown_kids() -> float:
     return REGISTRY.get_sample_value("billing_unknown_kids_total") or 0.0
 
 
-def test_a_fetch_that_could_not_begin_is_not_the_last(
-    start: Callable[[], KeyCache], clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """When the system gives no more threads for a while, tokens are checked again afterwards."""
-    cache = start()
-
-    def no_thread(thread: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as exhausted:
-        exhausted.setattr(threading.Thread, "start", no_thread)
-        assert refusal(cache, signing_key().kid) is KeysUnavailable
-
-    clock.move(COOLDOWN_SECONDS)
-    assert cache.key(signing_key().kid)
-
-
 def test_a_fetch_that_failed_in_an_unforeseen_way_decides_nothing(
-    start: Callable[[], KeyCache],
+    start: Callable[[], KeyFetcher],
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A bug is logged, and a token that could not be judged is 503, not 401."""
-    cache = start()
-    cache.key(signing_key().kid)
+    fetcher = start()
+    fetcher.key(signing_key().kid)
     clock.move(COOLDOWN_SECONDS)
 
     def stumble(etag: str | None) -> None:
         raise LookupError("no such thing")
 
-    monkeypatch.setattr(cache, "_fetch", stumble)
+    monkeypatch.setattr(fetcher, "_fetch", stumble)
 
-    assert refusal(cache, "A" * 43) is KeysUnavailable
+    assert refusal(fetcher, "A" * 43) is KeysUnavailable
     assert "no such thing" in caplog.text
 
 
 def test_a_known_kid_does_not_wait_for_a_slow_fetch(
-    start: Callable[[], KeyCache], auth_service: AuthStandIn, clock: Clock
+    start: Callable[[], KeyFetcher], auth_service: AuthStandIn, clock: Clock
 ) -> None:
     """Users with good tokens notice nothing of a fetch that hangs."""
-    cache = start()
-    cache.key(signing_key().kid)
+    fetcher = start()
+    fetcher.key(signing_key().kid)
     clock.move(COOLDOWN_SECONDS)
     auth_service.jwks_gate.clear()
-    cache.refresh()
+    threading.Thread(target=fetcher.fetch_once).start()
+    wait_until(lambda: fetcher._fetched is not None)
 
-    assert cache.key(signing_key().kid)
-    assert cache._flight is not None
+    assert fetcher.key(signing_key().kid)
+    assert fetcher._fetched is not None
     auth_service.jwks_gate.set()
 
 
 def test_unknown_kids_hold_only_a_few_threads_during_a_slow_fetch(
-    start: Callable[[], KeyCache], auth_service: AuthStandIn, clock: Clock
+    start: Callable[[], KeyFetcher], auth_service: AuthStandIn, clock: Clock
 ) -> None:
-    """Whoever is not let wait is told at once to come back, so threads stay free."""
-    cache = start()
-    cache.key(signing_key().kid)
+    """The others get 503 at once, so that threads stay free for known keys."""
+    fetcher = start()
+    fetcher.key(signing_key().kid)
     clock.move(COOLDOWN_SECONDS)
     auth_service.jwks_gate.clear()
-    held = [cache._waiters.acquire(blocking=False) for _ in range(2)]
+    held = [fetcher._waiters.acquire(blocking=False) for _ in range(2)]
 
     assert held == [True, True]
-    assert refusal(cache, "A" * 43) is KeysUnavailable
-    assert cache._flight is not None
+    assert refusal(fetcher, "A" * 43) is KeysUnavailable
+    assert fetcher._fetched is not None
     auth_service.jwks_gate.set()
     for _ in held:
-        cache._waiters.release()
+        fetcher._waiters.release()
 
 
 def test_a_new_key_serves_with_its_first_token(
-    start: Callable[[], KeyCache], auth_service: AuthStandIn, clock: Clock
+    start: Callable[[], KeyFetcher], auth_service: AuthStandIn, clock: Clock
 ) -> None:
     """A token signed by a key published a moment ago waits for the fetch and passes."""
-    cache = start()
-    cache.key(signing_key().kid)
+    fetcher = start()
+    fetcher.key(signing_key().kid)
     clock.move(COOLDOWN_SECONDS)
     auth_service.published.append(signing_key(2))
 
-    assert cache.key(signing_key(2).kid)
+    assert fetcher.key(signing_key(2).kid)
 
 
 def test_requests_at_once_share_one_fetch(
-    start: Callable[[], KeyCache], auth_service: AuthStandIn
+    start: Callable[[], KeyFetcher], auth_service: AuthStandIn
 ) -> None:
-    """A process that starts under load asks auth-service once."""
-    cache = start()
+    """A process that starts under load asks auth-service once, and its first users wait."""
+    auth_service.jwks_gate.clear()
+    fetcher = start()
     gate = threading.Barrier(8)
 
     def ask() -> object:
         gate.wait(LONG)
-        return cache.key(signing_key().kid)
+        return fetcher.key(signing_key().kid)
 
     with ThreadPoolExecutor(8) as pool:
-        keys = [future.result() for future in [pool.submit(ask) for _ in range(8)]]
+        asking = [pool.submit(ask) for _ in range(8)]
+        wait_until(lambda: auth_service.count("GET", JWKS) == 1)
+        auth_service.jwks_gate.set()
+        keys = [future.result() for future in asking]
 
     assert len(keys) == 8
     assert auth_service.count("GET", JWKS) == 1
 
 
-def test_a_stale_set_serves_and_is_refreshed_behind_the_request(
-    start: Callable[[], KeyCache], auth_service: AuthStandIn, clock: Clock
+def test_keys_are_fetched_again_without_any_request(
+    auth_service: AuthStandIn, disk: KeyDisk
 ) -> None:
-    """After the soft time to live the answer is still immediate; the fetch asks by ETag."""
-    cache = start()
-    cache.key(signing_key().kid)
-    clock.move(SOFT_TTL_SECONDS * 1.1)
+    """A revoked key is refused soon, and an unchanged set costs a 304 only."""
+    url = settings.BILLING.auth_internal_url + JWKS
+    fetcher = KeyFetcher(
+        fetch=lambda etag: fetch_key_set(url, etag=etag),
+        disk=disk,
+        maximum_waiters=2,
+        interval_seconds=0.01,
+    )
+    fetcher.start()
+    wait_until(lambda: auth_service.count("GET", JWKS) >= 3)
+    fetcher.stop()
 
-    assert cache.key(signing_key().kid)
-    settle(cache)
-    assert auth_service.count("GET", JWKS) == 2
     assert "If-None-Match" in auth_service.requests[-1][2]
 
 
 def test_a_known_kid_survives_the_issuers_absence_until_the_hard_limit(
-    start: Callable[[], KeyCache], auth_service: AuthStandIn, clock: Clock
+    start: Callable[[], KeyFetcher], auth_service: AuthStandIn, clock: Clock
 ) -> None:
     """A day of auth-service's absence is survived; after it nobody can vouch for the keys."""
-    cache = start()
-    cache.key(signing_key().kid)
+    fetcher = start()
+    fetcher.key(signing_key().kid)
     auth_service.away = True
 
-    clock.move(HARD_TTL_SECONDS - 1)
-    assert cache.key(signing_key().kid)
-    settle(cache)
+    clock.move(MAXIMUM_AGE_SECONDS - 1)
+    assert fetcher.key(signing_key().kid)
     clock.move(COOLDOWN_SECONDS)
-    assert refusal(cache, signing_key().kid) is KeysUnavailable
+    assert refusal(fetcher, signing_key().kid) is KeysUnavailable
 
     auth_service.away = False
     clock.move(COOLDOWN_SECONDS)
-    assert cache.key(signing_key().kid)
+    assert fetcher.key(signing_key().kid)
 
 
 def test_a_withdrawn_key_is_refused_after_the_next_fetch(
-    start: Callable[[], KeyCache], auth_service: AuthStandIn, clock: Clock
+    start: Callable[[], KeyFetcher], auth_service: AuthStandIn, clock: Clock
 ) -> None:
     """An emergency revocation takes effect when the set is fetched again."""
-    cache = start()
-    cache.key(signing_key().kid)
+    fetcher = start()
+    fetcher.key(signing_key().kid)
     auth_service.published[:] = [signing_key(2)]
     clock.move(COOLDOWN_SECONDS)
-    cache.refresh()
-    settle(cache)
+    fetcher.fetch_once()
 
-    assert refusal(cache, signing_key().kid) is InvalidAccessToken
+    assert refusal(fetcher, signing_key().kid) is InvalidAccessToken
 
 
 @pytest.mark.parametrize(
@@ -318,23 +297,22 @@ def test_a_withdrawn_key_is_refused_after_the_next_fetch(
     ],
 )
 def test_a_bad_set_never_replaces_a_good_one(
-    start: Callable[[], KeyCache], auth_service: AuthStandIn, clock: Clock, document: bytes
+    start: Callable[[], KeyFetcher], auth_service: AuthStandIn, clock: Clock, document: bytes
 ) -> None:
     """Whatever auth-service's address answers, users with good tokens stay logged in."""
-    cache = start()
-    cache.key(signing_key().kid)
+    fetcher = start()
+    fetcher.key(signing_key().kid)
     auth_service.jwks_document = document
     clock.move(COOLDOWN_SECONDS)
-    cache.refresh()
-    settle(cache)
+    fetcher.fetch_once()
 
     assert auth_service.count("GET", JWKS) == 2
-    assert cache.key(signing_key().kid)
+    assert fetcher.key(signing_key().kid)
 
 
 @pytest.mark.parametrize("flaw", ["short", "kid", "use", "alg", "private"])
 def test_a_key_we_would_not_trust_is_left_out(
-    start: Callable[[], KeyCache], auth_service: AuthStandIn, flaw: str
+    start: Callable[[], KeyFetcher], auth_service: AuthStandIn, flaw: str
 ) -> None:
     """Only 2048-bit RS256 signature keys that carry their thumbprint verify anything."""
     jwk = dict(signing_key(3, bits=1024 if flaw == "short" else 2048).jwk)
@@ -346,10 +324,10 @@ def test_a_key_we_would_not_trust_is_left_out(
         "private": {"d": "AQAB"},
     }[flaw]
     auth_service.published = [signing_key(), type(signing_key())(signing_key().private, jwk)]
-    cache = start()
+    fetcher = start()
 
-    assert cache.key(signing_key().kid)
-    assert refusal(cache, jwk["kid"]) is InvalidAccessToken
+    assert fetcher.key(signing_key().kid)
+    assert refusal(fetcher, jwk["kid"]) is InvalidAccessToken
 
 
 def test_the_kid_is_the_thumbprint_of_rfc_7638() -> None:
@@ -367,11 +345,11 @@ def test_the_kid_is_the_thumbprint_of_rfc_7638() -> None:
 
 
 def test_a_restart_while_the_issuer_is_down_verifies_from_disk(
-    start: Callable[[], KeyCache], auth_service: AuthStandIn, disk: KeyDisk
+    start: Callable[[], KeyFetcher], auth_service: AuthStandIn, disk: KeyDisk
 ) -> None:
     """Billing may be deployed while auth-service is away; the file is for our eyes alone."""
     start().key(signing_key().kid)
-    _wait_for(disk.path)
+    wait_until(disk.path.exists)
     auth_service.away = True
 
     assert start().key(signing_key().kid)
@@ -380,7 +358,7 @@ def test_a_restart_while_the_issuer_is_down_verifies_from_disk(
 
 
 def test_a_start_without_issuer_and_without_file_asks_to_come_back(
-    start: Callable[[], KeyCache], auth_service: AuthStandIn
+    start: Callable[[], KeyFetcher], auth_service: AuthStandIn
 ) -> None:
     """Nobody is logged out by a 401 only because two services start at the same time."""
     auth_service.away = True
@@ -392,12 +370,12 @@ def test_a_start_without_issuer_and_without_file_asks_to_come_back(
 
 
 def test_a_set_on_disk_that_is_too_old_does_not_serve(
-    start: Callable[[], KeyCache], auth_service: AuthStandIn, disk: KeyDisk
+    start: Callable[[], KeyFetcher], auth_service: AuthStandIn, disk: KeyDisk
 ) -> None:
     """The hard limit counts from auth-service's last word, not from our start."""
     start().key(signing_key().kid)
-    _wait_for(disk.path)
-    long_ago = time.time() - HARD_TTL_SECONDS - 1
+    wait_until(disk.path.exists)
+    long_ago = time.time() - MAXIMUM_AGE_SECONDS - 1
     os.utime(disk.path, (long_ago, long_ago))
     auth_service.away = True
 
@@ -405,11 +383,11 @@ def test_a_set_on_disk_that_is_too_old_does_not_serve(
 
 
 def test_a_file_that_others_may_write_convinces_nobody(
-    start: Callable[[], KeyCache], auth_service: AuthStandIn, disk: KeyDisk
+    start: Callable[[], KeyFetcher], auth_service: AuthStandIn, disk: KeyDisk
 ) -> None:
     """Another account on the machine cannot slip a key of its own in."""
     start().key(signing_key().kid)
-    _wait_for(disk.path)
+    wait_until(disk.path.exists)
     disk.path.chmod(0o666)
     auth_service.away = True
 
@@ -418,7 +396,7 @@ def test_a_file_that_others_may_write_convinces_nobody(
 
 @pytest.mark.parametrize("damage", ["garbage", "empty", "folder"])
 def test_a_damaged_file_is_ignored(
-    start: Callable[[], KeyCache], disk: KeyDisk, damage: str
+    start: Callable[[], KeyFetcher], disk: KeyDisk, damage: str
 ) -> None:
     """What stands on the disk can delay nobody and convince nobody."""
     disk.path.parent.mkdir()
@@ -430,7 +408,7 @@ def test_a_damaged_file_is_ignored(
     assert start().key(signing_key().kid)
 
 
-def test_an_unwritable_place_is_survived(start: Callable[[], KeyCache], disk: KeyDisk) -> None:
+def test_an_unwritable_place_is_survived(start: Callable[[], KeyFetcher], disk: KeyDisk) -> None:
     """The folder's path is a file, so nothing can be stored; tokens are verified all the same."""
     disk.path.parent.write_text("not a folder")
 
@@ -438,7 +416,7 @@ def test_an_unwritable_place_is_survived(start: Callable[[], KeyCache], disk: Ke
 
 
 def test_a_full_disk_keeps_the_last_good_file(
-    start: Callable[[], KeyCache],
+    start: Callable[[], KeyFetcher],
     auth_service: AuthStandIn,
     clock: Clock,
     disk: KeyDisk,
@@ -448,10 +426,9 @@ def test_a_full_disk_keeps_the_last_good_file(
 
     The old file does not pass for fresh, and makes way as soon as there is space again.
     """
-    cache = start()
-    cache.key(signing_key().kid)
-    settle(cache)
-    _wait_for(disk.path)
+    fetcher = start()
+    fetcher.key(signing_key().kid)
+    wait_until(disk.path.exists)
     stored = disk.path.read_bytes()
     os.utime(disk.path, (1_000_000_000, 1_000_000_000))
 
@@ -460,15 +437,14 @@ def test_a_full_disk_keeps_the_last_good_file(
 
     def fetch_again() -> None:
         clock.move(60)
-        cache.refresh()
-        settle(cache)
+        fetcher.fetch_once()
 
     with monkeypatch.context() as full:
         full.setattr(os, "fsync", no_space)
         auth_service.published[:] = [signing_key(2)]
         clock.move(COOLDOWN_SECONDS)
 
-        assert cache.key(signing_key(2).kid)
+        assert fetcher.key(signing_key(2).kid)
         fetch_again()
         assert disk.path.read_bytes() == stored
         assert disk.path.stat().st_mtime == 1_000_000_000
@@ -484,11 +460,3 @@ def test_redirects_are_not_followed(auth_service: AuthStandIn) -> None:
 
     with pytest.raises(FetchFailed, match="status 302"):
         fetch_key_set(url, etag=None)
-
-
-def _wait_for(path: Path) -> None:
-    # The set serves before it is stored; a user need not wait for a disk.
-    deadline = time.monotonic() + LONG
-    while not path.exists():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.01)
