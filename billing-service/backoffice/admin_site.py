@@ -1,4 +1,4 @@
-"""The staff's site: its title and the order of its sections."""
+"""The admin site: its title, its own pages and the order of its sections."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,12 +16,12 @@ class BillingAdminSite(AdminSite):
 
     site_title = "Stripe Assignment"
     site_header = "Stripe Assignment administration"
-    index_title = "What do you want to look at?"
+    index_title = "Administration"
     site_url = "/api/docs/"
 
     @property
     def login_form(self) -> Any:  # type: ignore[override]  # loaded when models are ready
-        """The form that says so when auth-service is away."""
+        """The form that says so when auth-service cannot be reached."""
         return import_string("backoffice.users.forms.StaffLoginForm")
 
     def get_urls(self) -> list[Any]:
@@ -49,7 +49,7 @@ class BillingAdminSite(AdminSite):
 
 
 def _lazily(view: str) -> Callable[..., HttpResponse]:
-    """Name a view whose module needs models, which are not loaded yet."""
+    """Return a view that imports its module on the first request, when models are loaded."""
 
     def answer(request: HttpRequest, **arguments: Any) -> HttpResponse:
         response: HttpResponse = import_string(view)(request, **arguments)

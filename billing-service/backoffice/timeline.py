@@ -1,4 +1,4 @@
-"""Everything that happened to one user's billing, in one order, for staff who explain it."""
+"""The timeline: everything that happened to one user's billing, newest first."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ def entries_of(user_id: UUID) -> list[Entry]:
     """Return what happened to a user, newest first.
 
     Args:
-        user_id: Whose.
+        user_id: Of the user, as in auth-service.
     """
     entries = [
         *_attempts(user_id),
@@ -88,14 +88,14 @@ def _how_it_ended(attempt: SubscribeAttempt) -> str:
 def _changes(user_id: UUID) -> Iterator[Entry]:
     changes = SubscriptionChange.objects.filter(subscription__user_id=user_id)
     for change in changes.select_related("subscription"):
-        told = ", ".join(
+        changed = ", ".join(
             f"{name} {change.before.get(name, '—')} → {value}"
             for name, value in change.after.items()
         )
         yield Entry(
             at=change.at,
             kind="change of state",
-            what=f"{change.subscription}: {told} ({change.cause})",
+            what=f"{change.subscription}: {changed} ({change.cause})",
         )
 
 

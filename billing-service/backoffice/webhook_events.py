@@ -5,14 +5,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from backoffice.subscriptions.stripe_objects import LookOnly, stripe_link
+from backoffice.subscriptions.stripe_objects import ReadOnlyModelAdmin, stripe_link
 from webhooks.models import WebhookEvent
 from webhooks.replay import replay
 
 
 @admin.register(WebhookEvent)
-class WebhookEventAdmin(LookOnly[WebhookEvent]):
-    """The inbox; `dead` are the events that wait for somebody to look."""
+class WebhookEventAdmin(ReadOnlyModelAdmin[WebhookEvent]):
+    """Webhook events; those in the state `dead` failed and wait for a replay."""
 
     list_display = ("id", "state", "type", "received_at", "failures", "subject", "handled_at")
     list_filter = ("state", "type", "received_at")
@@ -29,7 +29,9 @@ class WebhookEventAdmin(LookOnly[WebhookEvent]):
 
     @admin.action(permissions=["change"], description="Replay")
     def replay_selected(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> None:
-        """Handle events once more."""
+        """Process events again."""
         selected = queryset.count()
         count = replay(queryset)
-        self.message_user(request, f"{count} of {selected} selected events put in the queue again.")
+        self.message_user(
+            request, f"{count} of {selected} selected events will be processed again."
+        )

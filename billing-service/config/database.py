@@ -7,7 +7,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from config.environment import BadEnvironment
 
-# Of one process; PostgreSQL allows a hundred in all unless it is told otherwise.
+# Per process; PostgreSQL allows 100 connections in all by default.
 MOST_CONNECTIONS = 16
 
 _DJANGO_KEYS = {
@@ -44,15 +44,15 @@ def database_settings(url: str, *, threads: int) -> dict[str, Any]:
     options = {name: value for name, value in parts.items() if name not in _DJANGO_KEYS}
     named = {_DJANGO_KEYS[name]: str(parts[name]) for name in _DJANGO_KEYS if name in parts}
     return {
-        # It looks at a connection before it is used: after a restart of PostgreSQL every one in the
-        # pool is dead, and each would cost somebody a 500.
+        # Checks a connection before it is used: after a restart of PostgreSQL every one in the
+        # pool is closed, and each would turn a request into a 500.
         "ENGINE": "config.postgresql",
         **named,
         "OPTIONS": {
             "connect_timeout": "5",
             **options,
-            # Fewer than threads: those that wait for Stripe hold none. Two more are for the
-            # key-set and revocation threads.
+            # Fewer than threads: a thread that waits for Stripe holds none. Two more are for the
+            # threads that read keys and revocations.
             "pool": {"min_size": 1, "max_size": min(threads, MOST_CONNECTIONS) + 2, "timeout": 5},
         },
     }

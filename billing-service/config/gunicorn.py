@@ -20,7 +20,7 @@ threads = int(os.environ.get("BILLING_THREADS") or 64)
 keepalive = 30
 timeout = 60
 graceful_timeout = 30
-# Nobody steers it, and two instances on one machine would fight for the one path.
+# Not used, and two instances on one machine would compete for its path.
 control_socket_disable = True
 # The heartbeat file must not block on a disk.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108

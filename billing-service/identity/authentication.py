@@ -1,4 +1,4 @@
-"""Lets REST views know who is calling."""
+"""Authentication of the REST framework with our access tokens."""
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -14,8 +14,8 @@ class AccessTokenAuthentication(BaseAuthentication):
         """Verify the token; a request without one is left to the view's permissions.
 
         Raises:
-            InvalidAccessToken: The token is not good now.
-            KeysUnavailable: Nobody can say right now.
+            InvalidAccessToken: The token is not valid now.
+            KeysUnavailable: The token cannot be checked right now.
         """
         authorization = request.META.get("HTTP_AUTHORIZATION")
         return (authenticate(authorization), None) if authorization else None

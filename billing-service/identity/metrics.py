@@ -1,4 +1,4 @@
-"""What operators can see of verification."""
+"""Metrics of token verification."""
 
 from prometheus_client import Counter, Gauge
 
@@ -10,7 +10,7 @@ KEY_SET_CONFIRMED = Gauge(
     "When the oldest key set in use was last confirmed by auth-service.",
     multiprocess_mode="livemin",
 )
-UNKNOWN_KIDS = Counter("billing_unknown_kids", "Tokens refused because nobody knows their kid.")
+UNKNOWN_KIDS = Counter("billing_unknown_kids", "Tokens refused because their kid is unknown.")
 REFUSED_TOKENS = Counter("billing_refused_access_tokens", "Access tokens refused.", ["reason"])
 REVOCATIONS_LOADED = Gauge(
     "billing_revocations_loaded_timestamp_seconds",

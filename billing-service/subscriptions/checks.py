@@ -17,7 +17,7 @@ _SECRET = re.compile(r"^whsec_\w+$", re.ASCII)
 
 @register
 def check_stripe_settings(app_configs: Any, **options: Any) -> list[CheckMessage]:
-    """Name each Stripe variable that is missing or wrong."""
+    """Report each Stripe variable that is missing or wrong."""
     return [
         *_check_key(),
         *_check_address(),
@@ -31,7 +31,9 @@ def _check_key() -> Iterator[CheckMessage]:
     billing = settings.BILLING
     key = billing.stripe_api_secret
     if not key:
-        yield checks.Warning("STRIPE_API_SECRET is empty: nobody can subscribe.", id="stripe.W001")
+        yield checks.Warning(
+            "STRIPE_API_SECRET is empty: users cannot subscribe.", id="stripe.W001"
+        )
     elif not _KEY.match(key):
         yield Error(
             "STRIPE_API_SECRET must look like sk_test_…, rk_test_…, sk_live_… or rk_live_….",
@@ -51,7 +53,7 @@ def _check_address() -> Iterator[CheckMessage]:
         return
     if _is_live(billing.stripe_api_secret):
         yield Error(
-            "STRIPE_API_BASE must be empty with a live key: the sandbox must never see one.",
+            "STRIPE_API_BASE must be empty with a live key, which the sandbox must never receive.",
             id="stripe.E003",
         )
     if billing.stage == "production":

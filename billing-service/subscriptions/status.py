@@ -1,4 +1,4 @@
-"""What callers are told about their subscription; plain SQL, because they ask often."""
+"""Status and entitlements of a user; plain SQL, because these are the most frequent calls."""
 
 import hashlib
 import json
@@ -31,9 +31,8 @@ def status_body(user_id: UUID, *, client_secret: str | None = None) -> dict[str,
     """Describe a user's current subscription: the original's seven fields, then ours.
 
     Args:
-        user_id: Whose.
-        client_secret: If a call at Stripe has just told it; otherwise it is asked for where the
-            user has to act. It is never stored.
+        user_id: Of the user.
+        client_secret: From the answer of a call at Stripe, if one was made. It is never stored.
 
     Raises:
         NoSubscription: There never was one.
@@ -65,10 +64,10 @@ def status_body(user_id: UUID, *, client_secret: str | None = None) -> dict[str,
 
 
 def entitlements_body(user_id: UUID) -> dict[str, Any]:
-    """Say what a user may use, for other services that hold the user's token.
+    """Return what a user may use, for other services that receive the user's token.
 
     Args:
-        user_id: Whose.
+        user_id: Of the user.
     """
     row = _current(user_id)
     if row is None:
@@ -85,7 +84,7 @@ def entitlements_body(user_id: UUID) -> dict[str, Any]:
 
 
 def entity_tag(body: dict[str, Any]) -> str:
-    """Make the strong validator of a body (RFC 9110 section 8.8.3).
+    """Return the strong validator of a body (RFC 9110 section 8.8.3).
 
     Args:
         body: What will be sent as JSON.
@@ -108,7 +107,7 @@ def _next_action(
     invoice: str,
     client_secret: str | None,
 ) -> dict[str, Any] | None:
-    """Say how the user can complete a payment that waits for them."""
+    """Return what the user has to do to complete a payment, if anything."""
     if status == "past_due":
         return {"type": "pay_invoice", "client_secret": None, "hosted_invoice_url": invoice}
     if status != "incomplete" and not (change_waits and status in IN_GOOD_STANDING):
@@ -139,7 +138,7 @@ def current_subscription(user_id: UUID) -> Subscription:
     """Return the row of a user's current subscription, its customer included.
 
     Args:
-        user_id: Whose.
+        user_id: Of the user.
 
     Raises:
         NoSubscription: There never was one.

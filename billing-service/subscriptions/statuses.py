@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-# A customer who is in one of these has a subscription; a second one would bill them twice.
+# A user with a subscription in one of these must not get a second one.
 LIVE = frozenset({"trialing", "active", "past_due", "unpaid", "paused"})
 # Paid for, or not due yet.
 IN_GOOD_STANDING = frozenset({"active", "trialing"})
@@ -33,7 +33,7 @@ def access_end(
     ended_at: datetime | None,
     grace: timedelta,
 ) -> datetime | None:
-    """Say until when a subscription gives access as things stand, or None for never.
+    """Return until when a subscription gives access in its current state, or None for never.
 
     Args:
         stripe_status: Stripe's `subscription.status`.

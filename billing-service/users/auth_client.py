@@ -25,13 +25,13 @@ UserDocument = dict[str, Any]
 
 
 class AuthUnavailable(Unavailable):
-    """auth-service does not answer, or not with sense."""
+    """auth-service cannot be reached, or its response cannot be read."""
 
     code = "auth_unavailable"
 
 
 class AuthRefused(BillingError):
-    """auth-service understood and said no; `reason` is its stable code.
+    """auth-service refused; `reason` is its stable code.
 
     `errors` are its sentences by field, where it gave any.
     """
@@ -39,7 +39,7 @@ class AuthRefused(BillingError):
     code, status = "auth_refused", 400
 
     def __init__(self, detail: str, *, reason: str, errors: Mapping[str, list[str]]) -> None:
-        """Keep its own words."""
+        """Keep its sentences."""
         super().__init__(detail)
         self.reason = reason
         self.errors = errors
@@ -53,7 +53,7 @@ class WrongCredentials(BillingError):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts, for auth-service's audit log."""
+    """The member of staff who acts, for auth-service's audit log."""
 
     user_id: UUID
     client_ip: str
@@ -71,7 +71,7 @@ class AuthClient:
     """Calls with a service token of its own, which it renews before it ends."""
 
     def __init__(self, base_url: str, *, client_secret: str) -> None:
-        """Remember where and who; nothing is sent yet.
+        """Keep address and credentials; nothing is sent yet.
 
         Args:
             base_url: auth-service's internal address.
@@ -92,9 +92,9 @@ class AuthClient:
             client_ip: Of the browser; auth-service limits attempts by it.
 
         Raises:
-            WrongCredentials: Refused; no more is known.
-            AuthRefused: Throttled or malformed.
-            AuthUnavailable: Nobody can say.
+            WrongCredentials: Refused; auth-service gives no reason.
+            AuthRefused: Too many attempts, or malformed input.
+            AuthUnavailable: It cannot be reached.
         """
         answer = self._send(
             "POST",
@@ -121,7 +121,7 @@ class AuthClient:
 
         Raises:
             AuthRefused: `user_not_found`.
-            AuthUnavailable: Nobody can say.
+            AuthUnavailable: It cannot be reached.
         """
         return self._call("GET", f"/internal/users/{user_id}")
 
@@ -139,7 +139,7 @@ class AuthClient:
         return self._call("PATCH", path, body=changes, headers=headers, actor=actor)
 
     def deactivate_user(self, user_id: UUID, *, actor: Actor | None) -> UserDocument:
-        """Switch a user off; repeating changes nothing.
+        """Deactivate a user; repeating changes nothing.
 
         Raises:
             AuthRefused: `last_superuser`, `self_demotion`, `superuser_required` or
@@ -171,7 +171,7 @@ class AuthClient:
         """Return the changes behind a position of the feed, oldest first.
 
         Raises:
-            AuthUnavailable: Nobody can say.
+            AuthUnavailable: It cannot be reached.
         """
         query = {"after": after, "limit": limit}
         page = self._call("GET", "/internal/users/changes", query=query)
@@ -182,7 +182,7 @@ class AuthClient:
 
         Raises:
             AuthRefused: `user_id` or `before` is malformed, or the actor is no superuser.
-            AuthUnavailable: Nobody can say.
+            AuthUnavailable: It cannot be reached.
         """
         given = {"user_id": user_id, "before": before, "limit": str(limit)}
         query = {name: value for name, value in given.items() if value}

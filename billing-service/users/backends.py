@@ -22,10 +22,10 @@ class AuthServiceBackend(ModelBackend):
         password: str | None = None,
         **credentials: Any,
     ) -> User | None:
-        """Return the member of staff, or None for everybody else.
+        """Return the member of staff, or None for anyone else.
 
         Raises:
-            BillingError: auth-service is away or throttles; the log-in form says so.
+            BillingError: auth-service cannot be reached or limits attempts; the login form says so.
         """
         if request is None or not username or not password:
             return None

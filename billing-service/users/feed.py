@@ -33,11 +33,11 @@ def apply_user_changes() -> int:
 
 
 def follow_user_changes(stop: Event) -> None:
-    """Apply changes every two seconds until told to stop.
+    """Apply changes every two seconds until `stop` is set.
 
-    auth-service or our database being away, or auth-service refusing us, is waited out; the feed's
-    age tells operators. A bug goes to the log and is tried again: after the end of this loop no
-    log-out would be heard of.
+    While auth-service or the database is unavailable, it goes on trying, and the feed's age in the
+    metrics shows it. An unexpected error is logged and does not end the loop: without it, no
+    logout would reach this service.
 
     Args:
         stop: Set by the worker when it shuts down; the loop ends within one interval.
@@ -47,15 +47,15 @@ def follow_user_changes(stop: Event) -> None:
         try:
             apply_user_changes()
         except (BillingError, DatabaseError) as error:
-            logger.warning("user changes not applied", extra={"error": type(error).__name__})
+            logger.warning("User changes not applied", extra={"error": type(error).__name__})
         except Exception:
-            logger.exception("user changes not applied")
+            logger.exception("User changes not applied")
         stop.wait(POLL_INTERVAL_SECONDS)
     close_old_connections()
 
 
 def feed_is_stale() -> bool:
-    """Say whether the mirror is too old to edit users by; one that never was read is new."""
+    """Return whether our copy of users is too old to edit; one that was never read is not."""
     read_at = feed_read_at()
     return read_at is not None and timezone.now() - read_at > STALE_AFTER
 
@@ -75,7 +75,7 @@ def _apply_page() -> int:
             # Another worker applied this page meanwhile; the next round goes on from there.
             return 0
         if page.next_after < after:
-            # auth-service was set back to an older database, where versions count anew.
+            # auth-service was restored from a backup, where versions are lower.
             forget_versions()
         for change in page.changes:
             user = apply_user(change["user"])

@@ -1,4 +1,4 @@
-"""What operators can see of the mirror."""
+"""Metrics of our copy of users."""
 
 from prometheus_client import Gauge
 

@@ -1,4 +1,4 @@
-"""The only writer of mirror rows: what auth-service says about a user, and nothing else."""
+"""The only writer of our copy of auth-service's users."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,7 +19,7 @@ FIRST_AUTH_EPOCH = 1
 
 
 def mirror_user(user_id: UUID) -> None:
-    """See that the user has a mirror row, a bare one if the feed has not brought it yet.
+    """Make sure that the user has a row, a bare one if the feed has not brought it yet.
 
     An access token proves the id and nothing more, so the bare row carries a parked name until
     the feed delivers the real one. Two requests at once make one row.
@@ -33,7 +33,7 @@ def mirror_user(user_id: UUID) -> None:
 
 @transaction.atomic
 def apply_user(document: Mapping[str, Any]) -> User:
-    """Bring the mirror to what auth-service said, unless we have heard something newer.
+    """Store what auth-service said about a user, unless a newer version is stored.
 
     Args:
         document: A user as the internal API describes it.
@@ -41,7 +41,7 @@ def apply_user(document: Mapping[str, Any]) -> User:
     user = _locked_row(UUID(document["id"]))
     if user.anonymised_at is not None or document["version"] < user.version:
         return user
-    _park_whoever_holds(document["username"], besides=user.id)
+    _park_holder_of(document["username"], besides=user.id)
     auth_epoch, is_active = int(document["auth_epoch"]), bool(document["is_active"])
     # What a row that the feed has not filled yet stands for: no token of another state was issued.
     known_epoch = user.auth_epoch or FIRST_AUTH_EPOCH
@@ -60,7 +60,7 @@ def apply_user(document: Mapping[str, Any]) -> User:
 
 @transaction.atomic
 def apply_deletion(user_id: UUID) -> User:
-    """Note that auth-service no longer has the user; what is left to do is `deletion`'s."""
+    """Mark a user whom auth-service has deleted; `backoffice.user_deletion` does the rest."""
     user = _locked_row(user_id)
     if user.deletion_requested_at is None:
         user.deletion_requested_at = timezone.now()
@@ -80,15 +80,15 @@ def forget_versions() -> None:
 
 
 def resume_deletion(user_id: UUID) -> None:
-    """Note that somebody who was deleted exists again: an older database brought them back."""
+    """Mark a deleted user who exists again, after auth-service was restored, for deletion."""
     User.objects.filter(id=user_id).update(anonymised_at=None)
 
 
 @transaction.atomic
 def anonymise(user_id: UUID) -> None:
-    """Strip the row, and the admin's log about it, of everything that says who it was.
+    """Remove personal data from the row and from the admin's log about it.
 
-    What points at the row stays whole.
+    Rows that refer to it stay as they are.
     """
     now = timezone.now()
     User.objects.filter(id=user_id).update(
@@ -120,13 +120,13 @@ def revocations_since(moment: datetime) -> list[Revocation]:
 
 
 def parked_username(user_id: UUID) -> str:
-    """Name a row whose real username is unknown or has passed to somebody else."""
-    # auth-service accepts no colon in a username, so nobody can take this one or the next.
+    """Return the username of a row whose real one is unknown or has passed to another user."""
+    # auth-service accepts no colon in a username, so no user can have this one or the next.
     return f"user:{user_id}"
 
 
 def anonymous_username(user_id: UUID) -> str:
-    """Name a row whose user is gone."""
+    """Return the username of a deleted user's row."""
     return f"deleted:{user_id}"
 
 
@@ -135,7 +135,7 @@ def _locked_row(user_id: UUID) -> User:
     return User.objects.select_for_update().get(id=user_id)
 
 
-def _park_whoever_holds(username: str, *, besides: UUID) -> None:
+def _park_holder_of(username: str, *, besides: UUID) -> None:
     # A rename plus a reuse of the old name reaches us in one batch and in any order. The parked
     # row gets its own new name when its change arrives: at auth-service it has one already.
     for holder in User.objects.filter(username=username).exclude(id=besides):

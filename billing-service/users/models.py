@@ -1,4 +1,4 @@
-"""The mirror of auth-service's users: same ids, no passwords."""
+"""Our copy of auth-service's users: same ids, no passwords."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ from django.utils.crypto import salted_hmac
 
 
 class UserState(models.TextChoices):
-    """Where a user stands, in one word."""
+    """Whether a user is active, deactivated or deleted."""
 
     ACTIVE = "active", "Active"
     INACTIVE = "inactive", "Deactivated"
@@ -17,10 +17,10 @@ class UserState(models.TextChoices):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """One of auth-service's users, as this service last heard of them.
+    """One of auth-service's users, as last received from there.
 
-    auth-service is the truth. Only `users.mirror` writes these fields; groups and permissions
-    are the exception, they live here alone.
+    auth-service owns them. Only `users.mirror` writes these fields, except groups and
+    permissions, which exist here alone.
     """
 
     # No column: this service must never be able to hold a password hash.
@@ -34,7 +34,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     auth_epoch = models.PositiveBigIntegerField(default=0, editable=False)
     version = models.PositiveBigIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(null=True, editable=False)
-    # When old access tokens stopped being good: the epoch grew, or the account was switched off.
+    # When older access tokens became invalid: the epoch grew, or the account was deactivated.
     tokens_revoked_at = models.DateTimeField(null=True, editable=False, db_index=True)
 
     deletion_requested_at = models.DateTimeField(null=True, editable=False)
@@ -59,7 +59,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     @property
     def state(self) -> UserState:
-        """Where the user stands."""
+        """Whether the user is active, deactivated or deleted."""
         if self.anonymised_at is not None:
             return UserState.DELETED
         if self.deletion_requested_at is not None:

@@ -1,16 +1,16 @@
-"""The pages of tries to subscribe and of refused cards."""
+"""The pages of subscribe attempts and of card failures."""
 
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from backoffice.subscriptions.stripe_objects import LookOnly, stripe_link, timeline_link
+from backoffice.subscriptions.stripe_objects import ReadOnlyModelAdmin, stripe_link, timeline_link
 from subscriptions.models import CardFailure, SubscribeAttempt
 
 
 @admin.register(SubscribeAttempt)
-class SubscribeAttemptAdmin(LookOnly[SubscribeAttempt]):
-    """Each try, how it ended, and what it sent to Stripe under which key."""
+class SubscribeAttemptAdmin(ReadOnlyModelAdmin[SubscribeAttempt]):
+    """Each attempt to subscribe, its outcome, and its calls at Stripe with their keys."""
 
     list_display = (
         "created_at",
@@ -40,13 +40,13 @@ class SubscribeAttemptAdmin(LookOnly[SubscribeAttempt]):
     def has_delete_permission(
         self, request: HttpRequest, obj: SubscribeAttempt | None = None
     ) -> bool:
-        """Keep open tries: without the row nobody could finish what they began at Stripe."""
+        """Keep open attempts: the worker needs the row to finish what was begun at Stripe."""
         is_open = obj is not None and obj.state == SubscribeAttempt.State.OPEN
         return super().has_delete_permission(request, obj) and not is_open
 
     @admin.display(description="At Stripe")
     def at_stripe(self, row: SubscribeAttempt) -> SafeString | str:
-        """Link to what the try made."""
+        """Link to the subscription that the attempt created."""
         return stripe_link("subscriptions", row.stripe_subscription_id)
 
     @admin.display(description="Timeline")
@@ -56,8 +56,8 @@ class SubscribeAttemptAdmin(LookOnly[SubscribeAttempt]):
 
 
 @admin.register(CardFailure)
-class CardFailureAdmin(LookOnly[CardFailure]):
-    """Refused cards; many from one source are a card test."""
+class CardFailureAdmin(ReadOnlyModelAdmin[CardFailure]):
+    """Cards that were declined; many from one address are card testing."""
 
     list_display = ("at", "code", "user", "source", "fingerprint")
     list_filter = ("code", "at")

@@ -3,14 +3,14 @@
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
-from backoffice.subscriptions.stripe_objects import Mirrored, stripe_link, timeline_link
+from backoffice.subscriptions.stripe_objects import StripeObjectAdmin, stripe_link, timeline_link
 from subscriptions.managing.customer_deletion import delete_customer
 from subscriptions.models import Customer
 from subscriptions.sync.writer import refresh_customer
 
 
 @admin.register(Customer)
-class CustomerAdmin(Mirrored[Customer]):
+class CustomerAdmin(StripeObjectAdmin[Customer]):
     """Users as Stripe's customers."""
 
     list_display = ("__str__", "user", "at_stripe", "synced_at", "deleted_at", "timeline")
@@ -20,7 +20,7 @@ class CustomerAdmin(Mirrored[Customer]):
     list_select_related = ("user",)
     readonly_fields = ("at_stripe", "timeline")
     ordering = ("-id",)
-    effect = "the customer is deleted, its subscriptions end now and its cards are forgotten."
+    effect = "the customer and its payment methods are deleted, and its subscriptions end now."
 
     @admin.display(description="At Stripe")
     def at_stripe(self, row: Customer) -> SafeString | str:

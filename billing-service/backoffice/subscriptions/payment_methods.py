@@ -5,7 +5,7 @@ import contextlib
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
-from backoffice.subscriptions.stripe_objects import Mirrored, stripe_link
+from backoffice.subscriptions.stripe_objects import StripeObjectAdmin, stripe_link
 from subscriptions.errors import MissingAtStripe, PaymentGatewayRefused
 from subscriptions.models import PaymentMethod
 from subscriptions.stripe_gateway.client import time_budget
@@ -14,8 +14,8 @@ from subscriptions.sync.writer import refresh_customer
 
 
 @admin.register(PaymentMethod)
-class PaymentMethodAdmin(Mirrored[PaymentMethod]):
-    """Cards: what they look like, never their number."""
+class PaymentMethodAdmin(StripeObjectAdmin[PaymentMethod]):
+    """Cards: brand, last digits and expiry, never the number."""
 
     list_display = ("__str__", "customer", "expires", "is_default", "detached_at", "at_stripe")
     list_filter = ("is_default", ("detached_at", admin.EmptyFieldListFilter), "brand")
@@ -43,7 +43,7 @@ class PaymentMethodAdmin(Mirrored[PaymentMethod]):
         return stripe_link("customers", row.customer.stripe_customer_id)
 
     def end_at_stripe(self, row: PaymentMethod) -> None:
-        """Detach the card; one that is gone already is as good."""
+        """Detach the card, unless it is detached already."""
         identifier = row.stripe_payment_method_id
         with time_budget(), contextlib.suppress(MissingAtStripe, PaymentGatewayRefused):
             detach_payment_method(identifier, key=f"admin-detach:{identifier}")

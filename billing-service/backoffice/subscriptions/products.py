@@ -13,7 +13,7 @@ from errors import BillingError
 from subscriptions.catalogue import products
 from subscriptions.models import SubscriptionProduct
 
-_MIRRORED = (
+_COPIED_FROM_STRIPE = (
     "stripe_product_id",
     "title",
     "unit_amount",
@@ -27,15 +27,21 @@ _MIRRORED = (
 
 @admin.register(SubscriptionProduct)
 class SubscriptionProductAdmin(admin.ModelAdmin[SubscriptionProduct]):
-    """Our names for Stripe's prices; the amounts are Stripe's."""
+    """Our names for Stripe's prices, with the amounts that Stripe has."""
 
     list_display = (
-        *("name", "title", "unit_amount", "currency", "interval"),
-        *("on_sale", "active_at_stripe", "at_stripe"),
+        "name",
+        "title",
+        "unit_amount",
+        "currency",
+        "interval",
+        "on_sale",
+        "active_at_stripe",
+        "at_stripe",
     )
     list_filter = ("on_sale", "active_at_stripe", "currency", "interval")
     search_fields = ("name", "title", "price_reference", "stripe_product_id")
-    readonly_fields = (*_MIRRORED, "at_stripe")
+    readonly_fields = (*_COPIED_FROM_STRIPE, "at_stripe")
     actions = ("resync",)
 
     @admin.display(description="At Stripe")
@@ -46,23 +52,23 @@ class SubscriptionProductAdmin(admin.ModelAdmin[SubscriptionProduct]):
     def save_model(
         self, request: HttpRequest, obj: SubscriptionProduct, form: Any, change: bool
     ) -> None:
-        """Save, and show at once what Stripe says about the price."""
+        """Save, then copy the price from Stripe."""
         super().save_model(request, obj, form, change)
         # No transaction stays open while Stripe is asked.
-        transaction.on_commit(lambda: self._mirror(request, obj))
+        transaction.on_commit(lambda: self._copy_price(request, obj))
 
     @admin.action(permissions=["change"], description="Resync from Stripe")
     def resync(self, request: HttpRequest, queryset: QuerySet[SubscriptionProduct]) -> None:
         """Fetch the amounts again."""
         for row in queryset:
-            self._mirror(request, row)
+            self._copy_price(request, row)
 
-    def _mirror(self, request: HttpRequest, row: SubscriptionProduct) -> None:
+    def _copy_price(self, request: HttpRequest, row: SubscriptionProduct) -> None:
         try:
             is_sold_at_stripe = products.mirror_price(row)
         except BillingError as refusal:
             self.message_user(
-                request, f"{row}: the amount is not known yet. {refusal.detail}", messages.WARNING
+                request, f"{row}: the amount could not be read. {refusal.detail}", messages.WARNING
             )
             return
         if not is_sold_at_stripe:

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from backoffice.subscriptions.stripe_objects import LookOnly, stripe_link
+from backoffice.subscriptions.stripe_objects import ReadOnlyModelAdmin, stripe_link
 from subscriptions.models import ReconcileRun
 
 _MOST_SHOWN = 500
@@ -15,29 +15,40 @@ _ROW = "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></
 
 
 @admin.register(ReconcileRun)
-class ReconcileRunAdmin(LookOnly[ReconcileRun]):
+class ReconcileRunAdmin(ReadOnlyModelAdmin[ReconcileRun]):
     """What the nightly job and `manage.py stripe_reconcile` found."""
 
     list_display = (
-        *("started_at", "finished_at", "customers_compared", "differences", "left"),
-        *("fix", "nightly"),
+        "started_at",
+        "finished_at",
+        "customers_compared",
+        "differences",
+        "left",
+        "fix",
+        "nightly",
     )
     list_filter = ("fix", "nightly", "started_at")
     ordering = ("-started_at",)
     fields = (
-        *("started_at", "finished_at", "fix", "nightly", "customers_compared"),
-        *("differences", "left", "found"),
+        "started_at",
+        "finished_at",
+        "fix",
+        "nightly",
+        "customers_compared",
+        "differences",
+        "left",
+        "found",
     )
     readonly_fields = ("differences", "left", "found")
 
     @admin.display(description="Differences")
     def differences(self, row: ReconcileRun) -> int:
-        """Count what did not agree."""
+        """Count the differences."""
         return len(row.drift)
 
     @admin.display(description="Found")
     def found(self, row: ReconcileRun) -> SafeString | str:
-        """Show what did not agree, one difference a line."""
+        """Show the differences, one a row."""
         if not row.drift:
             return "Nothing differs." if row.finished_at else "Nothing so far."
         lines = format_html_join(

@@ -1,4 +1,4 @@
-"""What all pages of Stripe's objects share: looking, links, and deleting at Stripe first."""
+"""What the pages of Stripe's objects share: read-only rows, links, deleting at Stripe first."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -43,23 +43,23 @@ def timeline_link(user_id: Any) -> SafeString:
     """Link to everything that happened to a user.
 
     Args:
-        user_id: Whose.
+        user_id: Of the user.
     """
     return format_html('<a href="{}">timeline</a>', reverse("admin:timeline", args=[user_id]))
 
 
-class LookOnly(admin.ModelAdmin[M]):
-    """Rows that are never typed by hand."""
+class ReadOnlyModelAdmin(admin.ModelAdmin[M]):
+    """Rows that only the service itself writes."""
 
     show_full_result_count = False
     list_per_page = 50
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Only `sync` makes rows."""
+        """Refuse: only the service adds rows."""
         return False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Head the list with what it lists: nothing here is selected "to change"."""
+        """Use the plural as the title instead of "Select … to change"."""
         title = {"title": capfirst(str(self.opts.verbose_name_plural))}
         return super().changelist_view(request, title | (extra_context or {}))
 
@@ -70,7 +70,7 @@ class LookOnly(admin.ModelAdmin[M]):
         form_url: str = "",
         extra_context: Any = None,
     ) -> HttpResponse:
-        """Offer no buttons that would save nothing."""
+        """Hide the save buttons."""
         looking = {
             "title": capfirst(str(self.opts.verbose_name)),
             "show_save": False,
@@ -80,18 +80,18 @@ class LookOnly(admin.ModelAdmin[M]):
         return super().changeform_view(request, object_id, form_url, context)
 
     def get_readonly_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
-        """Show every column, and let none be changed."""
+        """Show every column as read-only."""
         columns = [field.name for field in self.opts.concrete_fields]
         return [*columns, *self.readonly_fields]
 
 
-class Mirrored(LookOnly[M]):
+class StripeObjectAdmin(ReadOnlyModelAdmin[M]):
     """Rows of Stripe's objects; deleting one ends it at Stripe as well."""
 
     actions: Sequence[str] = ("resync", "delete_selected")
     delete_confirmation_template = "backoffice/delete_at_stripe.html"
     delete_selected_confirmation_template = "backoffice/delete_selected_at_stripe.html"
-    # What a deletion does at Stripe, told on the confirmation page.
+    # What a deletion does at Stripe, for the confirmation page.
     effect = ""
 
     def end_at_stripe(self, row: M) -> None:
@@ -99,26 +99,26 @@ class Mirrored(LookOnly[M]):
         raise NotImplementedError
 
     def fetch_again(self, row: M) -> None:
-        """Write what Stripe says now."""
+        """Bring our rows in line with Stripe."""
         raise NotImplementedError
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Say what a deletion does at Stripe beside what it does here."""
+        """List what a deletion does at Stripe above what it does here."""
         deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
         at_stripe = [f"At Stripe: {self.effect} ({row})" for row in objs]
         return [*at_stripe, *deleted], counts, lacking, protected
 
     def delete_model(self, request: HttpRequest, obj: M) -> None:
-        """Delete once the page's transaction is over: Stripe is called without one."""
+        """Delete after the page's transaction has ended: Stripe is called outside of one."""
         transaction.on_commit(partial(self._delete, request, obj))
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        """Write nothing into the history yet: Stripe may refuse."""
+        """Log nothing yet: Stripe may refuse."""
 
     def response_delete(
         self, request: HttpRequest, obj_display: str, obj_id: int
     ) -> HttpResponseRedirect:
-        """Go back to the list; the message says how the deletion went."""
+        """Go back to the list, where a message shows the outcome."""
         return HttpResponseRedirect(reverse(self._list_name()))
 
     @admin.action(permissions=["delete"], description="Delete selected, at Stripe as well")
@@ -132,20 +132,18 @@ class Mirrored(LookOnly[M]):
 
     @admin.action(permissions=["change"], description="Resync from Stripe")
     def resync(self, request: HttpRequest, queryset: QuerySet[M]) -> None:
-        """Fetch the truth and write it."""
+        """Bring the selected rows in line with Stripe."""
         for row in queryset:
             self.attempt(
                 request, row, partial(self.fetch_again, row), done="was fetched from Stripe."
             )
 
     def attempt(self, request: HttpRequest, row: M, work: Any, *, done: str) -> None:
-        """Do something at Stripe and say how it went."""
+        """Do something at Stripe and show the outcome."""
         try:
             work()
         except BillingError as refusal:
-            self.message_user(
-                request, f"{row} was left as it was: {refusal.detail}", messages.ERROR
-            )
+            self.message_user(request, f"{row} was not changed: {refusal.detail}", messages.ERROR)
         else:
             self.log_change(request, row, done)
             self.message_user(request, f"{row} {done}", messages.SUCCESS)
@@ -154,7 +152,7 @@ class Mirrored(LookOnly[M]):
         try:
             self.end_at_stripe(row)
         except BillingError as refusal:
-            self.message_user(request, f"{row} was kept: {refusal.detail}", messages.ERROR)
+            self.message_user(request, f"{row} was not deleted: {refusal.detail}", messages.ERROR)
         else:
             name = str(row)
             with transaction.atomic():

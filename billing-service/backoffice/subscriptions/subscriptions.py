@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from backoffice.subscriptions.stripe_objects import Mirrored, stripe_link, timeline_link
+from backoffice.subscriptions.stripe_objects import StripeObjectAdmin, stripe_link, timeline_link
 from subscriptions.managing.plan import cancel_row
 from subscriptions.models import Subscription, SubscriptionChange
 from subscriptions.statuses import ENDED, our_status
@@ -17,7 +17,7 @@ from subscriptions.sync.writer import refresh_customer
 
 
 class ChangeInline(admin.TabularInline[SubscriptionChange, Subscription]):
-    """How the subscription came to be what it is."""
+    """The history of the subscription."""
 
     model = SubscriptionChange
     fields = readonly_fields = ("at", "cause", "before", "after")
@@ -26,19 +26,19 @@ class ChangeInline(admin.TabularInline[SubscriptionChange, Subscription]):
     can_delete = False
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Changes are noted, not typed."""
+        """Refuse: only the service records changes."""
         return False
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(Mirrored[Subscription]):
+class SubscriptionAdmin(StripeObjectAdmin[Subscription]):
     """Subscriptions as Stripe last described them."""
 
     list_display = (
         "__str__",
         "user",
         "stripe_status",
-        "our_word",
+        "our_status_of",
         "product",
         "is_current",
         "current_period_end",
@@ -57,15 +57,15 @@ class SubscriptionAdmin(Mirrored[Subscription]):
     )
     search_help_text = "Stripe's ids, username, e-mail address or user id"
     list_select_related = ("user", "product", "customer")
-    readonly_fields = ("our_word", "at_stripe", "invoice_at_stripe", "timeline")
+    readonly_fields = ("our_status_of", "at_stripe", "invoice_at_stripe", "timeline")
     ordering = ("-id",)
     inlines = (ChangeInline,)
     actions = ("resync", "cancel_at_the_period_end", "cancel_now", "delete_selected")
     effect = "the subscription is cancelled now."
 
     @admin.display(description="Status")
-    def our_word(self, row: Subscription) -> str:
-        """Show what the API tells the user."""
+    def our_status_of(self, row: Subscription) -> str:
+        """Show the status as the API reports it."""
         return our_status(row.stripe_status, access_until=row.access_until, now=timezone.now())
 
     @admin.display(description="At Stripe")
@@ -102,7 +102,7 @@ class SubscriptionAdmin(Mirrored[Subscription]):
     def cancel_at_the_period_end(
         self, request: HttpRequest, queryset: QuerySet[Subscription]
     ) -> None:
-        """Let subscriptions end with what is paid for."""
+        """Cancel subscriptions at the end of the paid period."""
         self._cancel(request, queryset, at_period_end=True, done="ends with its paid period.")
 
     def _cancel(
@@ -115,7 +115,7 @@ class SubscriptionAdmin(Mirrored[Subscription]):
     ) -> None:
         for row in queryset.select_related("customer"):
             if row.stripe_status in ENDED:
-                self.message_user(request, f"{row} had ended already.")
+                self.message_user(request, f"{row} has ended already.")
                 continue
             work = partial(cancel_row, row, at_period_end=at_period_end)
             self.attempt(request, row, work, done=done)

@@ -17,7 +17,7 @@ PAGE_SIZE = 100
 
 
 def show(model_admin: admin.ModelAdmin[User], request: HttpRequest) -> HttpResponse:
-    """List who did what to which account, newest first.
+    """List changes to accounts with their authors, newest first.
 
     Raises:
         PermissionDenied: The actor is no superuser.

@@ -1,4 +1,4 @@
-"""What the list of users can be narrowed to."""
+"""The filter of the list of users."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ _CONDITIONS = {
 
 
 class StateFilter(admin.SimpleListFilter):
-    """By state; those who are gone are shown when asked for."""
+    """Filters by state; deleted users are shown only when chosen."""
 
     title = "state"
     parameter_name = "state"
@@ -27,7 +27,7 @@ class StateFilter(admin.SimpleListFilter):
         return [(state.value, state.label) for state in UserState]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
-        """Narrow the list."""
+        """Filter the list."""
         chosen = self.value()
         if chosen is None or chosen not in UserState.values:
             return queryset.filter(anonymised_at=None)

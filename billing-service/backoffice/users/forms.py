@@ -1,4 +1,4 @@
-"""The admin's forms: what they accept is written to auth-service before anything is saved here."""
+"""The forms of users: what they accept is written to auth-service first, then saved here."""
 
 import hashlib
 import hmac
@@ -21,7 +21,7 @@ NOTHING_SAVED = "auth-service cannot be reached right now: nothing was saved. Tr
 
 
 class StaffLoginForm(AdminAuthenticationForm):
-    """The admin's log-in form; when auth-service is away or throttles, it says so."""
+    """The admin's login form; it says so when auth-service cannot be reached or limits attempts."""
 
     def clean(self) -> dict[str, Any]:
         """Check the credentials at auth-service."""
@@ -32,7 +32,7 @@ class StaffLoginForm(AdminAuthenticationForm):
 
 
 class _WrittenToAuthService(forms.ModelForm[User]):
-    """Sends what passed local validation to auth-service; its refusals become form errors.
+    """Sends valid fields to auth-service, whose refusals become form errors.
 
     `actor` is set by the admin. `document` is auth-service's answer, or None when nothing that
     it owns was changed.
@@ -63,14 +63,14 @@ class _WrittenToAuthService(forms.ModelForm[User]):
         """Send the form's content.
 
         Raises:
-            AuthRefused: The words are shown beside the field they are about.
+            AuthRefused: Its sentences are shown beside their fields.
             AuthUnavailable: Nothing was saved.
         """
         raise NotImplementedError
 
 
 class UserAddForm(_WrittenToAuthService):
-    """A new user, with a password that only auth-service gets to see."""
+    """A new user, with a password that only auth-service receives."""
 
     password1 = forms.CharField(
         label="Password",
@@ -82,7 +82,7 @@ class UserAddForm(_WrittenToAuthService):
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
-    # Made when the form is shown: a double click or a repeated submit creates one user.
+    # Generated when the form is shown, so that submitting it twice creates one user.
     submission = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
 
     def clean_password2(self) -> str:
@@ -107,7 +107,7 @@ class UserAddForm(_WrittenToAuthService):
 class UserChangeForm(_WrittenToAuthService):
     """An existing user; groups and permissions are ours, the rest is auth-service's."""
 
-    # What the form was filled from: auth-service refuses when somebody was quicker.
+    # The version shown in the form: auth-service refuses if there is a newer one.
     known_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -130,7 +130,7 @@ class UserChangeForm(_WrittenToAuthService):
 
 
 class PasswordForm(forms.Form):
-    """A new password for somebody else, which only auth-service gets to see."""
+    """A new password for another user, which only auth-service receives."""
 
     password1 = forms.CharField(
         label="New password",
@@ -177,7 +177,7 @@ def _show(refusal: AuthRefused, form: forms.BaseForm) -> None:
     if refusal.reason == "username_taken":
         form.add_error("username", "A user with that username already exists.")
     elif refusal.reason == "version_conflict":
-        form.add_error(None, "This user was changed meanwhile. Reload the page.")
+        form.add_error(None, "This user was changed by someone else. Reload the page.")
     elif refusal.errors:
         for name, sentences in refusal.errors.items():
             _show_beside(name, sentences, form)

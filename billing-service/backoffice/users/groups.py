@@ -1,4 +1,4 @@
-"""Groups of permissions, which live in this service alone."""
+"""Groups of permissions, which belong to this service alone."""
 
 from django.contrib import admin
 from django.contrib.auth.models import Group

@@ -1,4 +1,4 @@
-"""The page that sets somebody's password at auth-service."""
+"""The page that sets a user's password at auth-service."""
 
 from uuid import UUID
 

@@ -8,36 +8,36 @@ from users.auth_client import Actor
 from users.feed import feed_is_stale
 from users.models import User
 
-_NOTED_ON_REQUEST = "_users_admin_is_read_only"
+_CACHED_ON_REQUEST = "_users_admin_is_read_only"
 
 
 def staff(request: HttpRequest) -> User:
-    """Return the member of staff behind an admin request, which only staff get through to."""
+    """Return the member of staff who sent an admin request."""
     if isinstance(request.user, AnonymousUser):
         raise TypeError("the admin let an anonymous user through")
     return request.user
 
 
 def actor(request: HttpRequest) -> Actor:
-    """Name the member of staff for auth-service's audit log."""
+    """Describe the member of staff for auth-service's audit log."""
     return Actor(staff(request).id, client_ip(request))
 
 
 def is_read_only(request: HttpRequest) -> bool:
-    """Say whether users must not be edited now, because the mirror may be far behind.
+    """Return whether users must not be edited, because our copy is out of date.
 
-    Asked many times while one page is built, so the answer is kept on the request.
+    Called many times for one page, so the result is kept on the request.
     """
-    if not hasattr(request, _NOTED_ON_REQUEST):
-        setattr(request, _NOTED_ON_REQUEST, feed_is_stale())
-    return bool(getattr(request, _NOTED_ON_REQUEST))
+    if not hasattr(request, _CACHED_ON_REQUEST):
+        setattr(request, _CACHED_ON_REQUEST, feed_is_stale())
+    return bool(getattr(request, _CACHED_ON_REQUEST))
 
 
-def may_touch(request: HttpRequest, user: User | None) -> bool:
-    """Say whether this member of staff may write to that user, permissions aside.
+def may_manage(request: HttpRequest, user: User | None) -> bool:
+    """Return whether this member of staff may write to that user, permissions aside.
 
-    Without the second rule, permission to change users would be permission to become a
-    superuser: by setting a superuser's password.
+    Only superusers manage staff: otherwise, permission to change users would be permission to
+    become a superuser by setting a superuser's password.
     """
     if is_read_only(request):
         return False

@@ -15,24 +15,24 @@ from backoffice.user_deletion import request_deletion
 from backoffice.users import audit_log, password
 from backoffice.users.filters import StateFilter
 from backoffice.users.forms import UserAddForm, UserChangeForm
-from backoffice.users.rules import actor, is_read_only, may_touch, staff
+from backoffice.users.rules import actor, is_read_only, may_manage, staff
 from errors import BillingError
 from users.auth_client import AuthRefused, AuthUnavailable, auth_client
 from users.mirror import apply_user
 from users.models import User
 
 READ_ONLY = (
-    "auth-service has not been heard of for more than ten minutes: users can be looked at, "
-    "not changed."
+    "auth-service could not be reached for more than ten minutes. Users can be viewed, but not "
+    "changed."
 )
 _GRANTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
 @admin.register(User)
 class UserAdmin(admin.ModelAdmin[User]):
-    """Shows the mirror; every write goes to auth-service first.
+    """Shows our copy of the users; every write goes to auth-service first.
 
-    What is done to several users stops when auth-service is away: each would be waited for in vain.
+    Actions on several users stop at the first one for which auth-service cannot be reached.
     """
 
     form = UserChangeForm
@@ -49,7 +49,7 @@ class UserAdmin(admin.ModelAdmin[User]):
 
     @admin.display(description="State")
     def state(self, user: User) -> str:
-        """Say in one word where the user stands."""
+        """Show whether the user is active, deactivated or deleted."""
         return str(user.state.label)
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
@@ -65,14 +65,14 @@ class UserAdmin(admin.ModelAdmin[User]):
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Let superusers alone grant anything."""
+        """Allow superusers alone to grant permissions."""
         granted = () if staff(request).is_superuser else _GRANTS
         return (*self.readonly_fields, *granted)
 
     def get_form(
         self, request: HttpRequest, obj: User | None = None, change: bool = False, **options: Any
     ) -> Any:
-        """Tell the form who acts, for auth-service's audit log."""
+        """Pass the acting member of staff to the form, for auth-service's audit log."""
         if obj is None:
             options["form"] = UserAddForm
         form = super().get_form(request, obj, change=change, **options)
@@ -80,49 +80,49 @@ class UserAdmin(admin.ModelAdmin[User]):
         return form
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse while the mirror is stale."""
-        return super().has_add_permission(request) and may_touch(request, None)
+        """Refuse while our copy of the users is out of date."""
+        return super().has_add_permission(request) and may_manage(request, None)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Refuse while the mirror is stale, to those below the user, and while a deletion waits."""
-        allowed = super().has_change_permission(request, obj) and may_touch(request, obj)
+        """Refuse while our copy is out of date, without rights, and while a deletion is pending."""
+        allowed = super().has_change_permission(request, obj) and may_manage(request, obj)
         return allowed and (obj is None or obj.deletion_requested_at is None)
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Refuse as for a change, and to oneself; a deletion that waits may be asked for again.
+        """Refuse as for a change, and for one's own account.
 
-        Else one that auth-service refuses, because its requester was demoted meanwhile, would wait
-        for ever.
+        A pending deletion may be requested again: if its requester was demoted meanwhile,
+        auth-service would refuse it for ever.
         """
-        allowed = super().has_delete_permission(request, obj) and may_touch(request, obj)
+        allowed = super().has_delete_permission(request, obj) and may_manage(request, obj)
         return allowed and (obj is None or obj.id != staff(request).id)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
-        """Mirror what auth-service answered to the form."""
+        """Store what auth-service returned to the form."""
         if form.document is None:
             return
         apply_user(form.document)
         obj.refresh_from_db()
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Say what a deletion does; nothing is cascaded, since the row itself stays."""
+        """Describe what a deletion does; the row itself stays, so nothing is cascaded."""
         users = list(objs)
         kept = [str(user) for user in users if not self.has_delete_permission(request, user)]
         effects = [
-            f"{user}: the subscription is cancelled at Stripe, the account is deleted in "
-            "auth-service, and what is left here no longer names anybody."
+            f"{user}: any subscription is cancelled at Stripe, the account is deleted in "
+            "auth-service, and personal data is removed here."
             for user in users
         ]
         return effects, {"users": len(users)}, set(), kept
 
     def delete_model(self, request: HttpRequest, obj: User) -> None:
-        """Delete once the page's transaction is over: Stripe is called without one."""
+        """Delete after the page's transaction has ended: Stripe is called outside of one."""
         transaction.on_commit(partial(self._delete, request, obj))
 
     def response_delete(
         self, request: HttpRequest, obj_display: str, obj_id: int
     ) -> HttpResponseRedirect:
-        """Go back to the list; the message says how far the deletion came."""
+        """Go back to the list, where a message shows the outcome."""
         return HttpResponseRedirect(reverse("admin:users_user_changelist"))
 
     @admin.action(permissions=["delete"], description="Delete selected users")
@@ -137,21 +137,21 @@ class UserAdmin(admin.ModelAdmin[User]):
         while users and self._delete(request, users.pop(0)):
             pass
         if users:
-            self.message_user(request, "All others were left alone.", messages.WARNING)
+            self.message_user(request, "The other users were not changed.", messages.WARNING)
         return None
 
     @admin.action(permissions=["change"], description="Deactivate selected users")
     def deactivate_selected(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """Switch users off: sessions and tokens end, subscriptions go on."""
+        """End sessions and tokens of users; subscriptions continue."""
         try:
             for user in queryset:
                 if self.has_change_permission(request, user):
                     self._deactivate(request, user)
                 else:
-                    sentence = f"The user “{user}” was left alone."
+                    sentence = f"The user “{user}” was not changed."
                     self.message_user(request, sentence, messages.WARNING)
         except AuthUnavailable as refusal:
-            sentence = f"{refusal.detail} Select those who are still active and try again."
+            sentence = f"{refusal.detail} Select the users who are still active and try again."
             self.message_user(request, sentence, messages.ERROR)
 
     def _deactivate(self, request: HttpRequest, user: User) -> None:
@@ -159,23 +159,25 @@ class UserAdmin(admin.ModelAdmin[User]):
             apply_user(auth_client().deactivate_user(user.id, actor=actor(request)))
         except AuthRefused as refusal:
             self.message_user(
-                request, f"The user “{user}” was kept: {refusal.detail}", messages.ERROR
+                request, f"The user “{user}” was not changed: {refusal.detail}", messages.ERROR
             )
         else:
             self.log_change(request, user, "Deactivated.")
             self.message_user(request, f"The user “{user}” was deactivated.", messages.SUCCESS)
 
     def _delete(self, request: HttpRequest, user: User) -> bool:
-        """Say how far the deletion came; return whether auth-service was there."""
+        """Show the outcome; return whether auth-service could be reached."""
         try:
             request_deletion(user.id, actor=actor(request))
         except AuthRefused as refusal:
             self.message_user(
-                request, f"The user “{user}” was kept: {refusal.detail}", messages.ERROR
+                request, f"The user “{user}” was not changed: {refusal.detail}", messages.ERROR
             )
         except BillingError as refusal:
             self._log_deletion(request, user)
-            sentence = f"Deleting “{user}” is pending and goes on by itself: {refusal.detail}"
+            sentence = (
+                f"The deletion of “{user}” is pending and continues by itself: {refusal.detail}"
+            )
             self.message_user(request, sentence, messages.WARNING)
             return not isinstance(refusal, AuthUnavailable)
         else:
@@ -188,7 +190,7 @@ class UserAdmin(admin.ModelAdmin[User]):
         return []
 
     def _log_deletion(self, request: HttpRequest, user: User) -> None:
-        # Read anew, so that whoever is gone already is not named.
+        # Read again, so that the name of a user who is deleted already is not logged.
         super().log_deletions(request, User.objects.filter(id=user.id))
 
     def get_urls(self) -> list[URLPattern]:
@@ -207,7 +209,7 @@ class UserAdmin(admin.ModelAdmin[User]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Say why nothing can be changed, if so."""
+        """Explain why users cannot be changed, if they cannot."""
         if is_read_only(request):
             self.message_user(request, READ_ONLY, messages.WARNING)
         return super().changelist_view(request, extra_context)

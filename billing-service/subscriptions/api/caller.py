@@ -1,4 +1,4 @@
-"""Who calls, from where, and under which Idempotency-Key."""
+"""The caller's user id, IP address and Idempotency-Key."""
 
 import ipaddress
 from typing import cast
@@ -19,8 +19,8 @@ def user_id_of(request: Request) -> UUID:
     return cast(VerifiedUser, request.user).id
 
 
-def source_of(request: Request) -> str | None:
-    """Return the address the gateway saw the caller at, if it is one."""
+def client_ip_of(request: Request) -> str | None:
+    """Return the client's IP address as the gateway saw it, if it is one."""
     try:
         return str(ipaddress.ip_address(client_ip(request._request)))  # noqa: SLF001 - DRF's only way to Django's request
     except ValueError:

@@ -1,4 +1,4 @@
-"""Cards, invoices and Stripe's own pages."""
+"""Payment methods, invoices and Stripe's hosted pages."""
 
 from dataclasses import asdict
 
@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from subscriptions.api import openapi_responses
-from subscriptions.api.caller import source_of, user_id_of
+from subscriptions.api.caller import client_ip_of, user_id_of
 from subscriptions.api.serializers import (
     CheckoutRequest,
     HostedPageBody,
@@ -44,16 +44,16 @@ class PaymentMethodView(APIView):
     )
     @sensitive_variables("body")
     def post(self, request: Request) -> Response:
-        """Pay with another card from now on; an overdue invoice is tried at once.
+        """Pay with another card from now on; an overdue invoice is collected at once.
 
-        `requires_action` means that the card's bank wants its owner: complete it in the browser
-        with the `client_secret`, and the card becomes the default when Stripe reports success.
+        `requires_action` means that the card requires 3-D Secure: complete it in the browser with
+        the `client_secret`, and the card becomes the default when Stripe reports success.
         """
         body = validated(PaymentMethodRequest, request.data)
         setup = payment_methods.change_card(
             user_id_of(request),
             payment_method=body["payment_method"],
-            source=source_of(request),
+            client_ip=client_ip_of(request),
         )
         return Response(_setup_body(setup))
 
@@ -69,7 +69,7 @@ class SetupIntentView(APIView):
         examples=openapi_responses.SETUP_INTENT,
     )
     def post(self, request: Request) -> Response:
-        """Make a setup intent for Stripe.js: the card never comes near this server."""
+        """Create a setup intent for Stripe.js: the card number never reaches this server."""
         validated(EmptyBody, request.data)
         return Response(_setup_body(payment_methods.prepare_setup(user_id_of(request))))
 
@@ -107,7 +107,7 @@ class CheckoutSessionView(APIView):
         examples=openapi_responses.CHECKOUT,
     )
     def post(self, request: Request) -> Response:
-        """Return the page's address; the subscription appears when Stripe reports it."""
+        """Return the URL of the page; the subscription appears when Stripe reports it."""
         wanted = validated(CheckoutRequest, request.data)
         url = hosted_pages.open_checkout(
             user_id_of(request),
@@ -129,7 +129,7 @@ class PortalSessionView(APIView):
         examples=openapi_responses.PORTAL,
     )
     def post(self, request: Request) -> Response:
-        """Return the page's address."""
+        """Return the URL of the page."""
         body = validated(PortalRequest, request.data)
         url = hosted_pages.open_portal(user_id_of(request), return_path=body.get("return_path"))
         return Response({"url": url})

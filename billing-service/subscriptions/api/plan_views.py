@@ -1,4 +1,4 @@
-"""Ending, keeping and changing a subscription."""
+"""Cancelling, resuming and changing a subscription."""
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -6,7 +6,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from subscriptions.api import openapi_responses
-from subscriptions.api.caller import source_of, user_id_of
+from subscriptions.api.caller import client_ip_of, user_id_of
 from subscriptions.api.serializers import (
     CancelRequest,
     ChangeRequest,
@@ -30,7 +30,7 @@ class CancelView(APIView):
         examples=openapi_responses.CANCEL,
     )
     def post(self, request: Request) -> Response:
-        """End with the paid period (`at_period_end`, the default) or now."""
+        """Cancel at the end of the paid period (`at_period_end`, the default) or now."""
         wanted = validated(CancelRequest, request.data)
         user_id = user_id_of(request)
         plan.cancel(user_id, at_period_end=wanted["at_period_end"])
@@ -38,7 +38,7 @@ class CancelView(APIView):
 
 
 class ResumeView(APIView):
-    """Takes a cancellation back."""
+    """Withdraws a cancellation."""
 
     @extend_schema(
         operation_id="resumeSubscription",
@@ -48,7 +48,7 @@ class ResumeView(APIView):
         examples=openapi_responses.STATUS[:1],
     )
     def post(self, request: Request) -> Response:
-        """Go on, as long as the paid period has not ended."""
+        """Continue a subscription that is cancelled but whose paid period has not ended."""
         validated(EmptyBody, request.data)
         user_id = user_id_of(request)
         plan.resume(user_id)
@@ -66,22 +66,22 @@ class ChangeView(APIView):
         examples=openapi_responses.CHANGE,
     )
     def post(self, request: Request) -> Response:
-        """Change now, prorated: a dearer product is charged at once, a cheaper one leaves a credit.
+        """Change now: a more expensive product is charged prorated, a cheaper one credited.
 
-        If the charge fails, nothing has changed. If the card's bank wants its owner, the answer
+        If the charge fails, nothing has changed. If the card requires 3-D Secure, the response
         shows the old product and a `next_action`; once that is completed, the status shows the
-        new product without a further call.
+        new product without another call.
         """
         wanted = validated(ChangeRequest, request.data)
         user_id = user_id_of(request)
         secret = plan.change(
-            user_id, product_name=wanted["subscription_product"], source=source_of(request)
+            user_id, product_name=wanted["subscription_product"], client_ip=client_ip_of(request)
         )
         return Response(status_body(user_id, client_secret=secret))
 
 
 class ChangePreviewView(APIView):
-    """Tells what a change would cost."""
+    """Previews what a change costs."""
 
     @extend_schema(
         operation_id="previewSubscriptionChange",
@@ -91,7 +91,7 @@ class ChangePreviewView(APIView):
         examples=openapi_responses.PREVIEW,
     )
     def post(self, request: Request) -> Response:
-        """Compute the proration without changing anything."""
+        """Return the prorated amounts without changing anything."""
         wanted = validated(ChangeRequest, request.data)
         preview = plan.preview(user_id_of(request), product_name=wanted["subscription_product"])
         body = {

@@ -1,4 +1,4 @@
-"""Requests and answers of the endpoints."""
+"""Requests and responses of the endpoints."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ class PaymentMethodRequest(StrictBody):
     card_cvc = CvcField(required=False, write_only=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Require one way to pay, whole, and keep only the payment method of it."""
+        """Require a payment method or all card fields, and return the payment method alone."""
         given = [name for name in _CARD_FIELDS if name in attrs]
         if "payment_method" in attrs:
             if given:
@@ -86,7 +86,7 @@ class ChangeRequest(StrictBody):
 
 
 class NextAction(serializers.Serializer[Any]):
-    """How the user completes a payment that waits for them."""
+    """What the user has to do to complete a payment."""
 
     type = serializers.ChoiceField(choices=["authenticate", "pay_invoice"])
     client_secret = serializers.CharField(
@@ -147,7 +147,7 @@ class ErrorBody(serializers.Serializer[Any]):
 
 
 class EntitlementsBody(serializers.Serializer[Any]):
-    """What a user may use, and until when as things stand."""
+    """What a user may use, and until when in the current state."""
 
     products = serializers.ListField(child=serializers.CharField())
     access_until = serializers.DateTimeField(allow_null=True)
@@ -161,7 +161,7 @@ class Money(serializers.Serializer[Any]):
 
 
 class PreviewLine(serializers.Serializer[Any]):
-    """One line of the invoice a change would lead to."""
+    """One line of the invoice for a change."""
 
     description = serializers.CharField()
     amount = serializers.IntegerField()
@@ -178,18 +178,18 @@ class PreviewBody(serializers.Serializer[Any]):
 
 
 class SetupBody(serializers.Serializer[Any]):
-    """How far the setting-up of a card is."""
+    """The state of setting up a card."""
 
     status = serializers.CharField()
     setup_intent = serializers.CharField()
     client_secret = serializers.CharField(
         help_text="For Stripe.js in the user's own browser; do not log it."
     )
-    publishable_key = serializers.CharField(help_text="Which account Stripe.js should talk to.")
+    publishable_key = serializers.CharField(help_text="Identifies the Stripe account to Stripe.js.")
 
 
 class InvoiceBody(serializers.Serializer[Any]):
-    """One invoice, with Stripe's pages for looking and paying."""
+    """One invoice, with links to Stripe's page and PDF."""
 
     id_reference = serializers.CharField()
     number = serializers.CharField()
@@ -217,7 +217,7 @@ class InvoicesQuery(StrictQuery):
 
 
 class HostedPageBody(serializers.Serializer[Any]):
-    """The address of one of Stripe's own pages; send the user's browser there."""
+    """The URL of one of Stripe's pages; send the user's browser there."""
 
     url = serializers.CharField()
 

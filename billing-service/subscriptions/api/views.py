@@ -1,4 +1,4 @@
-"""Subscribing and looking: the original's endpoints and the list of products."""
+"""Subscribing, status, entitlements and the list of products."""
 
 from typing import Any
 from uuid import UUID
@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from subscriptions.api import openapi_responses
-from subscriptions.api.caller import idempotency_key, source_of, user_id_of
-from subscriptions.api.fast_read import LeanView, private_json
+from subscriptions.api.caller import client_ip_of, idempotency_key, user_id_of
+from subscriptions.api.fast_read import FastReadView, private_json
 from subscriptions.api.serializers import (
     EntitlementsBody,
     ProductBody,
@@ -41,8 +41,9 @@ class SubscribeView(APIView):
     def post(self, request: Request) -> Response:
         """Subscribe with a payment method, or with one of Stripe's published test cards.
 
-        A card that wants 3-D Secure answers 200 with `status` failed and a `next_action`; when
-        the user has completed it, the status becomes successful without a further call.
+        If the card requires 3-D Secure, the response is 200 with `status` failed and a
+        `next_action`. When the user has completed it, the status becomes successful without
+        another call.
         """
         wanted = validated(SubscribeRequest, request.data)
         product = product_on_sale(wanted["subscription_product"])
@@ -53,14 +54,14 @@ class SubscribeView(APIView):
                 product_name=product.name,
                 price_reference=product.price_reference,
                 payment_method=wanted["payment_method"],
-                source=source_of(request),
+                source=client_ip_of(request),
                 idempotency_key=idempotency_key(request),
             )
         )
         return Response(status_body(user_id, client_secret=outcome.client_secret))
 
 
-class StatusView(LeanView):
+class StatusView(FastReadView):
     """The caller's subscription."""
 
     @extend_schema(
@@ -70,15 +71,15 @@ class StatusView(LeanView):
         examples=openapi_responses.STATUS,
     )
     def get(self, request: Request) -> Response:
-        """Tell how the caller's subscription stands; `payment_gateway_status` is Stripe's word."""
+        """Return the current subscription; `payment_gateway_status` is Stripe's status."""
         raise NotImplementedError
 
     def describe(self, request: HttpRequest, *, user_id: UUID) -> HttpResponse:
-        """Answer from one row."""
+        """Return the status from one row."""
         return private_json(status_body(user_id))
 
 
-class EntitlementsView(LeanView):
+class EntitlementsView(FastReadView):
     """What the caller may use."""
 
     @extend_schema(
@@ -88,17 +89,17 @@ class EntitlementsView(LeanView):
         examples=openapi_responses.ENTITLEMENTS,
     )
     def get(self, request: Request) -> Response:
-        """Tell which products the caller may use; send `If-None-Match` to be told of changes."""
+        """Return the products the caller may use, or 304 if `If-None-Match` names the same."""
         raise NotImplementedError
 
     def describe(self, request: HttpRequest, *, user_id: UUID) -> HttpResponse:
-        """Answer from one row, or 304 if the caller has that answer."""
+        """Return entitlements from one row, or 304 if the caller has them already."""
         body = entitlements_body(user_id)
         tag = entity_tag(body)
         known = request.META.get("HTTP_IF_NONE_MATCH", "")
         response = private_json(body, ETag=tag)
         if {tag, "*"} & {each.strip().removeprefix("W/") for each in known.split(",")}:
-            # What stays says how to keep the answer the caller has (RFC 9110 section 15.4.5).
+            # The remaining headers are those that RFC 9110 section 15.4.5 asks for.
             response.status_code, response.content = 304, b""
             del response["Content-Type"]
         return response

@@ -1,4 +1,4 @@
-"""Makes at Stripe what this service needs there; whatever exists is found, not made again."""
+"""Creates the prices and the webhook endpoint at Stripe, unless they exist."""
 
 from collections.abc import Sequence
 from uuid import uuid4
@@ -12,10 +12,10 @@ _TITLES = {BASIC: "Basic subscription", PRO: "Pro subscription"}
 def ensure_prices(
     *, basic_amount: int, pro_amount: int, currency: str, interval: str
 ) -> tuple[str, str]:
-    """Return the ids of the two prices, found by lookup key or made.
+    """Return the ids of the two prices, found by lookup key or created.
 
     Args:
-        basic_amount: In the currency's smallest unit, should the price have to be made.
+        basic_amount: For a price that has to be created, in the currency's smallest unit.
         pro_amount: The same for the other one.
         currency: Three letters.
         interval: Such as `month`.
@@ -29,7 +29,7 @@ def ensure_prices(
 
 
 def ensure_webhook_endpoint(url: str, *, enabled_events: Sequence[str]) -> tuple[str, str]:
-    """Return the endpoint's id and, if it had to be made, its secret.
+    """Return the endpoint's id and, if it was created, its secret.
 
     One that exists is enabled and gets the types this version handles.
 

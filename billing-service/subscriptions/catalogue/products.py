@@ -1,4 +1,4 @@
-"""What is on sale, with the amounts that Stripe holds."""
+"""The products on sale, with the amounts that Stripe has."""
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
@@ -14,8 +14,14 @@ BASIC, PRO = "basic_subscription", "pro_subscription"
 
 # What is copied from Stripe; everything else on a row is decided by staff.
 _COPIED = (
-    *("stripe_product_id", "title", "unit_amount", "currency", "interval", "interval_count"),
-    *("active_at_stripe", "synced_at"),
+    "stripe_product_id",
+    "title",
+    "unit_amount",
+    "currency",
+    "interval",
+    "interval_count",
+    "active_at_stripe",
+    "synced_at",
 )
 
 
@@ -25,22 +31,22 @@ def products_on_sale() -> QuerySet[SubscriptionProduct]:
 
 
 def product_on_sale(name: str) -> SubscriptionProduct:
-    """Return the product callers mean by a name.
+    """Return the product of this name.
 
     Args:
         name: Such as `basic_subscription`.
 
     Raises:
-        UnknownProduct: Nothing of that name is on sale.
+        UnknownProduct: No product of this name is on sale.
     """
     product = products_on_sale().filter(name=name).first()
     if product is None:
-        raise UnknownProduct("There is no such product on sale.")
+        raise UnknownProduct("There is no product of this name on sale.")
     return product
 
 
 def seed() -> list[SubscriptionProduct]:
-    """Make the products the settings name, or point them at the prices the settings name now."""
+    """Create the products of the settings, or update their prices."""
     configured = {
         BASIC: settings.BILLING.stripe_basic_product_price_id,
         PRO: settings.BILLING.stripe_pro_product_price_id,
@@ -49,11 +55,11 @@ def seed() -> list[SubscriptionProduct]:
 
 
 def mirror_price(product: SubscriptionProduct) -> bool:
-    """Copy a product's amount and title from Stripe; return whether Stripe sells at its price.
+    """Copy a product's amount and title from Stripe; return whether its price is active there.
 
     Args:
         product: Its price may be unknown or archived at Stripe; it cannot be bought then, and can
-            again as soon as Stripe says so. Whether it is on sale at all stays with staff.
+            again when it is active. Whether it is offered at all is for staff to decide.
     """
     try:
         price = fetch_price(product.price_reference)
@@ -66,10 +72,10 @@ def mirror_price(product: SubscriptionProduct) -> bool:
 
 
 def refresh(stripe_id: str) -> None:
-    """Copy whatever changed with a price or product of Stripe's.
+    """Copy a changed price or product from Stripe.
 
     Args:
-        stripe_id: `price_…` or `prod_…`; nothing happens if it is none of ours.
+        stripe_id: `price_…` or `prod_…`; one that is not ours is ignored.
     """
     ours = SubscriptionProduct.objects.filter(
         Q(price_reference=stripe_id) | Q(stripe_product_id=stripe_id)

@@ -27,22 +27,22 @@ _DEFAULT_PATH = "/api/docs/"
 def open_checkout(
     user_id: UUID, *, product_name: str, success_path: str | None, cancel_path: str | None
 ) -> str:
-    """Return the address of a page on which the user subscribes; a webhook tells the outcome.
+    """Return the URL of a page on which the user subscribes; a webhook reports the outcome.
 
-    Only paths are taken from the caller, so that the page can lead nowhere but to our own address.
-    One way to subscribe is open at a time: an earlier page is closed, and so is a payment that
-    waits for the card's owner.
+    The caller names paths only, so that the page returns to our own address and no other. One way
+    to subscribe is open at a time: an earlier page is closed, and so is a payment that waits for
+    3-D Secure.
 
     Args:
-        user_id: Who subscribes.
-        product_name: What to.
-        success_path: Where the page leads when all is done.
-        cancel_path: Where it leads when the user gives up.
+        user_id: Of the user.
+        product_name: Such as `basic_subscription`.
+        success_path: Where the page returns to after the payment.
+        cancel_path: Where it returns to if the user cancels.
 
     Raises:
         UnknownProduct: It is not on sale.
         AlreadySubscribed: The user has a live subscription.
-        AttemptInProgress: A try to subscribe, or the opening of another page, is under way.
+        AttemptInProgress: Another request to subscribe, or for a page, is in progress.
     """
     product = product_on_sale(product_name)
     _refuse_beside_others(user_id)
@@ -60,11 +60,11 @@ def open_checkout(
 
 
 def open_portal(user_id: UUID, *, return_path: str | None) -> str:
-    """Return the address of a page on which the user manages cards and invoices.
+    """Return the URL of a page on which the user manages cards and invoices.
 
     Args:
-        user_id: Who.
-        return_path: Where the page leads back to.
+        user_id: Of the user.
+        return_path: Where the page returns to.
 
     Raises:
         NoSubscription: Stripe does not know the user.
@@ -97,9 +97,9 @@ def _open_checkout(
         key=f"checkout:{uuid4()}",
     )
     try:
-        _remember(session, customer=customer)
+        _store(session, customer=customer)
     except BillingError:
-        # Nobody has been told its address.
+        # Its URL was not sent to anyone.
         hosted_pages.close_checkout_session(session)
         raise
     return url
@@ -110,7 +110,7 @@ def _close_other_ways(customer: Customer) -> None:
     completed = bool(session) and hosted_pages.close_checkout_session(session)
     waiting = _waiting_payments(customer)
     if completed or waiting.exists():
-        # What was completed a moment ago may not have been reported yet.
+        # A page that was just completed may not have been reported yet.
         refresh_customer(customer.stripe_customer_id or "", cause="another page is opened")
         refuse_second_subscription(customer.user_id)
     for row in waiting:
@@ -126,8 +126,8 @@ def _refuse_beside_others(user_id: UUID) -> Customer:
 
 
 @transaction.atomic
-def _remember(session: str, *, customer: Customer) -> None:
-    """Note the page, unless another way to subscribe was opened since the earlier one closed."""
+def _store(session: str, *, customer: Customer) -> None:
+    """Store the page, unless another way to subscribe was opened since the earlier one closed."""
     row = _refuse_beside_others(customer.user_id)
     same = (row.pk, row.checkout_session) == (customer.pk, customer.checkout_session)
     if not same or _waiting_payments(row).exists():

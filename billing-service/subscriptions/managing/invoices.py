@@ -1,4 +1,4 @@
-"""A user's invoices, read from Stripe each time: they are Stripe's documents."""
+"""A user's invoices, read from Stripe each time."""
 
 from uuid import UUID
 
@@ -15,10 +15,9 @@ def page_of_invoices(
     """Return a page of a user's invoices, newest first, and the cursor of the next page.
 
     Args:
-        user_id: Whose.
-        limit: At most so many.
-        after: The cursor the page before ended with. It is looked up among this customer's
-            invoices, so somebody else's leads nowhere.
+        user_id: Of the user.
+        limit: Invoices a page, 1 to 100.
+        after: The cursor that the page before ended with: an invoice of this customer.
     """
     try:
         customer = known_customer(user_id)

@@ -31,7 +31,7 @@ _UNPAID = ("past_due", "unpaid")
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """How far the setting-up of a card is; the secret completes it in the user's browser."""
+    """The state of setting up a card; the secret completes it in the user's browser."""
 
     status: str
     setup_intent: str
@@ -39,10 +39,10 @@ class Setup:
 
 
 def prepare_setup(user_id: UUID) -> Setup:
-    """Let the user's browser collect a card; it becomes the default once Stripe tells us.
+    """Let the user's browser collect a card, which becomes the default when Stripe reports it.
 
     Args:
-        user_id: Whose card.
+        user_id: Of the user.
     """
 
     def ask(customer: Customer) -> StripeSetupIntent:
@@ -57,13 +57,13 @@ def prepare_setup(user_id: UUID) -> Setup:
     return Setup(status=intent.status, setup_intent=intent.id, client_secret=intent.client_secret)
 
 
-def change_card(user_id: UUID, *, payment_method: str, source: str | None) -> Setup:
-    """Pay with another card from now on, and at once whatever is overdue.
+def change_card(user_id: UUID, *, payment_method: str, client_ip: str | None) -> Setup:
+    """Pay with another card from now on, and collect an overdue invoice at once.
 
     Args:
-        user_id: Whose card.
+        user_id: Of the user.
         payment_method: `pm_…`.
-        source: The caller's address, for counting refused cards.
+        client_ip: Of the caller, to count refused cards.
 
     Returns:
         `succeeded`, or `requires_action` with the secret to complete it; then the card becomes the
@@ -71,11 +71,11 @@ def change_card(user_id: UUID, *, payment_method: str, source: str | None) -> Se
 
     Raises:
         CardDeclined: The card was refused and detached.
-        PaymentMethodRefused: There is no such payment method, or it is somebody else's.
+        PaymentMethodRefused: It does not exist, or belongs to another customer.
         TooManyCardFailures: Too many cards were refused lately.
     """
     card_testing.refuse_if_too_many_failures(
-        user_id=user_id, source=source, payment_method=payment_method
+        user_id=user_id, source=client_ip, payment_method=payment_method
     )
 
     def ask(customer: Customer) -> Setup:
@@ -87,7 +87,7 @@ def change_card(user_id: UUID, *, payment_method: str, source: str | None) -> Se
         except CardDeclined as refusal:
             card_testing.remember_failure(
                 user_id=user_id,
-                source=source,
+                source=client_ip,
                 payment_method=payment_method,
                 fingerprint=refusal.fingerprint,
                 code=refusal.members["decline_code"],
@@ -96,22 +96,22 @@ def change_card(user_id: UUID, *, payment_method: str, source: str | None) -> Se
 
 
 def adopt_newest_setup(customer: Customer) -> None:
-    """Make the card of the user's newest setup that has succeeded the default.
+    """Make the card of the user's newest succeeded setup intent the default, once.
 
-    The event that asks for it may be old, or be told again, so it does not say which: the setup
-    that was begun last does, as long as its card is still attached, and it does so once.
+    The event that triggers this may be old or repeated, so it does not decide which card: the
+    setup intent that was created last does, as long as its card is attached.
 
     Args:
-        customer: Our row, its payment methods as Stripe has just told them.
+        customer: Our row, its payment methods just refreshed.
     """
     if customer.deleted_at is not None:
         return
     newest = _newest_setup(customer)
     if newest is None or newest.id == customer.adopted_setup:
         return
-    # Detached or refused meanwhile: the card that paid so far goes on paying.
+    # Detached or refused meanwhile: the default stays.
     with contextlib.suppress(CardDeclined, MissingAtStripe, PaymentGatewayRefused):
-        # Keys of the setup would repeat a failure that Stripe stored, at each try of the event.
+        # A fixed key would make Stripe replay a stored failure each time the event is processed.
         _make_default(customer, payment_method=newest.payment_method_id, operation=str(uuid4()))
     Customer.objects.filter(pk=customer.pk).update(adopted_setup=newest.id)
 

@@ -41,7 +41,7 @@ def cancel(user_id: UUID, *, at_period_end: bool) -> None:
     """End a user's subscription.
 
     Args:
-        user_id: Whose.
+        user_id: Of the user.
         at_period_end: Keep access until the paid period is over; otherwise it ends now.
 
     Raises:
@@ -87,18 +87,18 @@ def _end(row: Subscription, *, cause: str) -> None:
 
 
 def resume(user_id: UUID) -> None:
-    """Take a cancellation back while the paid period still runs.
+    """Withdraw a cancellation before the paid period has ended.
 
     Args:
-        user_id: Whose.
+        user_id: Of the user.
 
     Raises:
         NoSubscription: There is none.
-        WrongState: It has ended, or is not about to end.
+        WrongState: It has ended, or is not cancelled.
     """
     row = _not_ended(user_id)
     if not row.cancel_at_period_end and row.cancel_at is None:
-        raise WrongState("The subscription is not about to end.")
+        raise WrongState("The subscription is not cancelled.")
     key = f"resume:{row.stripe_subscription_id}:{uuid4()}"
     _apply(
         row,
@@ -109,19 +109,19 @@ def resume(user_id: UUID) -> None:
     )
 
 
-def change(user_id: UUID, *, product_name: str, source: str | None) -> str | None:
+def change(user_id: UUID, *, product_name: str, client_ip: str | None) -> str | None:
     """Move a user's subscription to another product, prorated.
 
-    A dearer product is charged for at once, a cheaper one leaves a credit for the next invoice.
-    If the card's bank wants its owner, the change waits at Stripe; a webhook tells of its end.
+    A more expensive product is charged at once, a cheaper one credited on the next invoice. If the
+    card requires 3-D Secure, the change is pending at Stripe; a webhook reports its outcome.
 
     Args:
-        user_id: Whose.
-        product_name: What to move to.
-        source: The caller's address, for counting refused cards.
+        user_id: Of the user.
+        product_name: Of the new product.
+        client_ip: Of the caller, to count refused cards.
 
     Returns:
-        The secret with which the owner completes the payment, if it waits for that.
+        The client secret that completes the payment, if it requires 3-D Secure.
 
     Raises:
         UnknownProduct: It is not on sale.
@@ -130,13 +130,13 @@ def change(user_id: UUID, *, product_name: str, source: str | None) -> str | Non
         TooManyCardFailures: Too many cards were refused lately.
     """
     row, product = _changeable(user_id, product_name=product_name)
-    if not _is_dearer(product, than=row):
+    if not _costs_more(product, than=row):
         _move(row, product=product)
         return None
     card = _paying_card(row)
     reference = card.stripe_payment_method_id if card else row.payment_method_reference
     card_testing.refuse_if_too_many_failures(
-        user_id=user_id, source=source, payment_method=reference
+        user_id=user_id, source=client_ip, payment_method=reference
     )
     card_testing.refuse_failing_card(card.fingerprint if card else "")
     try:
@@ -144,7 +144,7 @@ def change(user_id: UUID, *, product_name: str, source: str | None) -> str | Non
     except CardDeclined as refusal:
         card_testing.remember_failure(
             user_id=user_id,
-            source=source,
+            source=client_ip,
             payment_method=reference,
             fingerprint=refusal.fingerprint or (card.fingerprint if card else ""),
             code=refusal.members["decline_code"],
@@ -156,7 +156,7 @@ def _move(row: Subscription, *, product: SubscriptionProduct) -> str | None:
     cause = f"change to {product.name}"
     with time_budget():
         if row.pending_price_reference:
-            row = _without_waiting_change(row, cause=cause)
+            row = _without_pending_change(row, cause=cause)
             if row.price_reference == product.price_reference:
                 return None
         changed = _apply(
@@ -166,7 +166,7 @@ def _move(row: Subscription, *, product: SubscriptionProduct) -> str | None:
                 row.stripe_subscription_id,
                 item_id=row.stripe_item_id,
                 price=product.price_reference,
-                charge_now=_is_dearer(product, than=row),
+                charge_now=_costs_more(product, than=row),
                 key=f"change:{row.stripe_subscription_id}:{uuid4()}",
             ),
         )
@@ -176,7 +176,7 @@ def _move(row: Subscription, *, product: SubscriptionProduct) -> str | None:
 
 
 def _secret_or_decline(changed: StripeSubscription, *, cause: str) -> str:
-    """Tell the owner how to pay for a change that waits, or give it up if the bank said no."""
+    """Return the client secret of a pending change, or void the change if its charge failed."""
     invoice = changed.latest_invoice
     if invoice is None or not invoice.payment_intent_id:
         return ""
@@ -188,8 +188,8 @@ def _secret_or_decline(changed: StripeSubscription, *, cause: str) -> str:
     raise decline_of(payment)
 
 
-def _without_waiting_change(row: Subscription, *, cause: str) -> Subscription:
-    """Give up an earlier change that is not paid; it may have been paid a moment ago."""
+def _without_pending_change(row: Subscription, *, cause: str) -> Subscription:
+    """Void an earlier pending change; it may have been paid meanwhile."""
     with contextlib.suppress(MissingAtStripe, PaymentGatewayRefused):
         void_invoice(row.latest_invoice_id, key=f"give-up:{row.latest_invoice_id}:{uuid4()}")
     refresh_customer(row.customer.stripe_customer_id or "", cause=cause, with_payment_methods=False)
@@ -206,15 +206,15 @@ def preview(user_id: UUID, *, product_name: str) -> Preview:
     """Compute what `change` would cost, without doing it.
 
     Args:
-        user_id: Whose.
-        product_name: What to move to.
+        user_id: Of the user.
+        product_name: Of the new product.
 
     Raises:
         UnknownProduct, WrongState: As for `change`.
     """
     row, product = _changeable(user_id, product_name=product_name)
-    charge_now = _is_dearer(product, than=row)
-    with time_budget(), _ended_is_told(row, cause="change previewed"):
+    charge_now = _costs_more(product, than=row)
+    with time_budget(), _refuse_if_ended(row, cause="change previewed"):
         invoice = preview_change(
             stripe_customer_id=row.customer.stripe_customer_id or "",
             stripe_subscription_id=row.stripe_subscription_id,
@@ -235,15 +235,15 @@ def preview(user_id: UUID, *, product_name: str) -> Preview:
 def _apply(
     row: Subscription, *, cause: str, call: Callable[[], StripeSubscription]
 ) -> StripeSubscription:
-    with time_budget(), _ended_is_told(row, cause=cause):
+    with time_budget(), _refuse_if_ended(row, cause=cause):
         answer = call()
         save_answer(row.customer, truth=Truth(subscriptions=(answer,)), cause=cause)
         return answer
 
 
 @contextlib.contextmanager
-def _ended_is_told(row: Subscription, *, cause: str) -> Iterator[None]:
-    """Where Stripe refuses because the subscription ended behind our back, learn and say that."""
+def _refuse_if_ended(row: Subscription, *, cause: str) -> Iterator[None]:
+    """If Stripe refuses because the subscription has ended, refresh our row and refuse."""
     try:
         yield
     except (MissingAtStripe, PaymentGatewayRefused):
@@ -268,11 +268,11 @@ def _not_ended(user_id: UUID) -> Subscription:
 def _changeable(user_id: UUID, *, product_name: str) -> tuple[Subscription, SubscriptionProduct]:
     product, row = product_on_sale(product_name), _not_ended(user_id)
     if row.stripe_status not in IN_GOOD_STANDING:
-        raise WrongState("Only a subscription that is paid can be changed.")
+        raise WrongState("The subscription can be changed when its invoice is paid.")
     if row.price_reference == product.price_reference:
-        raise WrongState("That is the product you have.")
+        raise WrongState("You are subscribed to this product already.")
     return row, product
 
 
-def _is_dearer(product: SubscriptionProduct, *, than: Subscription) -> bool:
+def _costs_more(product: SubscriptionProduct, *, than: Subscription) -> bool:
     return (product.unit_amount or 0) > (than.unit_amount or 0)

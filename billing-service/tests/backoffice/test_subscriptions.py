@@ -175,7 +175,7 @@ def test_a_dead_letter_can_be_replayed(subscriber: Person, staff_client: Client)
     assert subscriber.words() == ("successful", "active")
     dead = WebhookEvent.objects.filter(state="dead")
 
-    assert "in the queue again" in act(staff_client, "replay_selected", *dead)
+    assert "will be processed again" in act(staff_client, "replay_selected", *dead)
     process_events()
 
     assert subscriber.words() == ("canceled", "canceled")

@@ -84,7 +84,7 @@ def test_auth_service_away_leaves_the_deletion_pending(
 
     page = _delete(staff_client, alice.id)
 
-    assert "is pending and goes on by itself: auth-service cannot be reached" in page
+    assert "is pending and continues by itself: auth-service cannot be reached" in page
     assert len(stripe.customers_of(alice.id)) == 1
     auth_service.away = False
     assert user_deletion.finish_deletions() == 1
@@ -169,7 +169,7 @@ def test_a_refused_deletion_does_nothing(
 
     page = _delete(staff_client, alice.id)
 
-    assert "was kept: Refused: last_superuser." in page
+    assert "was not changed: Refused: last_superuser." in page
     assert len(stripe.customers_of(alice.id)) == 1
     assert User.objects.get(id=alice.id).state == UserState.ACTIVE
 
@@ -211,8 +211,8 @@ def test_the_bulk_action_stops_when_auth_service_is_away(
 
     page = submit(staff_client, LIST, form | {"post": "yes"})
 
-    assert "goes on by itself" in page
-    assert "All others were left alone." in page
+    assert "continues by itself" in page
+    assert "The other users were not changed." in page
     states = sorted(User.objects.get(id=user_id).state for user_id in (alice.id, bob))
     assert states == [UserState.ACTIVE, UserState.DELETION_PENDING]
 

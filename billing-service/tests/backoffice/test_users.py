@@ -305,7 +305,7 @@ def test_a_stale_mirror_can_be_read_only(
     sent = staff_client.post(change_page(alice), {"username": "mallory", "is_active": "on"})
     added = staff_client.get(ADD)
 
-    assert "users can be looked at, not changed" in listing
+    assert "Users can be viewed, but not changed" in listing
     assert "alice" in listing
     assert (sent.status_code, added.status_code) == (403, 403)
     assert auth_service.users[str(alice)]["username"] == "alice"

@@ -1,4 +1,4 @@
-"""`manage.py seed_products`: the two products on sale, with their amounts if Stripe answers."""
+"""`manage.py seed_products`: creates the two products on sale, with their amounts from Stripe."""
 
 from typing import Any
 
@@ -15,11 +15,13 @@ class Command(BaseCommand):
     help = "Create basic_subscription and pro_subscription from the price-id variables."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Seed, then mirror what Stripe says."""
+        """Create the products, then copy their prices from Stripe."""
         for product in products.seed():
-            self.stdout.write(f"{product.name}: {product.price_reference}, {self._mirror(product)}")
+            self.stdout.write(
+                f"{product.name}: {product.price_reference}, {self._copy_price(product)}"
+            )
 
-    def _mirror(self, product: SubscriptionProduct) -> str:
+    def _copy_price(self, product: SubscriptionProduct) -> str:
         try:
             is_sold_at_stripe = products.mirror_price(product)
         except BillingError as refusal:
@@ -27,5 +29,5 @@ class Command(BaseCommand):
         if not is_sold_at_stripe:
             return "cannot be bought: the price is unknown or archived at Stripe"
         if not product.on_sale:
-            return "taken off sale; the admin puts it on sale again"
+            return "off sale; put it on sale in the admin"
         return f"{product.unit_amount} {product.currency} per {product.interval}"
