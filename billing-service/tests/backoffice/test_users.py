@@ -152,7 +152,7 @@ def test_a_form_overtaken_by_somebody_elses_change_is_refused(
         staff_client, alice, username="alice", email="second@example.com", known_version=known
     )
 
-    assert "This user was changed meanwhile" in page
+    assert "This user was changed by someone else" in page
     assert auth_service.users[str(alice)]["email"] == "first@example.com"
 
 
