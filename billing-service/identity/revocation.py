@@ -29,12 +29,11 @@ class RevocationMap:
     """
 
     def __init__(self) -> None:
-        """Start with nobody revoked."""
         self._by_user: OrderedDict[UUID, Revocation] = OrderedDict()
         self._known_until: datetime | None = None
 
     def revokes(self, user_id: UUID, *, auth_epoch: int) -> bool:
-        """Say whether a token of this user and epoch was revoked."""
+        """Return whether a token of this user and epoch was revoked."""
         found = self._by_user.get(user_id)
         return found is not None and auth_epoch < found.minimum_epoch
 
@@ -61,7 +60,7 @@ class RevocationMap:
         metrics.REVOCATIONS_LOADED.set_to_current_time()
 
     def clear(self) -> None:
-        """Start again with nobody revoked."""
+        """Forget all revocations."""
         self._by_user.clear()
         self._known_until = None
 

@@ -12,7 +12,7 @@ class PaymentGatewayUnavailable(Unavailable):
 
 
 class StoredFailure(PaymentGatewayUnavailable):
-    """Stripe repeats a failure it keeps under the key, so the call will never tell its outcome."""
+    """Stripe replays a failure that it stored under the key, so the outcome stays unknown."""
 
 
 class PaymentGatewayBusy(PaymentGatewayUnavailable):
@@ -57,7 +57,7 @@ class WrongStripeAccount(PaymentGatewayUnavailable):
 
 
 class CustomerUnfinished(Exception):
-    """Stripe may have made the user's customer; whoever comes next has to ask for it first."""
+    """Stripe may have created the user's customer; the next request has to look for it first."""
 
 
 class PaymentGatewayRefused(BillingError):
@@ -72,7 +72,6 @@ class MissingAtStripe(BillingError):
     code, status = "not_found_at_stripe", 404
 
     def __init__(self, detail: str, *, param: str) -> None:
-        """Keep the parameter Stripe objected to."""
         super().__init__(detail)
         self.param = param
 
@@ -94,25 +93,24 @@ class CardDeclined(BillingError):
         Args:
             detail: Stripe's sentence, made for customers.
             decline_code: The bank's reason, or Stripe's error code where it gave none.
-            fingerprint: Stripe's fingerprint of the card, if it told.
+            fingerprint: Stripe's fingerprint of the card, if it sent one.
         """
         super().__init__(detail, decline_code=decline_code)
         self.fingerprint = fingerprint
 
 
 class PaymentMethodRefused(BillingError):
-    """The payment method does not exist or belongs to somebody else."""
+    """The payment method does not exist or belongs to another customer."""
 
     code, status = "payment_method_refused", 400
 
 
 class RawCardRefused(BillingError):
-    """A card number other than a published test number never gets further than this."""
+    """A card number that is not one of Stripe's published test numbers."""
 
     code, status = "raw_card_refused", 400
 
     def __init__(self) -> None:
-        """Name the ways that keep card numbers away from this server."""
         super().__init__(
             "Card numbers are not accepted here. Send payment_method, or collect the card with "
             "/api/subscriptions/setup-intent or /api/subscriptions/checkout-session."
@@ -131,19 +129,17 @@ class AlreadySubscribed(BillingError):
     code, status = "already_subscribed", 409
 
     def __init__(self) -> None:
-        """Say it in one sentence."""
         super().__init__("You already have a subscription.")
 
 
 class AttemptInProgress(BillingError):
-    """Another request of the same user is being worked on."""
+    """Another request of the same user is in progress."""
 
     code, status = "attempt_in_progress", 409
 
     def __init__(self, *, retry_after_seconds: int) -> None:
-        """Say when to look again."""
         super().__init__(
-            "Your previous request to subscribe is still being worked on.",
+            "Your previous request to subscribe is still in progress.",
             headers={"Retry-After": str(max(1, retry_after_seconds))},
         )
 
@@ -154,17 +150,15 @@ class IdempotencyKeyReused(BillingError):
     code, status = "idempotency_key_reused", 422
 
     def __init__(self) -> None:
-        """Say it in one sentence."""
         super().__init__("This Idempotency-Key was used for a different request.")
 
 
 class TooManyCardFailures(BillingError):
-    """Too many refused cards; slows down whoever tests stolen cards."""
+    """Too many declined cards; slows down card testing."""
 
     code, status = "too_many_card_failures", 429
 
     def __init__(self, *, retry_after_seconds: int) -> None:
-        """Say when to come back."""
         super().__init__(
             "Too many cards were refused. Try again later.",
             headers={"Retry-After": str(max(1, retry_after_seconds))},
@@ -172,12 +166,11 @@ class TooManyCardFailures(BillingError):
 
 
 class NoSubscription(BillingError):
-    """The user never had a subscription, or has none that the call could change."""
+    """The user never had a subscription, or has none that the call applies to."""
 
     code, status = "no_subscription", 404
 
     def __init__(self, detail: str = "You have no subscription.") -> None:
-        """Say it in one sentence."""
         super().__init__(detail)
 
 
@@ -188,7 +181,7 @@ class WrongState(BillingError):
 
 
 def refusal_as_json(error: BillingError) -> dict[str, Any]:
-    """Keep a refusal so that the same answer can be given again."""
+    """Return a refusal as JSON, so that the same response can be sent again."""
     return {
         "detail": error.detail,
         "code": error.code,
@@ -198,12 +191,11 @@ def refusal_as_json(error: BillingError) -> dict[str, Any]:
 
 
 class RepeatedRefusal(BillingError):
-    """A refusal that was given before, given again for the same Idempotency-Key."""
+    """A stored refusal, sent again for the same Idempotency-Key."""
 
     code, status = "repeated_refusal", 400
 
     def __init__(self, kept: dict[str, Any]) -> None:
-        """Restore what `refusal_as_json` kept."""
         super().__init__(kept["detail"], headers={"Idempotent-Replayed": "true"}, **kept["members"])
         self.code = kept["code"]  # type: ignore[misc]  # the class stands for every kept refusal
         self.status = kept["status"]  # type: ignore[misc]

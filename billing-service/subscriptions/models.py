@@ -1,4 +1,4 @@
-"""What this service remembers of Stripe's objects, and of each try to subscribe.
+"""Stripe's objects as this service knows them, and attempts to subscribe.
 
 Rows that mirror Stripe are written by `sync` alone; everybody else reads them.
 """
@@ -194,13 +194,13 @@ class SubscriptionChange(models.Model):
 
 
 class SubscribeAttempt(models.Model):
-    """One try of a user to subscribe; its id is in every idempotency key it sends.
+    """One attempt of a user to subscribe; its id is in every idempotency key it sends.
 
     It stays open, with the same keys, until its outcome at Stripe is known.
     """
 
     class State(models.TextChoices):
-        """How the try stands."""
+        """The outcome of the attempt."""
 
         OPEN = "open"
         SUCCEEDED = "succeeded"
@@ -218,7 +218,7 @@ class SubscribeAttempt(models.Model):
     # What the calls are made of, fixed here so that a resumed try sends the very same parameters.
     price_reference = models.CharField(max_length=255)
     payment_method_reference = models.CharField(max_length=255)
-    # Empty for a user Stripe did not know when the try began.
+    # Empty if Stripe did not know the user when the attempt began.
     stripe_customer_id = models.CharField(max_length=255, blank=True)
     request_hash = models.CharField(max_length=64)
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)
@@ -230,7 +230,7 @@ class SubscribeAttempt(models.Model):
     # The step, idempotency key and request id of each call made at Stripe.
     calls = models.JSONField(default=list)
     created_at = models.DateTimeField(auto_now_add=True)
-    # Whoever works on an open try holds it until then; after that anybody may finish it.
+    # The process that works on an open attempt holds it until then; later any may finish it.
     leased_until = models.DateTimeField()
     # Taken over from a process that did not finish: Stripe may replay answers that are old.
     resumed = models.BooleanField(default=False)
@@ -255,21 +255,21 @@ class SubscribeAttempt(models.Model):
         return f"{self.id} ({self.state})"
 
     def key(self, step: str) -> str:
-        """Return the idempotency key of one of this try's calls."""
+        """Return the idempotency key of one of this attempt's calls."""
         return f"attempt:{self.id}:{step}"
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What Stripe's objects carry so that they can be traced back to this try."""
+        """What Stripe's objects carry so that they can be traced back to this attempt."""
         return {"attempt": str(self.id), "user_id": str(self.user_id)}
 
 
 class CardFailure(models.Model):
-    """A card that was refused, remembered to slow down whoever tests stolen cards here."""
+    """A declined card, counted to slow down card testing."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
     source = models.GenericIPAddressField(null=True, blank=True)
-    # A hash of the payment method as it was sent, and Stripe's fingerprint where it told one.
+    # A hash of the payment method as it was sent, and Stripe's fingerprint if it sent one.
     reference = models.CharField(max_length=64)
     fingerprint = models.CharField(max_length=64, blank=True)
     code = models.CharField(max_length=64)

@@ -1,4 +1,4 @@
-"""Status and entitlements of a user; plain SQL, because these are the most frequent calls."""
+"""Status and entitlements of a user."""
 
 import hashlib
 import json
@@ -6,25 +6,15 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
 from errors import BillingError
 from subscriptions.errors import NoSubscription
 from subscriptions.models import Subscription
+from subscriptions.queries import CurrentSubscription, current_subscription_of
 from subscriptions.statuses import IN_GOOD_STANDING, our_status
 from subscriptions.stripe_gateway.client import time_budget
 from subscriptions.stripe_gateway.subscriptions import fetch_subscription
 
 _SECRET_BUDGET_SECONDS = 5.0
-
-_CURRENT = """
-SELECT s.stripe_status, s.current_period_start, s.current_period_end, s.stripe_subscription_id,
-       s.price_reference, s.purchased_at, s.access_until, s.cancel_at_period_end,
-       s.hosted_invoice_url, p.name, s.pending_price_reference
-FROM subscriptions_subscription AS s
-LEFT JOIN subscriptions_subscriptionproduct AS p ON p.id = s.product_id
-WHERE s.user_id = %s AND s.is_current
-"""
 
 
 def status_body(user_id: UUID, *, client_secret: str | None = None) -> dict[str, Any]:
@@ -37,29 +27,21 @@ def status_body(user_id: UUID, *, client_secret: str | None = None) -> dict[str,
     Raises:
         NoSubscription: There never was one.
     """
-    row = _current(user_id)
+    row = current_subscription_of(user_id)
     if row is None:
         raise NoSubscription
-    status, start, end, subscription_id, price, purchased, access, at_end, invoice, *_, pending = (
-        row
-    )
+    now = datetime.now(UTC)
     return {
-        "status": our_status(status, access_until=access, now=datetime.now(UTC)),
-        "payment_gateway_status": status,
-        "current_period_start": _text(start),
-        "current_period_end": _text(end),
-        "id_reference": subscription_id,
-        "price_reference": price,
-        "purchase_date": purchased.date().isoformat(),
-        "access_until": _text(access),
-        "cancel_at_period_end": at_end,
-        "next_action": _next_action(
-            status,
-            change_waits=bool(pending),
-            subscription_id=subscription_id,
-            invoice=invoice,
-            client_secret=client_secret,
-        ),
+        "status": our_status(row.stripe_status, access_until=row.access_until, now=now),
+        "payment_gateway_status": row.stripe_status,
+        "current_period_start": _text(row.current_period_start),
+        "current_period_end": _text(row.current_period_end),
+        "id_reference": row.stripe_subscription_id,
+        "price_reference": row.price_reference,
+        "purchase_date": row.purchased_at.date().isoformat(),
+        "access_until": _text(row.access_until),
+        "cancel_at_period_end": row.cancel_at_period_end,
+        "next_action": _next_action(row, client_secret=client_secret),
     }
 
 
@@ -69,17 +51,12 @@ def entitlements_body(user_id: UUID) -> dict[str, Any]:
     Args:
         user_id: Of the user.
     """
-    row = _current(user_id)
-    if row is None:
+    row = current_subscription_of(user_id)
+    if row is None or not _grants_access(row, now=datetime.now(UTC)):
         return {"products": [], "access_until": None}
-    status, access, name = row[0], row[6], row[9]
-    now = datetime.now(UTC)
-    granted = our_status(status, access_until=access, now=now) == "successful" or (
-        status == "canceled" and access is not None and now < access
-    )
     return {
-        "products": [name] if granted and name else [],
-        "access_until": _text(access) if granted else None,
+        "products": [row.product_name] if row.product_name else [],
+        "access_until": _text(row.access_until),
     }
 
 
@@ -92,36 +69,36 @@ def entity_tag(body: dict[str, Any]) -> str:
     return f'"{hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:32]}"'
 
 
-def _current(user_id: UUID) -> tuple[Any, ...] | None:
-    with connection.cursor() as cursor:
-        cursor.execute(_CURRENT, (user_id,))
-        row: tuple[Any, ...] | None = cursor.fetchone()
-        return row
+def _grants_access(row: CurrentSubscription, *, now: datetime) -> bool:
+    if our_status(row.stripe_status, access_until=row.access_until, now=now) == "successful":
+        return True
+    # Cancelled before the end of a period that is paid.
+    has_time_left = row.access_until is not None and now < row.access_until
+    return row.stripe_status == "canceled" and has_time_left
 
 
-def _next_action(
-    status: str,
-    *,
-    change_waits: bool,
-    subscription_id: str,
-    invoice: str,
-    client_secret: str | None,
-) -> dict[str, Any] | None:
+def _next_action(row: CurrentSubscription, *, client_secret: str | None) -> dict[str, Any] | None:
     """Return what the user has to do to complete a payment, if anything."""
-    if status == "past_due":
-        return {"type": "pay_invoice", "client_secret": None, "hosted_invoice_url": invoice}
-    if status != "incomplete" and not (change_waits and status in IN_GOOD_STANDING):
+    if row.stripe_status == "past_due":
+        return {
+            "type": "pay_invoice",
+            "client_secret": None,
+            "hosted_invoice_url": row.hosted_invoice_url,
+        }
+    change_is_pending = row.pending_price_reference and row.stripe_status in IN_GOOD_STANDING
+    if row.stripe_status != "incomplete" and not change_is_pending:
         return None
-    secret = _ask_for_secret(subscription_id) if client_secret is None else client_secret
+    if client_secret is None:
+        client_secret = _ask_for_secret(row.stripe_subscription_id)
     return {
         "type": "authenticate",
-        "client_secret": secret or None,
-        "hosted_invoice_url": invoice or None,
+        "client_secret": client_secret or None,
+        "hosted_invoice_url": row.hosted_invoice_url or None,
     }
 
 
 def _ask_for_secret(subscription_id: str) -> str:
-    """Fetch the secret of a payment under way; the hosted page works without it."""
+    """Fetch the client secret of a pending payment; the hosted page works without it."""
     try:
         with time_budget(_SECRET_BUDGET_SECONDS):
             found = fetch_subscription(subscription_id)

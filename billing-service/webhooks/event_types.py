@@ -104,10 +104,10 @@ def _word(value: str | None, *, at_most: int = 255) -> str:
 
 
 def _subject(*, data: dict[str, Any]) -> Any:
-    """Name whose truth an event is about: a customer, or an object of the catalogue."""
+    """Return the id of what an event is about: a customer, or an object of the catalogue."""
     thing = data["object"]
     if thing.get("object") in ("customer", "product", "price"):
         return thing["id"]
-    # A detached payment method has no customer any more; the event tells whose it was.
+    # A detached payment method has no customer any more; the event names the previous one.
     customer = thing.get("customer") or (data.get("previous_attributes") or {}).get("customer")
     return customer["id"] if isinstance(customer, dict) else customer or ""

@@ -1,4 +1,4 @@
-"""What operators watch: how far behind the inbox is, and what nobody has finished."""
+"""Gauges read from the database: events, attempts and comparisons that are not finished."""
 
 from collections.abc import Iterator
 
@@ -19,11 +19,11 @@ _GAUGES = {
         FROM webhooks_webhookevent WHERE state = 'pending'""",
     ),
     "billing_webhook_events_dead": (
-        "Events given up on; replay them when the cause is gone.",
+        "Events that failed; replay them when the cause is fixed.",
         "SELECT count(*) FROM webhooks_webhookevent WHERE state = 'dead'",
     ),
     "billing_subscribe_attempts_open": (
-        "Tries to subscribe whose outcome is not known yet.",
+        "Attempts to subscribe whose outcome is not known yet.",
         "SELECT count(*) FROM subscriptions_subscribeattempt WHERE state = 'open'",
     ),
     "billing_subscribe_attempts_oldest_seconds": (
@@ -46,7 +46,7 @@ _GAUGES = {
 
 
 class _Backlog(Collector):
-    """Asks the database whenever somebody looks."""
+    """Queries the database at each scrape."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield every gauge."""

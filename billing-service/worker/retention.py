@@ -1,4 +1,4 @@
-"""Deletes what nobody will look at again, a batch at a time."""
+"""Deletes old rows, a batch at a time."""
 
 from collections.abc import Generator
 from datetime import datetime
@@ -23,7 +23,7 @@ def prune_events(before: datetime) -> Generator[int, None, None]:
 
 
 def prune_attempts(before: datetime) -> Generator[int, None, None]:
-    """Delete closed tries to subscribe, refused cards and comparisons with Stripe.
+    """Delete closed attempts to subscribe, card failures and comparisons with Stripe.
 
     Args:
         before: Only what was over before.

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
+from uuid import UUID
 
 import httpx
 import psycopg
@@ -25,7 +26,7 @@ _ROWS = Path(__file__).with_name("rows_of_23f2162.sql")
 # The newest migrations of that version; those of Django and Procrastinate are the same today.
 _SCHEMA_THEN = {"users": "0002", "subscriptions": "0003", "webhooks": "0002"}
 _LIBRARIES = ("admin", "auth", "contenttypes", "sessions", "procrastinate")
-_ALICE = "60c234d4-b0be-40bc-896e-710f7598ea3d"
+_ALICE = UUID("60c234d4-b0be-40bc-896e-710f7598ea3d")
 _LONG_SECONDS = 120.0
 
 
@@ -130,9 +131,7 @@ def test_the_web_answers_from_the_old_rows(
     headers = {"Authorization": f"JWT {signing_key().access_token(_ALICE, auth_epoch=1)}"}
     command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "config.wsgi"]
     (row,) = (
-        each
-        for each in before["subscriptions_subscription"].values()
-        if str(each["user_id"]) == _ALICE
+        each for each in before["subscriptions_subscription"].values() if each["user_id"] == _ALICE
     )
 
     with _process(environment | {"BILLING_BIND": address}, *command, log=log):
@@ -177,12 +176,13 @@ def test_the_worker_runs_the_old_jobs_and_loses_nothing(
     after = _rows(environment)
     unknown = [job for job in after["procrastinate_jobs"].values() if job["status"] == "failed"]
     assert unknown == []
-    for table, unfinished in {
+    kept: dict[str, dict[str, object]] = {
         "webhooks_webhookevent": {"state": "pending"},
         "subscriptions_subscribeattempt": {"state": "open"},
         "subscriptions_customer": {"deleted_at": None},
         "users_user": {"anonymised_at": None},
-    }.items():
+    }
+    for table, unfinished in kept.items():
         was = {key for key, row in before[table].items() if unfinished.items() <= row.items()}
         still = {key for key, row in after[table].items() if unfinished.items() <= row.items()}
         assert was, table

@@ -28,7 +28,7 @@ def moment(text: str) -> datetime:
 
 
 class Command(BaseCommand):
-    """What an operator does with the inbox."""
+    """Commands for stored webhook events."""
 
     help = "Replay stored events, fetch missed ones from Stripe, delete old ones."
 
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         commands = parser.add_subparsers(dest="command", required=True)
         again = commands.add_parser("replay", help="handle stored events once more")
         which = again.add_mutually_exclusive_group(required=True)
-        which.add_argument("--failed", action="store_true", help="the dead letters")
+        which.add_argument("--failed", action="store_true", help="the events that failed")
         which.add_argument("--id", metavar="EVENT", help="one event")
         which.add_argument("--since", metavar="WHEN", help="all received since")
         missed = commands.add_parser("backfill", help="fetch missed events from Stripe")
