@@ -1,4 +1,4 @@
-"""One PostgreSQL, one key directory and one real server for the whole run; a clean slate a test."""
+"""One PostgreSQL, one key directory and one server for all tests; an empty database for each."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ from auth_service.commands.key_store import ensure_keys
 from auth_service.database import open_engine
 from auth_service.migrations import migrate
 from auth_service.passwords.hashing import hash_password
-from auth_service.routes.dependencies import Parts
+from auth_service.routes.dependencies import AppState
 from auth_service.settings import Settings, load_settings
 from auth_service.tables import metadata
 from auth_service.users import changes
@@ -35,7 +35,7 @@ from auth_service.users.accounts import User
 from auth_service.users.changes import NewUser
 from tests.served import served
 
-# Nothing is written beside the sources, which are read-only in a container.
+# Nothing is written into the source folder, which is read-only in a container.
 hypothesis_settings.register_profile("here", database=None)
 hypothesis_settings.load_profile("here")
 
@@ -46,7 +46,7 @@ PASSWORD = "correct horse battery"
 
 @dataclass
 class MovableClock:
-    """The server's clock: it runs like the real one until stopped, and tests push it forward."""
+    """The server's clock. It runs like the real one until it is stopped; tests move it forward."""
 
     ahead: timedelta = field(default_factory=timedelta)
     stopped_at: datetime | None = None
@@ -56,32 +56,32 @@ class MovableClock:
         return (self.stopped_at or datetime.now(UTC)) + self.ahead
 
     def stop(self) -> None:
-        """Let only `advance` move it, for limits of a few seconds."""
+        """Stop it, so that only `advance` moves it: for limits of a few seconds."""
         self.stopped_at = datetime.now(UTC)
 
     def advance(self, **by: float) -> None:
-        """Move on by `timedelta` words."""
+        """Move forward; takes the arguments of `timedelta`."""
         self.ahead += timedelta(**by)
 
 
 @dataclass(frozen=True)
 class Service:
-    """A running server, and what a test needs to look behind it."""
+    """A running server, and the state of its application."""
 
     url: str
     app: FastAPI
     clock: MovableClock
 
     @property
-    def parts(self) -> Parts:
-        """The rooms of the running application."""
-        parts: Parts = self.app.state.parts
-        return parts
+    def state(self) -> AppState:
+        """The state of the running application."""
+        state: AppState = self.app.state.auth
+        return state
 
     @property
     def engine(self) -> Engine:
-        """The server's own pool."""
-        return self.parts.engine
+        """The server's own connection pool."""
+        return self.state.engine
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +108,7 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def database_url(postgres_url: str) -> Iterator[str]:
-    """Make a database for this run alone, with today's schema."""
+    """Create a database for these tests, with the latest schema."""
     name = f"auth_test_{uuid4().hex[:12]}"
     _as_superuser(postgres_url, f'CREATE DATABASE "{name}"')
     url = make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
@@ -188,7 +188,7 @@ def service(running_service: Service) -> Service:
 
 @pytest.fixture
 def empty_database(service: Service, postgres_url: str) -> str:
-    """A database in which nothing has happened yet."""
+    """A database without a schema."""
     name = f"auth_empty_{uuid4().hex[:12]}"
     with service.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(f'CREATE DATABASE "{name}"'))
@@ -215,10 +215,10 @@ def _hash_of(password: str) -> str:
 
 @pytest.fixture
 def add_user(service: Service) -> Callable[..., User]:
-    """Create accounts behind the API's back, with PASSWORD unless told otherwise."""
+    """Create accounts in the database, with PASSWORD by default."""
 
     def add(username: str = "ada", *, password: str = PASSWORD, **rights: Any) -> User:
-        origin, now = Origin(source="test"), service.clock()
+        origin, now = Origin(client="test"), service.clock()
         with changes.change(service.engine, origin=origin, now=now) as change:
             new = NewUser(username=username, **rights)
             return changes.create(change, new, password_hash=_hash_of(password))
@@ -231,12 +231,12 @@ def obtain(http: httpx.Client) -> Callable[..., httpx.Response]:
     """Log in over HTTP."""
 
     def log_in(
-        username: str = "ada", password: str = PASSWORD, *, source: str = "192.0.2.1"
+        username: str = "ada", password: str = PASSWORD, *, client_ip: str = "192.0.2.1"
     ) -> httpx.Response:
         return http.post(
             "/api/token/obtain",
             json={"username": username, "password": password},
-            headers={"X-Forwarded-For": source},
+            headers={"X-Forwarded-For": client_ip},
         )
 
     return log_in
@@ -250,7 +250,7 @@ def refresh(http: httpx.Client) -> Callable[[str], httpx.Response]:
 
 @pytest.fixture
 def as_billing(http: httpx.Client) -> Iterator[httpx.Client]:
-    """A client that holds a service token, as billing-service does."""
+    """A client with a service token, as billing-service has."""
     answer = http.post(
         "/internal/token",
         data={"grant_type": "client_credentials"},
@@ -264,7 +264,7 @@ def as_billing(http: httpx.Client) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def two_processes(settings: Settings, environ: dict[str, str]) -> Iterator[list[str]]:
-    """Two servers in processes of their own, on the same database and keys."""
+    """Two servers, each in a process of its own, with the same database and keys."""
     assert settings.is_local
     environment = {**os.environ, **environ}
     with served(environment, workers=1) as first, served(environment, workers=1) as second:

@@ -21,15 +21,15 @@ class Served:
     process: subprocess.Popen[bytes]
 
     def get(self, path: str) -> httpx.Response:
-        """Ask on a connection of its own, so that any worker may answer."""
+        """GET on a new connection, so that any worker may answer."""
         return httpx.get(self.url + path, timeout=30)
 
     def post(self, path: str, body: Mapping[str, object]) -> httpx.Response:
-        """The same for JSON."""
+        """POST JSON on a new connection."""
         return httpx.post(self.url + path, json=body, timeout=30)
 
     def workers(self) -> list[psutil.Process]:
-        """The processes that answer; Python's resource tracker is none of them."""
+        """The worker processes, without Python's resource tracker."""
         children = psutil.Process(self.process.pid).children()
         return [child for child in children if _is_worker(child)]
 

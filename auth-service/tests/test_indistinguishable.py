@@ -1,4 +1,4 @@
-"""Which names exist cannot be found out by watching how a log-in is refused."""
+"""A refused log-in does not show whether the username exists."""
 
 import time
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import event
 
+from auth_service import queries
 from auth_service.passwords.hashing import verify_password
 from auth_service.users.accounts import User
 from tests.conftest import Service
@@ -16,17 +17,17 @@ Obtain = Callable[..., httpx.Response]
 
 
 @pytest.fixture
-def three_names(add_user: Callable[..., User]) -> list[str]:
-    """A name with a wrong password, an inactive account, and nobody at all."""
+def three_usernames(add_user: Callable[..., User]) -> list[str]:
+    """An active account, an inactive one, and a username without an account."""
     add_user("ada")
     add_user("gone", is_active=False)
-    return ["ada", "gone", "nobody"]
+    return ["ada", "gone", "unknown"]
 
 
 def test_every_refusal_takes_the_same_steps(
-    service: Service, obtain: Obtain, three_names: list[str], monkeypatch: pytest.MonkeyPatch
+    service: Service, obtain: Obtain, three_usernames: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same statements and one hash, whoever the name belongs to."""
+    """The same statements and one hash, whether or not there is an account."""
     steps: list[str] = []
 
     def noting_verify(password: str, *, password_hash: str) -> bool:
@@ -37,32 +38,43 @@ def test_every_refusal_takes_the_same_steps(
     def note_statement(_c: object, _cursor: object, statement: str, *_more: object) -> None:
         steps.append(statement)
 
+    def note_query(name: str) -> None:
+        query = getattr(queries, name)
+
+        def noting_query(*arguments: object, **options: object) -> object:
+            steps.append(name)
+            return query(*arguments, **options)
+
+        monkeypatch.setattr(queries, name, noting_query)
+
     monkeypatch.setattr("auth_service.users.login.verify_password", noting_verify)
-    pools = (service.parts.engine, service.parts.statements)
+    for name in ("throttle_buckets", "user_by_username", "count_failure"):
+        note_query(name)
+    pools = (service.state.engine, service.state.autocommit)
     for pool in pools:
         event.listen(pool, "before_cursor_execute", note_statement)
     taken = []
-    for number, name in enumerate(three_names):
-        obtain(name, "a wrong guess", source=f"192.0.2.{number}")
+    for number, name in enumerate(three_usernames):
+        obtain(name, "a wrong guess", client_ip=f"192.0.2.{number}")
         taken.append(steps.copy())
         steps.clear()
     for pool in pools:
         event.remove(pool, "before_cursor_execute", note_statement)
 
     assert sum(step.startswith("hash") for step in taken[0]) == 1
-    assert len(taken[0]) > 3
+    assert {"throttle_buckets", "user_by_username", "count_failure"} <= set(taken[0])
     assert taken[0] == taken[1] == taken[2]
 
 
-def test_every_refusal_takes_about_as_long(obtain: Obtain, three_names: list[str]) -> None:
+def test_every_refusal_takes_about_as_long(obtain: Obtain, three_usernames: list[str]) -> None:
     """Medians of many interleaved log-ins differ by far less than a hash."""
-    seconds: dict[str, list[float]] = {name: [] for name in three_names}
+    seconds: dict[str, list[float]] = {name: [] for name in three_usernames}
     for number in range(20):
-        for place, name in enumerate(three_names):
-            source = f"10.{place}.{number}.1"
-            began = time.perf_counter()
-            assert obtain(name, "a wrong guess", source=source).status_code == 401
-            seconds[name].append(time.perf_counter() - began)
+        for place, name in enumerate(three_usernames):
+            address = f"10.{place}.{number}.1"
+            started = time.perf_counter()
+            assert obtain(name, "a wrong guess", client_ip=address).status_code == 401
+            seconds[name].append(time.perf_counter() - started)
 
     middle = {name: median(samples) for name, samples in seconds.items()}
     assert max(middle.values()) / min(middle.values()) < 2

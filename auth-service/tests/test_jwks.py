@@ -1,4 +1,4 @@
-"""The published keys, as verifiers and caches meet them."""
+"""The published keys, as verifiers and caches see them."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ JWKS = "/.well-known/jwks.json"
 
 
 def test_there_is_one_rsa_key_named_by_its_thumbprint(http: httpx.Client) -> None:
-    """Anybody can check that the kid belongs to the key (RFC 7638)."""
+    """Everyone can check that the kid belongs to the key (RFC 7638)."""
     (key,) = http.get(JWKS).json()["keys"]
 
     canonical = json.dumps({name: key[name] for name in ("e", "kty", "n")}, separators=(",", ":"))
@@ -43,10 +43,10 @@ def test_another_library_verifies_our_tokens_with_it(
     assert verified.header["typ"] == "at+jwt"
 
 
-def test_caches_may_keep_it_for_a_minute_and_for_a_day_while_we_are_away(
+def test_caches_may_keep_it_for_a_minute_and_in_an_outage_for_a_day(
     http: httpx.Client,
 ) -> None:
-    """Verifying goes on when auth-service does not."""
+    """Other services can verify tokens during an outage of auth-service."""
     answer = http.get(JWKS)
 
     assert answer.headers["Cache-Control"] == "public, max-age=60, stale-if-error=86400"
@@ -54,9 +54,7 @@ def test_caches_may_keep_it_for_a_minute_and_for_a_day_while_we_are_away(
 
 
 @pytest.mark.parametrize("wrap", ["{}", "W/{}", '"other", {}', "*"])
-def test_a_cache_that_has_the_current_set_is_told_so_in_an_empty_answer(
-    http: httpx.Client, wrap: str
-) -> None:
+def test_a_cache_that_has_the_current_set_gets_an_empty_304(http: httpx.Client, wrap: str) -> None:
     """Asking often costs next to nothing (RFC 9110 §13.1.2)."""
     etag = http.get(JWKS).headers["ETag"]
 
@@ -68,7 +66,7 @@ def test_a_cache_that_has_the_current_set_is_told_so_in_an_empty_answer(
 
 
 def test_a_cache_with_an_older_set_gets_the_new_one(http: httpx.Client) -> None:
-    """A key that appeared is not kept from anybody."""
+    """A new key reaches every cache."""
     answer = http.get(JWKS, headers={"If-None-Match": '"older"'})
 
     assert answer.status_code == 200
@@ -82,13 +80,13 @@ def test_it_answers_with_and_without_the_trailing_slash(http: httpx.Client) -> N
 
 @pytest.fixture
 def borrowed(service: Service) -> Iterator[list[object]]:
-    """Every connection to the database that is taken from a pool."""
+    """Every connection that is taken from a pool."""
     seen: list[object] = []
 
     def note(connection: object, _record: object, _proxy: object) -> None:
         seen.append(connection)
 
-    pools = (service.parts.engine, service.parts.statements)
+    pools = (service.state.engine, service.state.autocommit)
     for pool in pools:
         event.listen(pool, "checkout", note)
     yield seen

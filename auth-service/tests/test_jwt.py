@@ -1,4 +1,4 @@
-"""Forged and foreign tokens: every one gets a 401, none a server error."""
+"""Forged tokens and tokens of others: each is a 401, none a 5xx."""
 
 import base64
 import hashlib
@@ -20,10 +20,10 @@ from tests.conftest import MovableClock, Service
 
 
 class Forger:
-    """Signs whatever a test asks for, with the service's own key unless told otherwise."""
+    """Signs any claims, by default with the service's own key."""
 
     def __init__(self, service: Service, good_token: str) -> None:
-        signing_key = service.parts.keys.signing_key(service.clock())
+        signing_key = service.state.keys.signing_key(service.clock())
         self.kid, self.private_key = signing_key.kid, signing_key.private_key
         self.good_token = good_token
         self.claims = jwt.decode(good_token, options={"verify_signature": False})
@@ -34,12 +34,12 @@ class Forger:
         return self._sign(self.private_key, header or {}, claims)
 
     def sign_with_foreign_key(self, **header: Any) -> str:
-        """The good claims under a key we never published."""
+        """Sign the valid claims with a key that was never published."""
         foreign = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         return self._sign(foreign, header, {})
 
     def public_pem(self) -> bytes:
-        """What an attacker can make of the JWKS."""
+        """The public key in the format that an algorithm confusion uses as a secret."""
         public = self.private_key.public_key()
         return public.public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -73,14 +73,14 @@ def forger(
     add_user: Callable[..., User],
     obtain: Callable[..., httpx.Response],
 ) -> Forger:
-    """A forger who knows a good access token."""
+    """A forger with a valid access token."""
     add_user()
     return Forger(service, obtain().json()["access"])
 
 
 @pytest.fixture
 def status_of(http: httpx.Client) -> Callable[[str], int]:
-    """Show a token where an access token is needed."""
+    """Send a token where an access token is required; returns the status."""
 
     def show(token: str) -> int:
         headers = {"Authorization": f"Bearer {token}"}
@@ -93,8 +93,8 @@ def status_of(http: httpx.Client) -> Callable[[str], int]:
     return show
 
 
-def test_the_forger_can_write_a_good_token(forger: Forger, status_of: Callable[[str], int]) -> None:
-    """Else the refusals below would prove nothing."""
+def test_the_forger_can_sign_a_valid_token(forger: Forger, status_of: Callable[[str], int]) -> None:
+    """Otherwise the refusals below would prove nothing."""
     assert status_of(forger.good_token) == 200
     assert status_of(forger.sign()) == 200
     assert status_of(forger.sign(jti=str(uuid4()))) == 200
@@ -149,7 +149,7 @@ def test_the_forger_can_write_a_good_token(forger: Forger, status_of: Callable[[
 def test_a_wrong_claim_is_refused(
     forger: Forger, status_of: Callable[[str], int], claims: dict[str, Any]
 ) -> None:
-    """Even our own signature does not make a wrong claim right."""
+    """Claims are checked even if the signature is ours."""
     assert status_of(forger.sign(**claims)) == 401
 
 
@@ -183,12 +183,14 @@ def test_a_wrong_claim_is_refused(
 def test_a_wrong_header_is_refused(
     forger: Forger, status_of: Callable[[str], int], header: dict[str, Any]
 ) -> None:
-    """Only what we write ourselves is read."""
+    """Only the header that we write ourselves is accepted."""
     assert status_of(forger.sign(header=header)) == 401
 
 
-def test_foreign_signatures_are_refused(forger: Forger, status_of: Callable[[str], int]) -> None:
-    """A key we never published, under its own name, under ours, and our public key as a secret."""
+def test_signatures_of_other_keys_are_refused(
+    forger: Forger, status_of: Callable[[str], int]
+) -> None:
+    """A key that was never published, with its own kid or ours; our public key as a secret."""
     header = forger.header | {"alg": "HS256"}
     with_public_key = _compact(
         header,
@@ -230,8 +232,8 @@ def test_an_edited_payload_is_refused(forger: Forger, status_of: Callable[[str],
     ],
     ids=lambda token: token[:16],
 )
-def test_what_is_no_token_is_refused(http: httpx.Client, service: Service, token: str) -> None:
-    """Rubbish in the header of a request, or in the body of one, is a 401 and never a 500."""
+def test_text_that_is_no_token_is_refused(http: httpx.Client, service: Service, token: str) -> None:
+    """In a header or a body, it is a 401 and never a 500."""
     bodies = {"verify": {"token": token}, "refresh": {"refresh": token}}
     for endpoint, body in bodies.items():
         answer = http.post(f"/api/token/{endpoint}", json=body)
@@ -243,26 +245,39 @@ def test_what_is_no_token_is_refused(http: httpx.Client, service: Service, token
 def test_a_signed_payload_that_is_no_object_is_refused(
     forger: Forger, status_of: Callable[[str], int], payload: str
 ) -> None:
-    """Claims are an object or the token is none."""
+    """Claims have to be a JSON object."""
     token = _compact(forger.header, payload, lambda message: _rs256(forger.private_key, message))
     assert status_of(token) == 401
 
 
-def test_a_small_clock_difference_is_forgiven(
+def test_a_small_clock_difference_is_accepted(
     forger: Forger, status_of: Callable[[str], int], clock: MovableClock
 ) -> None:
-    """A host half a minute ahead may issue tokens that others already accept."""
+    """A host whose clock is up to 30 s ahead may issue tokens."""
     issued = int((clock() + timedelta(seconds=25)).timestamp())
     late = int((clock() + timedelta(seconds=45)).timestamp())
 
     assert status_of(forger.sign(iat=issued, exp=issued + 100)) == 200
     assert status_of(forger.sign(iat=late, exp=late + 100)) == 401
+    assert status_of(forger.sign(nbf=issued)) == 200
+    assert status_of(forger.sign(nbf=late)) == 401
 
 
-def test_kinds_of_tokens_do_not_stand_in_for_each_other(
+def test_a_token_is_accepted_for_five_seconds_after_it_expired(
+    forger: Forger, status_of: Callable[[str], int], clock: MovableClock
+) -> None:
+    """A host five seconds behind may still send it. billing-service has the same leeway."""
+    clock.stop()
+    now = int(clock().timestamp())
+
+    assert status_of(forger.sign(iat=now - 100, exp=now - 4)) == 200
+    assert status_of(forger.sign(iat=now - 100, exp=now - 5)) == 401
+
+
+def test_a_token_of_one_type_is_refused_as_another(
     service: Service, http: httpx.Client, as_billing: httpx.Client, forger: Forger
 ) -> None:
-    """A service token opens nothing public, and no user's token anything internal."""
+    """The public API refuses service tokens, and the internal API refuses users' tokens."""
     service_token = as_billing.headers["Authorization"].removeprefix("Bearer ")
     answers = [
         http.get("/api/token/me", headers={"Authorization": f"Bearer {service_token}"}),

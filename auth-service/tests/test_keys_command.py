@@ -16,7 +16,7 @@ class Operator:
         self.environ = {
             "ENVIRONMENT": environment,
             "KEYS_DIR": str(keys_dir),
-            "AUTH_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+            "AUTH_DATABASE_URL": "postgresql://auth@127.0.0.1:1/none",
             "AUTH_INTERNAL_CLIENT_SECRET": "s" * 40,
         }
 
@@ -25,31 +25,31 @@ class Operator:
         return CliRunner().invoke(main, ["keys", *words], env=self.environ, input=answer)
 
     def keys(self) -> list[dict[str, str]]:
-        """What `list --json` tells a program."""
+        """The output of `list --json`."""
         listed: list[dict[str, str]] = json.loads(self.types("list", "--json").stdout)
         return listed
 
     def states(self) -> list[str]:
-        """The states alone."""
+        """The state of each key."""
         return [key["state"] for key in self.keys()]
 
 
 @pytest.fixture
 def operator(tmp_path: Path) -> Operator:
-    """Somebody who runs the service outside a laptop."""
+    """An operator outside `local`."""
     return Operator(tmp_path / "keys", "staging")
 
 
-def test_init_makes_one_key_on_a_laptop(tmp_path: Path) -> None:
-    """The demo's JWKS shows one key until the first rotation."""
+def test_init_creates_one_key_on_a_laptop(tmp_path: Path) -> None:
+    """The demo's JWKS has one key until the first rotation."""
     newcomer = Operator(tmp_path / "keys", "local")
 
     assert newcomer.types("init").exit_code == 0
     assert newcomer.states() == ["active"]
 
 
-def test_init_keeps_a_spare_elsewhere_and_is_harmless_twice(operator: Operator) -> None:
-    """A second init finds what the first one made."""
+def test_init_creates_a_spare_elsewhere_and_can_be_repeated(operator: Operator) -> None:
+    """A second init changes nothing."""
     first, second = operator.types("init"), operator.types("init")
 
     assert (first.exit_code, second.exit_code) == (0, 0)
@@ -60,7 +60,7 @@ def test_init_keeps_a_spare_elsewhere_and_is_harmless_twice(operator: Operator) 
 
 
 def test_list_is_a_table_with_the_next_change_of_each_key(operator: Operator) -> None:
-    """At a glance: who signs, who waits, when that changes."""
+    """Which key signs, which waits, and when that changes."""
     operator.types("init")
     operator.types("rotate")
 
@@ -74,7 +74,7 @@ def test_list_is_a_table_with_the_next_change_of_each_key(operator: Operator) ->
 
 
 def test_rotate_explains_its_lead(operator: Operator) -> None:
-    """An operator who wonders why nothing changed yet reads why."""
+    """The operator reads why the new key does not sign yet."""
     operator.types("init")
 
     printed = operator.types("rotate").stdout
@@ -92,8 +92,8 @@ def test_a_shortened_lead_comes_with_a_warning(operator: Operator) -> None:
     assert "was shortened" in printed
 
 
-def test_revoke_asks_before_it_logs_people_out(operator: Operator) -> None:
-    """A slip of the fingers is not an incident."""
+def test_revoke_asks_before_it_logs_users_out(operator: Operator) -> None:
+    """A mistyped command changes nothing."""
     operator.types("init")
 
     refused = operator.types("revoke", "active", answer="n\n")
@@ -103,7 +103,7 @@ def test_revoke_asks_before_it_logs_people_out(operator: Operator) -> None:
 
 
 def test_revoke_accepts_the_first_characters_of_a_kid(operator: Operator) -> None:
-    """Under pressure nobody types 43 characters."""
+    """In an emergency 43 characters are too many to type."""
     operator.types("init")
     kid = operator.keys()[0]["kid"]
 
@@ -116,18 +116,18 @@ def test_revoke_accepts_the_first_characters_of_a_kid(operator: Operator) -> Non
 
 
 @pytest.mark.parametrize("characters", ["-h9xQ3vR", "--yX_k2W"])
-def test_a_kid_that_begins_with_a_hyphen_is_no_option(operator: Operator, characters: str) -> None:
-    """Base64url has hyphens, so one key in 64 is named like that."""
+def test_a_kid_that_starts_with_a_hyphen_is_no_option(operator: Operator, characters: str) -> None:
+    """Base64url has hyphens, so one kid in 64 starts with one."""
     operator.types("init")
 
     refused = operator.types("revoke", characters, "--yes")
 
-    assert refused.exit_code == 2
-    assert f"keys begin with '{characters}'" in refused.stderr
+    assert refused.exit_code == 1
+    assert f"keys start with '{characters}'" in refused.stderr
 
 
 def test_a_spare_can_be_added_to_a_laptop_start(tmp_path: Path) -> None:
-    """Before a rehearsal of the emergency."""
+    """To rehearse an emergency on a laptop."""
     newcomer = Operator(tmp_path / "keys", "local")
     newcomer.types("init")
 
@@ -144,13 +144,13 @@ def test_a_spare_can_be_added_to_a_laptop_start(tmp_path: Path) -> None:
         (("revoke", "active", "--yes"), "keys init"),
     ],
 )
-def test_a_command_without_keys_says_how_to_make_them(
+def test_a_command_without_keys_says_how_to_create_them(
     operator: Operator, words: tuple[str, ...], sentence: str
 ) -> None:
-    """One sentence and exit code 2, no traceback."""
+    """Exit code 1 and one sentence, without a traceback."""
     result = operator.types(*words)
 
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert sentence in result.stderr
 
 
@@ -160,5 +160,5 @@ def test_keys_of_a_laptop_are_refused_elsewhere(tmp_path: Path) -> None:
 
     result = Operator(tmp_path / "keys", "production").types("init")
 
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "ENVIRONMENT=local" in result.stderr

@@ -1,4 +1,4 @@
-"""The key directory on disk: who may reach it, and that no crash or race breaks it."""
+"""The key directory on disk: its modes, and that no crash or race breaks it."""
 
 import json
 import multiprocessing
@@ -26,18 +26,18 @@ TIMINGS = KeyTimings(access_lifetime_seconds=300, refresh_lifetime_seconds=86_40
 
 
 def store_at(keys_dir: Path, passphrase: bytes | None = None) -> KeyStore:
-    """Open a directory as the commands do."""
+    """Open a key directory as the commands do."""
     return KeyStore(keys_dir, passphrase=passphrase, environment="local", timings=TIMINGS)
 
 
 @pytest.fixture
 def keys_dir(tmp_path: Path) -> Path:
-    """Hold one signing key."""
+    """A key directory with one signing key."""
     store_at(tmp_path / "keys").ensure(now=NOW, spare=False)
     return tmp_path / "keys"
 
 
-def test_keys_are_readable_by_their_owner_alone(keys_dir: Path) -> None:
+def test_keys_are_readable_by_their_owner_only(keys_dir: Path) -> None:
     """Another user of the machine can read neither keys nor manifest."""
     modes = {stat.S_IMODE(path.stat().st_mode) for path in keys_dir.iterdir()}
 
@@ -45,7 +45,7 @@ def test_keys_are_readable_by_their_owner_alone(keys_dir: Path) -> None:
     assert modes == {0o600}
 
 
-def test_the_directory_of_a_fresh_clone_is_closed_before_the_first_key(tmp_path: Path) -> None:
+def test_the_directory_of_a_fresh_clone_gets_mode_0700_before_the_first_key(tmp_path: Path) -> None:
     """Git cannot store mode 0700, so the first start sets it."""
     keys_dir = tmp_path / "keys"
     keys_dir.mkdir(mode=0o755)
@@ -57,7 +57,7 @@ def test_the_directory_of_a_fresh_clone_is_closed_before_the_first_key(tmp_path:
 
 
 def test_every_kid_is_the_thumbprint_of_its_key(keys_dir: Path) -> None:
-    """Anybody can recompute a kid, so none can be given to two keys."""
+    """A kid can be recomputed from its key, so two keys cannot share one."""
     (entry,) = json.loads((keys_dir / "manifest.json").read_text())["keys"]
 
     assert entry["kid"] == thumbprint(entry["public_jwk"])
@@ -65,7 +65,7 @@ def test_every_kid_is_the_thumbprint_of_its_key(keys_dir: Path) -> None:
 
 
 def test_the_thumbprint_is_that_of_the_rfc() -> None:
-    """RFC 7638 §3.1 publishes an example; ours must agree with everybody's."""
+    """RFC 7638 §3.1 has an example with its thumbprint."""
     modulus = (
         "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJ"
         "ECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2Q"
@@ -80,7 +80,7 @@ def test_the_thumbprint_is_that_of_the_rfc() -> None:
 
 @pytest.mark.parametrize("name", ["manifest.json", "*.pem"])
 def test_a_file_that_others_can_read_is_refused(keys_dir: Path, name: str) -> None:
-    """A loose mode may mean a leak; the sentence says how to close it."""
+    """The key may have leaked. The message has the command that corrects the mode."""
     next(keys_dir.glob(name)).chmod(0o640)
 
     with pytest.raises(KeyFileRefused, match=r"mode 0640.*chmod 600"):
@@ -88,7 +88,7 @@ def test_a_file_that_others_can_read_is_refused(keys_dir: Path, name: str) -> No
 
 
 def test_a_directory_that_others_can_enter_is_refused(keys_dir: Path) -> None:
-    """Whoever can write into the directory can replace a key."""
+    """A user who can write to the directory can replace a key."""
     keys_dir.chmod(0o750)
 
     with pytest.raises(KeyFileRefused, match=r"mode 0750.*chmod 700"):
@@ -101,7 +101,7 @@ def test_a_directory_that_others_can_enter_is_refused(keys_dir: Path) -> None:
 def test_a_symbolic_link_in_place_of_a_file_is_refused(
     keys_dir: Path, tmp_path: Path, name: str
 ) -> None:
-    """A link could lead to a file somebody else controls."""
+    """A link could lead to a file of another user."""
     path = next(keys_dir.glob(name))
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
@@ -130,13 +130,13 @@ def test_files_of_another_user_are_refused(keys_dir: Path, monkeypatch: pytest.M
         open_key_ring(keys_dir, passphrase=None, now=NOW)
 
 
-def test_a_missing_directory_names_the_command_that_makes_it(tmp_path: Path) -> None:
-    """The first error a new operator meets says what to type."""
+def test_a_missing_directory_names_the_command_that_creates_it(tmp_path: Path) -> None:
+    """The first error that a new operator sees has the command to run."""
     with pytest.raises(KeysError, match="keys init"):
         open_key_ring(tmp_path / "nowhere", passphrase=None, now=NOW)
 
 
-def test_encrypted_keys_open_with_their_passphrase_alone(tmp_path: Path) -> None:
+def test_encrypted_keys_need_their_passphrase(tmp_path: Path) -> None:
     """A stolen backup of the directory is useless without the passphrase."""
     keys_dir = tmp_path / "keys"
     store_at(keys_dir, b"correct horse").ensure(now=NOW, spare=True)
@@ -144,14 +144,14 @@ def test_encrypted_keys_open_with_their_passphrase_alone(tmp_path: Path) -> None
     ring = open_key_ring(keys_dir, passphrase=b"correct horse", now=NOW)
     assert ring.signing_key(NOW).kid in ring.jwks(NOW).kids
     assert b"ENCRYPTED" in next(keys_dir.glob("*.pem")).read_bytes()
-    with pytest.raises(KeysError, match="passphrase right"):
+    with pytest.raises(KeysError, match="Check the passphrase"):
         open_key_ring(keys_dir, passphrase=b"wrong", now=NOW)
     with pytest.raises(KeysError, match="KEYS_PASSPHRASE_FILE"):
         open_key_ring(keys_dir, passphrase=None, now=NOW)
 
 
-def test_encryption_can_be_switched_on_by_a_rotation(keys_dir: Path) -> None:
-    """Plain keys stay usable while their encrypted successors take over."""
+def test_encryption_can_start_with_a_rotation(keys_dir: Path) -> None:
+    """Unencrypted keys stay usable until their encrypted successors sign."""
     store_at(keys_dir, b"from now on").rotate(now=NOW)
 
     ring = open_key_ring(keys_dir, passphrase=b"from now on", now=NOW)
@@ -160,7 +160,7 @@ def test_encryption_can_be_switched_on_by_a_rotation(keys_dir: Path) -> None:
 
 
 def test_the_runbook_leaves_no_key_in_plain_text(keys_dir: Path) -> None:
-    """Encryption was switched on: the spare is replaced, then the key that signs."""
+    """After encryption was enabled, the spare key is replaced, then the signing key."""
     spare = store_at(keys_dir).ensure(now=NOW, spare=True).records[1]
     store = store_at(keys_dir, b"from now on")
 
@@ -174,7 +174,7 @@ def test_the_runbook_leaves_no_key_in_plain_text(keys_dir: Path) -> None:
 
 
 def test_the_passphrase_file_is_protected_like_a_key(tmp_path: Path) -> None:
-    """It opens the keys, so it may be no looser than they are."""
+    """It decrypts the keys, so it needs the same mode."""
     path = tmp_path / "passphrase"
     write_private_file(path, b"correct horse\n")
     assert read_passphrase(path) == b"correct horse"
@@ -190,7 +190,7 @@ def test_the_passphrase_file_is_protected_like_a_key(tmp_path: Path) -> None:
 
 
 def test_a_private_key_under_another_name_is_refused(keys_dir: Path, tmp_path: Path) -> None:
-    """Tokens signed by it would name a key that cannot verify them."""
+    """Its tokens would name a key that cannot verify them."""
     store_at(tmp_path / "other").ensure(now=NOW, spare=False)
     foreign = next((tmp_path / "other").glob("*.pem"))
     foreign.rename(next(keys_dir.glob("*.pem")))
@@ -200,7 +200,7 @@ def test_a_private_key_under_another_name_is_refused(keys_dir: Path, tmp_path: P
 
 
 def test_processes_that_start_at_once_agree_on_one_first_key(tmp_path: Path) -> None:
-    """Four workers meet an empty directory; only one of them makes keys."""
+    """Four workers find an empty directory; one of them creates the keys."""
     keys_dir = tmp_path / "keys"
     context = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[list[str]] = context.Queue()
@@ -217,7 +217,7 @@ def test_processes_that_start_at_once_agree_on_one_first_key(tmp_path: Path) -> 
 
 
 def test_two_commands_do_not_change_keys_at_once(keys_dir: Path) -> None:
-    """The second operator gets a sentence, not a mixed manifest."""
+    """The second operator gets an error message, and the manifest stays consistent."""
     with (
         exclusive_lock(keys_dir),
         pytest.raises(KeysBusy, match="Another process"),
@@ -226,7 +226,7 @@ def test_two_commands_do_not_change_keys_at_once(keys_dir: Path) -> None:
         pass
 
 
-def test_a_crash_while_writing_leaves_the_old_keys_in_force(
+def test_a_crash_while_writing_leaves_the_old_keys_in_use(
     keys_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Power lost between the new key's file and the manifest: the next rotation cleans up."""
@@ -237,7 +237,7 @@ def test_a_crash_while_writing_leaves_the_old_keys_in_force(
             store_at(keys_dir).rotate(now=NOW)
 
     assert (keys_dir / "manifest.json").read_bytes() == before
-    assert len(list(keys_dir.glob("*.pem"))) == 3, "two new keys were written, nobody uses them"
+    assert len(list(keys_dir.glob("*.pem"))) == 3, "two new keys were written, and are not used"
 
     store_at(keys_dir).rotate(now=NOW)
     ring = open_key_ring(keys_dir, passphrase=None, now=NOW)
@@ -260,7 +260,7 @@ def test_a_full_disk_leaves_no_half_written_file(
 
 
 class PowerCutError(Exception):
-    """Ends the process as far as the code under test can see."""
+    """Raised where the process would end."""
 
 
 def _power_cut(_manifest: object) -> bytes:

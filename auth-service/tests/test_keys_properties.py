@@ -1,4 +1,4 @@
-"""Whatever operators do to the keys, in whatever order, users and verifiers notice nothing."""
+"""Users and verifiers notice nothing, whichever commands operators run in whichever order."""
 
 import secrets
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ moves = st.one_of(
 
 
 class Operator:
-    """Changes keys as the command does, and remembers which tokens are under way."""
+    """Changes keys as the commands do, and remembers the tokens that have not expired."""
 
     def __init__(self) -> None:
         self.now = NOON
@@ -35,7 +35,7 @@ class Operator:
         self.tokens: list[tuple[str, datetime]] = []
 
     def does(self, move: str, argument: int) -> None:
-        """Make one move; tokens are issued before and after it."""
+        """Run one command; tokens are issued before and after it."""
         self._issue()
         if move == "wait":
             self.now += timedelta(seconds=argument)
@@ -53,7 +53,7 @@ class Operator:
         except RotationRefused:
             return
         self.manifest = pruned(changed, now=self.now, timings=TIMINGS)
-        # Nobody waits for a command to be noticed: that is what the notice is for.
+        # The next command does not wait until the workers have noticed this one.
         assert spare_of(self.manifest)
 
     def _issue(self) -> None:
@@ -75,7 +75,7 @@ class Operator:
 def test_no_order_of_commands_leaves_the_service_without_a_usable_key(
     sequence: list[tuple[str, int]],
 ) -> None:
-    """At every moment, on every clock that is nearly right, one published key signs."""
+    """At any time, on every clock within the allowed difference, one published key signs."""
     operator = Operator()
     for move, argument in sequence:
         operator.does(move, argument)
@@ -94,7 +94,7 @@ def test_no_order_of_commands_leaves_the_service_without_a_usable_key(
 def test_no_order_of_commands_refuses_a_token_whose_key_was_not_revoked(
     sequence: list[tuple[str, int]],
 ) -> None:
-    """A rotation, or the revocation of another key, costs nobody a log-in."""
+    """No user has to log in again after a rotation or the revocation of another key."""
     operator = Operator()
     for move, argument in sequence:
         operator.does(move, argument)

@@ -1,4 +1,4 @@
-"""What a running worker notices of the keys, and what it does when they are broken."""
+"""How a running worker notices changed keys, and what it does when they are broken."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ TIMINGS = KeyTimings(access_lifetime_seconds=300, refresh_lifetime_seconds=86_40
 
 
 class Stopwatch:
-    """A monotonic clock that tests move by hand."""
+    """A monotonic clock that tests move."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -46,7 +46,7 @@ def ring(store: KeyStore, tmp_path: Path, stopwatch: Stopwatch) -> KeyRing:
 def test_a_running_worker_notices_a_revocation_within_two_seconds(
     ring: KeyRing, store: KeyStore, stopwatch: Stopwatch
 ) -> None:
-    """Nobody restarts the workers in an emergency."""
+    """In an emergency no worker has to be restarted."""
     leaked = ring.signing_key(NOW).kid
     store.revoke(leaked, now=NOW)
 
@@ -73,7 +73,7 @@ def test_all_workers_change_to_the_next_key_at_the_same_moment(
 def test_the_signing_key_is_parsed_once(
     ring: KeyRing, store: KeyStore, stopwatch: Stopwatch
 ) -> None:
-    """Requests, and reloads too, get the very same key object: parsing is dear."""
+    """Requests and reloads get the same key object: parsing is expensive."""
     first = ring.signing_key(NOW)
     store.rotate(now=NOW)
     stopwatch.seconds = 2
@@ -81,10 +81,10 @@ def test_the_signing_key_is_parsed_once(
     assert ring.signing_key(NOW) is first
 
 
-def test_the_disk_is_looked_at_once_a_second_at_most(
+def test_the_disk_is_read_once_a_second_at_most(
     ring: KeyRing, store: KeyStore, stopwatch: Stopwatch
 ) -> None:
-    """A thousand requests a second do not mean a thousand looks at the disk."""
+    """A thousand requests a second do not read the disk a thousand times."""
     ring.signing_key(NOW)
     store.rotate(now=NOW)
 
@@ -103,10 +103,10 @@ def test_the_disk_is_looked_at_once_a_second_at_most(
     ],
     ids=["truncated", "readable by others", "removed"],
 )
-def test_a_broken_manifest_keeps_the_last_good_keys_and_raises_the_alarm(
+def test_a_broken_manifest_keeps_the_previous_keys_in_use_and_sets_the_alarm(
     ring: KeyRing, stopwatch: Stopwatch, tmp_path: Path, damage: Callable[[Path], object]
 ) -> None:
-    """A bad edit does not take log-in down, and does not stay unseen either."""
+    """Users can still log in, and an operator is alerted."""
     kid = ring.signing_key(NOW).kid
     damage(tmp_path / "keys" / "manifest.json")
     stopwatch.seconds = 2
@@ -116,7 +116,7 @@ def test_a_broken_manifest_keeps_the_last_good_keys_and_raises_the_alarm(
     assert ring.age_seconds == 2
 
 
-def test_the_alarm_ends_when_the_manifest_is_mended(
+def test_the_alarm_ends_when_the_manifest_is_corrected(
     ring: KeyRing, store: KeyStore, stopwatch: Stopwatch, tmp_path: Path
 ) -> None:
     """A corrected file is picked up without a restart, even if it looks as it did before."""
@@ -136,10 +136,10 @@ def test_the_alarm_ends_when_the_manifest_is_mended(
     assert ring.age_seconds == 0
 
 
-def test_the_jwks_and_its_etag_change_with_the_keys_alone(
+def test_the_jwks_and_its_etag_change_with_the_keys_only(
     ring: KeyRing, store: KeyStore, stopwatch: Stopwatch
 ) -> None:
-    """Caches are spared a download until a key really appears or goes."""
+    """Caches download the set only after a key was added or removed."""
     first = ring.jwks(NOW)
     assert ring.jwks(NOW + timedelta(days=1)) is first
 

@@ -1,4 +1,4 @@
-"""The life of signing keys as moments pass: rotation, revocation, spare."""
+"""Rotation, revocation and the spare key."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -52,7 +52,7 @@ def ring_at(tmp_path: Path, now: datetime) -> KeyRing:
 
 
 def test_the_first_start_makes_a_key_that_signs_at_once(store: KeyStore) -> None:
-    """A newcomer's first log-in must not wait for anything."""
+    """The first log-in does not have to wait."""
     manifest = store.ensure(now=NOON, spare=False)
 
     assert states(manifest, NOON) == ["active"]
@@ -93,7 +93,7 @@ def test_a_new_key_is_published_long_before_it_signs(store: KeyStore) -> None:
     assert states(manifest, new.sign_at + timedelta(days=1, seconds=31))[0] == "expired"
 
 
-def test_a_spare_that_everybody_knows_signs_as_soon_as_all_workers_noticed(
+def test_a_spare_that_all_verifiers_know_signs_as_soon_as_all_workers_noticed(
     store: KeyStore,
 ) -> None:
     """The spare has waited its lead already, so a rotation takes half a minute to begin."""
@@ -122,12 +122,12 @@ def test_a_second_rotation_waits_for_the_first(store: KeyStore) -> None:
     store.ensure(now=NOON, spare=True)
     store.rotate(now=NOON)
 
-    with pytest.raises(RotationRefused, match="under way"):
+    with pytest.raises(RotationRefused, match="has not finished"):
         store.rotate(now=NOON + SECOND)
 
 
 def test_a_drill_may_shorten_the_lead(store: KeyStore) -> None:
-    """A drill on a laptop is over in seconds."""
+    """A drill on a laptop takes seconds."""
     store.ensure(now=NOON, spare=False)
 
     manifest = store.rotate(now=NOON, lead=timedelta(seconds=5))
@@ -151,7 +151,7 @@ def test_after_a_revocation_of_the_active_key_the_spare_signs_at_once(
     assert active.kid not in ring.jwks(NOON + SECOND).kids
 
 
-def test_a_worker_whose_clock_is_behind_goes_on_issuing_tokens_after_a_revocation(
+def test_a_worker_whose_clock_is_behind_still_issues_tokens_after_a_revocation(
     store: KeyStore, tmp_path: Path
 ) -> None:
     """The command's clock may be seconds ahead of a worker's."""
@@ -177,7 +177,7 @@ def test_a_revocation_long_after_a_rotation_leaves_the_oldest_key_alone(
     assert ring.verification_key(oldest.kid, now=later, for_refresh=True)
 
 
-def test_a_revocation_without_a_spare_makes_the_keys_it_needs(store: KeyStore) -> None:
+def test_a_revocation_without_a_spare_creates_the_keys_it_needs(store: KeyStore) -> None:
     """On a laptop there is no spare, yet a revocation leaves a signing key and a spare."""
     active = store.ensure(now=NOON, spare=False).records[0]
 
@@ -196,7 +196,7 @@ def test_revoking_the_active_key_during_a_rotation_ends_the_wait(store: KeyStore
     assert [record.kid for record in manifest.records] == [active.kid, following.kid, spare.kid]
 
 
-def test_revoking_the_next_key_gives_the_rotation_up(store: KeyStore) -> None:
+def test_revoking_the_next_key_cancels_the_rotation(store: KeyStore) -> None:
     """The active key must not retire towards a successor that never signs."""
     active, following, _ = _mid_rotation(store).records
 
@@ -218,7 +218,7 @@ def test_revoking_a_retiring_key_leaves_the_active_one_alone(store: KeyStore) ->
 
 
 def test_a_key_is_revoked_once(store: KeyStore) -> None:
-    """A second call says so instead of moving the moment."""
+    """A second revocation is refused and changes no timestamp."""
     active = store.ensure(now=NOON, spare=True).records[0]
     store.revoke(active.kid, now=NOON)
 
@@ -229,7 +229,7 @@ def test_a_key_is_revoked_once(store: KeyStore) -> None:
 def test_refresh_tokens_outlive_the_publication_of_their_key(
     store: KeyStore, tmp_path: Path
 ) -> None:
-    """Nobody is logged out by a rotation: the last refresh token of the old key still works."""
+    """A rotation logs no user out: the last refresh token of the old key still works."""
     old, _new, _spare = _mid_rotation(store).records
     ring = ring_at(tmp_path, NOON)
     assert old.unpublish_at
@@ -252,7 +252,7 @@ def test_refresh_tokens_outlive_the_publication_of_their_key(
     ],
     ids=["rotate", "spare", "init"],
 )
-def test_the_private_half_goes_when_a_key_has_signed_for_the_last_time(
+def test_the_private_key_is_deleted_after_its_last_signature(
     store: KeyStore, tmp_path: Path, command: Callable[[KeyStore, datetime], Manifest], left: int
 ) -> None:
     """A key that only verifies cannot leak, whatever the next command is."""
@@ -267,7 +267,7 @@ def test_the_private_half_goes_when_a_key_has_signed_for_the_last_time(
     assert ring.verification_key(old.kid, now=old.unpublish_at, for_refresh=True)
 
 
-def test_keys_without_any_living_token_are_forgotten(store: KeyStore) -> None:
+def test_keys_whose_last_token_has_expired_are_removed(store: KeyStore) -> None:
     """The manifest does not grow with every rotation."""
     old = _mid_rotation(store).records[0]
 
@@ -277,7 +277,7 @@ def test_keys_without_any_living_token_are_forgotten(store: KeyStore) -> None:
 
 
 def test_a_year_of_rotations_always_has_one_published_signing_key(store: KeyStore) -> None:
-    """Whatever the hour, one key signs, it is in the JWKS, and there is a spare."""
+    """At any time one key signs, it is in the JWKS, and there is a spare key."""
     store.ensure(now=NOON, spare=True)
     for month in range(1, 13):
         start = NOON + timedelta(days=30 * month)
@@ -302,14 +302,14 @@ def test_demo_keys_are_refused_in_production(tmp_path: Path) -> None:
 
 
 def test_a_kid_may_be_shortened_as_long_as_it_is_unique(store: KeyStore) -> None:
-    """Operators type the first characters under pressure."""
+    """Operators type only the first characters."""
     manifest = store.ensure(now=NOON, spare=True)
     kid = manifest.records[0].kid
 
     assert resolve_kid(manifest, kid[:20]) == kid
-    with pytest.raises(RotationRefused, match="No keys begin"):
+    with pytest.raises(RotationRefused, match="No keys start"):
         resolve_kid(manifest, "!")
-    with pytest.raises(RotationRefused, match="2 keys begin"):
+    with pytest.raises(RotationRefused, match="2 keys start"):
         resolve_kid(manifest, "")
 
 
@@ -330,7 +330,7 @@ def test_contradicting_manifests_are_refused(store: KeyStore) -> None:
         "not in order": (early, new, spare),
         "but 0 do": (old, spare),
         "but 2 do": (still_open(old), new, spare),
-        "another one": (old, replace(new, public_jwk=spare.public_jwk), spare),
+        "public key of another": (old, replace(new, public_jwk=spare.public_jwk), spare),
         "edited": (old, replace(new, public_jwk={**spare.public_jwk, "kid": new.kid}), spare),
         "lacks some": (replace(old, refresh_verify_until=None), new, spare),
     }
@@ -343,7 +343,7 @@ def test_contradicting_manifests_are_refused(store: KeyStore) -> None:
     "text", [b"", b"{", b"[]", b'{"version": 2, "keys": []}', b'{"version": 1, "keys": [{}]}']
 )
 def test_unreadable_manifests_are_refused_with_a_sentence(text: bytes) -> None:
-    """A truncated or foreign file is an operator's problem, not a traceback."""
+    """For a truncated or wrong file, the operator gets a sentence and no traceback."""
     with pytest.raises(ManifestInvalid):
         parse_manifest(text)
 

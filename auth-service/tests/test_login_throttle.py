@@ -1,4 +1,4 @@
-"""Throttling: guessing gets slow, and nobody can lock the owner out."""
+"""The login throttle: guessing gets slow, and others cannot lock a user out."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,11 +16,11 @@ from auth_service.passwords.login_throttle import (
     Limits,
     LoginThrottle,
     backoff,
+    delete_expired,
     network_of,
-    normalised,
-    purge,
 )
 from auth_service.tables import known_source, throttle_bucket
+from auth_service.usernames import fold_username
 from auth_service.users.accounts import User
 from tests.conftest import PASSWORD, MovableClock, Service
 
@@ -29,14 +29,14 @@ AddUser = Callable[..., User]
 
 
 def fail(obtain: Obtain, times: int, **more: str) -> list[int]:
-    """Try a wrong password again and again."""
+    """Send a wrong password several times; returns the statuses."""
     return [obtain(password="a wrong guess", **more).status_code for _ in range(times)]
 
 
 def test_the_sixth_guess_has_to_wait(
     obtain: Obtain, add_user: AddUser, clock: MovableClock
 ) -> None:
-    """Five mistakes are free; then even the right password waits, and then it works."""
+    """After five failures even the right password has to wait; then it works."""
     add_user()
     assert fail(obtain, 5) == [401] * 5
 
@@ -52,7 +52,7 @@ def test_the_sixth_guess_has_to_wait(
 def test_the_wait_doubles_up_to_a_quarter_of_an_hour(
     obtain: Obtain, add_user: AddUser, clock: MovableClock
 ) -> None:
-    """Each further mistake costs twice the last wait; there is no lock without an end."""
+    """Each further failure doubles the wait. No account is locked for ever."""
     add_user()
     fail(obtain, 4)
     waits = []
@@ -65,82 +65,82 @@ def test_the_wait_doubles_up_to_a_quarter_of_an_hour(
     assert obtain(password=PASSWORD).status_code == 200
 
 
-def test_a_success_forgives_the_mistakes_before_it(obtain: Obtain, add_user: AddUser) -> None:
-    """Who mistypes four times a day is never throttled."""
+def test_a_success_resets_the_failures_before_it(obtain: Obtain, add_user: AddUser) -> None:
+    """A user who mistypes four times a day is never throttled."""
     add_user()
     for _ in range(3):
         assert fail(obtain, 4) == [401] * 4
         assert obtain().status_code == 200
 
 
-def test_unknown_names_are_throttled_alike(obtain: Obtain, add_user: AddUser) -> None:
-    """The throttle tells no more about which names exist than the refusal itself."""
+def test_unknown_usernames_are_throttled_in_the_same_way(obtain: Obtain, add_user: AddUser) -> None:
+    """The throttle does not show which usernames exist."""
     add_user("ada")
     known = [obtain("ada", "a wrong guess") for _ in range(7)]
-    unknown = [obtain("nobody", "a wrong guess", source="192.0.2.2") for _ in range(7)]
+    unknown = [obtain("unknown", "a wrong guess", client_ip="192.0.2.2") for _ in range(7)]
 
     assert [a.status_code for a in known] == [a.status_code for a in unknown]
     assert [a.text for a in known] == [a.text for a in unknown]
 
 
-def test_spellings_of_a_name_share_a_bucket(obtain: Obtain, add_user: AddUser) -> None:
-    """Writing the name differently gives no further guesses."""
+def test_spellings_of_a_username_are_counted_together(obtain: Obtain, add_user: AddUser) -> None:
+    """Another spelling gives no further guesses."""
     add_user("ada")
     names = ["ada", "ADA", "Ada", "\uff41da", "aDa", "ada"]
     statuses = [obtain(name, "a wrong guess").status_code for name in names]
     assert statuses == [401] * 5 + [429]
 
 
-def test_an_account_is_guarded_against_many_sources(
+def test_an_account_is_protected_against_many_networks(
     obtain: Obtain, add_user: AddUser, clock: MovableClock
 ) -> None:
     """A botnet has twenty guesses in a quarter of an hour, however many addresses it has."""
     add_user()
-    statuses = [fail(obtain, 1, source=f"198.51.100.{n}")[0] for n in range(25)]
+    statuses = [fail(obtain, 1, client_ip=f"198.51.100.{n}")[0] for n in range(25)]
     assert statuses == [401] * 20 + [429] * 5
 
     clock.advance(minutes=15)
-    assert fail(obtain, 1, source="198.51.100.99") == [401]
+    assert fail(obtain, 1, client_ip="198.51.100.99") == [401]
 
 
-def test_a_known_source_is_not_locked_out_by_others(obtain: Obtain, add_user: AddUser) -> None:
-    """While a botnet hammers the account, its owner logs in from home."""
+def test_a_known_network_is_not_locked_out_by_others(obtain: Obtain, add_user: AddUser) -> None:
+    """During an attack by a botnet, the user can log in from home."""
     add_user()
-    assert obtain(source="203.0.113.7").status_code == 200
+    assert obtain(client_ip="203.0.113.7").status_code == 200
     for n in range(25):
-        fail(obtain, 1, source=f"198.51.100.{n}")
+        fail(obtain, 1, client_ip=f"198.51.100.{n}")
 
-    assert obtain(source="203.0.113.7").status_code == 200
-    assert obtain(source="203.0.113.8").status_code == 429
+    assert obtain(client_ip="203.0.113.7").status_code == 200
+    assert obtain(client_ip="203.0.113.8").status_code == 429
 
 
-def test_a_source_is_forgotten_after_a_month(
+def test_a_known_network_is_forgotten_after_a_month(
     obtain: Obtain, add_user: AddUser, clock: MovableClock
 ) -> None:
-    """An address that has long been somebody else's has no privilege left."""
+    """The address may belong to another person by then."""
     add_user()
-    obtain(source="203.0.113.7")
+    obtain(client_ip="203.0.113.7")
     clock.advance(days=31)
     for n in range(20):
-        fail(obtain, 1, source=f"198.51.100.{n}")
+        fail(obtain, 1, client_ip=f"198.51.100.{n}")
 
-    assert obtain(source="203.0.113.7").status_code == 429
+    assert obtain(client_ip="203.0.113.7").status_code == 429
 
 
-def test_a_source_that_tries_many_names_is_stopped(obtain: Obtain) -> None:
-    """Spraying one password over all accounts ends after fifty."""
+def test_a_network_that_guesses_for_many_accounts_is_stopped(obtain: Obtain) -> None:
+    """One password for all accounts is refused after fifty failures."""
     statuses = [obtain(f"user{n}", "Summer2026!").status_code for n in range(52)]
     assert statuses == [401] * 50 + [429] * 2
 
 
 def test_an_ipv6_client_cannot_escape_within_its_network(obtain: Obtain) -> None:
-    """A subscriber has a whole /64, so the /64 is what counts."""
-    statuses = [fail(obtain, 1, source=f"2001:db8::{n:x}")[0] for n in range(6)]
+    """A subscriber has a whole /64 network, so that network is counted."""
+    statuses = [fail(obtain, 1, client_ip=f"2001:db8::{n:x}")[0] for n in range(6)]
     assert statuses == [401] * 5 + [429]
 
 
 def test_a_forged_forwarding_header_changes_nothing(http: httpx.Client) -> None:
-    """The gateway appends the real address; what the client wrote before it is not believed."""
+    """The gateway appends the real address; what the client sent before it is ignored."""
     statuses = [
         http.post(
             "/api/token/obtain",
@@ -163,8 +163,8 @@ def test_a_burst_gets_no_more_guesses_than_a_queue(obtain: Obtain, add_user: Add
     assert set(statuses) == {401, 429}
 
 
-def test_names_are_not_stored(service: Service, obtain: Obtain) -> None:
-    """Who types the password into the field of the name does not find it in our database."""
+def test_usernames_are_not_stored(service: Service, obtain: Obtain) -> None:
+    """A password typed into the username field does not get into the database."""
     obtain("my secret password", "x")
     with service.engine.connect() as connection:
         keys = connection.scalars(select(throttle_bucket.c.key)).all()
@@ -172,17 +172,17 @@ def test_names_are_not_stored(service: Service, obtain: Obtain) -> None:
     assert all(len(key) == 32 for key in keys)
 
 
-def test_what_has_expired_is_purged(
+def test_expired_rows_are_deleted(
     service: Service, obtain: Obtain, add_user: AddUser, clock: MovableClock
 ) -> None:
-    """The tables hold a quarter of an hour of failures and a month of sources, no more."""
+    """The tables keep failures for a quarter of an hour and networks for a month."""
     add_user()
     obtain()
     fail(obtain, 1)
     clock.advance(days=31)
 
     with service.engine.begin() as connection:
-        assert purge(connection, now=clock(), limit=1000) == 3
+        assert delete_expired(connection, now=clock(), limit=1000) == 3
         for table in (throttle_bucket, known_source):
             assert connection.scalar(select(func.count()).select_from(table)) == 0
 
@@ -198,17 +198,17 @@ ATTACKER_MOVE = st.tuples(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(moves=st.lists(ATTACKER_MOVE, max_size=25))
-def test_no_sequence_of_foreign_failures_stops_the_owner(
+def test_no_sequence_of_failures_by_others_locks_the_user_out(
     service: Service, moves: list[tuple[int, int, int]]
 ) -> None:
-    """Whatever others do from elsewhere, the owner gets in where that worked before."""
+    """Whatever others do, users can log in from where they logged in before."""
     throttle = LoginThrottle(secret=b"property test", limits=Limits())
     now = datetime(2030, 1, 1, tzinfo=UTC)
-    home = throttle.attempt("ada", source="203.0.113.7")
+    home = throttle.attempt("ada", client_ip="203.0.113.7")
     with service.engine.connect() as connection:
         throttle.record_success(connection, home, now=now)
         for address, guesses, pause in moves:
-            attempt = throttle.attempt("ada", source=f"198.51.100.{address}")
+            attempt = throttle.attempt("ada", client_ip=f"198.51.100.{address}")
             for _ in range(guesses):
                 try:
                     throttle.check(connection, attempt, now=now)
@@ -224,10 +224,10 @@ def test_no_sequence_of_foreign_failures_stops_the_owner(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(pauses=st.lists(st.integers(min_value=0, max_value=1200), min_size=30, max_size=60))
-def test_guesses_from_one_source_stay_rare(service: Service, pauses: list[int]) -> None:
-    """However an attacker times it, a closed pair opens only after the announced wait."""
+def test_guesses_from_one_network_stay_rare(service: Service, pauses: list[int]) -> None:
+    """However an attacker times the guesses, log-ins are accepted only after Retry-After."""
     throttle = LoginThrottle(secret=b"property test", limits=Limits())
-    attempt = throttle.attempt("ada", source="198.51.100.1")
+    attempt = throttle.attempt("ada", client_ip="198.51.100.1")
     now = datetime(2030, 1, 1, tzinfo=UTC)
     with service.engine.connect() as connection:
         for pause in pauses:
@@ -253,7 +253,7 @@ def _wait_of(
 
 
 @pytest.mark.parametrize(
-    ("source", "network"),
+    ("client_ip", "network"),
     [
         ("192.0.2.1", "192.0.2.1"),
         ("::ffff:192.0.2.1", "192.0.2.1"),
@@ -262,12 +262,12 @@ def _wait_of(
         ("no address", "unknown"),
     ],
 )
-def test_the_network_of_an_address(source: str, network: str) -> None:
-    """An IPv4 address in IPv6 clothes is the same source."""
-    assert network_of(source) == network
+def test_the_network_of_an_address(client_ip: str, network: str) -> None:
+    """An IPv4-mapped IPv6 address is the same client as the IPv4 address."""
+    assert network_of(client_ip) == network
 
 
-def test_names_are_folded_and_waits_are_bounded() -> None:
-    """What people cannot tell apart is one name; a thousand mistakes wait no longer than twelve."""
-    assert normalised("\uff21DA\u00df") == "adass"
+def test_usernames_are_folded_and_waits_are_bounded() -> None:
+    """Names that look alike are one name. The wait after a thousand failures is 15 minutes too."""
+    assert fold_username("\uff21DA\u00df") == "adass"
     assert backoff(1000) == timedelta(minutes=15)

@@ -1,4 +1,4 @@
-"""What Prometheus reads, whichever worker it happens to ask."""
+"""What Prometheus reads, whichever worker answers."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def two_workers(settings: Settings, environ: dict[str, str]) -> Iterator[Served]
 
 
 def scrape(server: Served) -> Samples:
-    """Read `/metrics`; a sample that stands there twice is an error of Prometheus' own kind."""
+    """Read `/metrics`; a sample may appear only once."""
     samples: Samples = {}
     for family in text_string_to_metric_families(server.get("/metrics").text):
         for sample in family.samples:
@@ -39,7 +39,7 @@ def scrape(server: Served) -> Samples:
 
 
 def test_requests_of_all_workers_are_added_up(service: Service, two_workers: Served) -> None:
-    """A rate computed from one worker's count would be half of the truth."""
+    """A rate from one worker's count would be half of the real one."""
     _ = service
     name = (
         "auth_http_request_seconds_count",
@@ -57,7 +57,7 @@ def test_requests_of_all_workers_are_added_up(service: Service, two_workers: Ser
 def test_logins_and_refreshes_are_counted_by_outcome(
     service: Service, two_workers: Served, add_user: Callable[..., User]
 ) -> None:
-    """An alarm can tell a wave of wrong passwords from a wave of users."""
+    """An alert can distinguish many wrong passwords from many users."""
     _ = service
     add_user("ada")
     before = scrape(two_workers)
@@ -79,10 +79,8 @@ def test_logins_and_refreshes_are_counted_by_outcome(
     assert grown("auth_refreshes_total", "token_not_valid") == 1
 
 
-def test_the_path_a_stranger_types_adds_no_time_series(
-    service: Service, two_workers: Served
-) -> None:
-    """Otherwise anybody could fill the memory of the monitoring."""
+def test_an_unknown_path_adds_no_time_series(service: Service, two_workers: Served) -> None:
+    """Otherwise every client could fill the memory of the monitoring."""
     _ = service
     for number in range(3):
         two_workers.get(f"/no/such/path/{number}")
@@ -93,10 +91,10 @@ def test_the_path_a_stranger_types_adds_no_time_series(
     assert not any("such" in str(route) for route in routes)
 
 
-def test_a_killed_worker_leaves_its_counts_and_takes_its_gauges(
+def test_a_killed_worker_keeps_its_counts_and_loses_its_gauges(
     service: Service, two_workers: Served
 ) -> None:
-    """Counters must never fall; the queue of a dead process must not stay full for ever."""
+    """Counters never decrease; the queue of a process that ended is empty."""
     _ = service
     name = "auth_http_request_seconds_count", (("route", "/livez"), ("status", "200"))
     for _ in range(10):
@@ -117,7 +115,7 @@ def test_a_killed_worker_leaves_its_counts_and_takes_its_gauges(
 def test_a_broken_manifest_raises_the_alarm_without_any_traffic(
     service: Service, two_workers: Served, settings: Settings
 ) -> None:
-    """Nobody has to log in before the operator learns of it."""
+    """The operator is alerted before the first log-in."""
     _ = service
     manifest = settings.keys_dir / "manifest.json"
     good = manifest.read_bytes()
@@ -134,7 +132,7 @@ def test_a_broken_manifest_raises_the_alarm_without_any_traffic(
 def test_counts_of_an_earlier_run_are_not_added_to_this_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A directory that an operator names survives restarts; what is in it must not."""
+    """A directory that an operator names stays; its content is removed."""
     monkeypatch.setenv(VARIABLE, str(tmp_path / "metrics"))
     with metrics_directory() as directory:
         (directory / "counter_1.db").write_bytes(b"old")
@@ -145,7 +143,7 @@ def test_counts_of_an_earlier_run_are_not_added_to_this_one(
 def test_without_a_directory_named_a_temporary_one_is_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A laptop needs no setting, and nothing stays behind."""
+    """A laptop needs no setting, and no file is left."""
     monkeypatch.delenv(VARIABLE, raising=False)
     with metrics_directory() as directory:
         assert os.environ[VARIABLE] == str(directory)
@@ -168,4 +166,4 @@ def _wait_for(condition: Callable[[], bool]) -> None:
         if condition():
             return
         time.sleep(0.1)
-    raise AssertionError("it never happened")
+    raise AssertionError("the condition was never true")

@@ -1,4 +1,4 @@
-"""Logging in: what a user gets, and what nobody can learn."""
+"""Logging in: what a user gets, and what an attacker cannot find out."""
 
 from collections.abc import Callable
 
@@ -24,9 +24,7 @@ def claims_of(token: str, http: httpx.Client) -> dict[str, object]:
     return third_party_jwt.decode(token, keys, algorithms=["RS256"]).claims
 
 
-def test_a_user_gets_both_tokens_in_the_original_shape(
-    http: httpx.Client, obtain: Obtain, add_user: AddUser
-) -> None:
+def test_a_user_gets_both_tokens(http: httpx.Client, obtain: Obtain, add_user: AddUser) -> None:
     """The access token has the documented claims, and any JWT library verifies it."""
     user = add_user()
 
@@ -54,10 +52,10 @@ def test_a_user_gets_both_tokens_in_the_original_shape(
     assert (refresh["token_type"], refresh["aud"]) == ("refresh", ["auth-service"])
 
 
-def test_rights_stand_in_the_token_only_where_the_user_has_them(
+def test_a_right_is_a_claim_only_if_the_user_has_it(
     http: httpx.Client, obtain: Obtain, add_user: AddUser
 ) -> None:
-    """A superuser's token says so."""
+    """A superuser's token has the claim `is_superuser`."""
     add_user("root", is_staff=True, is_superuser=True)
 
     claims = claims_of(obtain("root").json()["access"], http)
@@ -69,24 +67,26 @@ def test_rights_stand_in_the_token_only_where_the_user_has_them(
 def test_the_trailing_slash_does_not_matter(
     http: httpx.Client, add_user: AddUser, path: str
 ) -> None:
-    """Both spellings answer the POST itself; a redirect would lose its body."""
+    """There is no redirect, which would lose the body of a POST."""
     add_user()
     assert http.post(path, json={"username": "ada", "password": PASSWORD}).status_code == 200
 
 
-def test_names_are_found_however_they_are_written(obtain: Obtain, add_user: AddUser) -> None:
+def test_a_username_is_found_in_every_spelling(obtain: Obtain, add_user: AddUser) -> None:
     """Upper and lower case, and compatibility forms of a letter, are one name."""
     add_user("Ada")
     assert obtain("ADA").status_code == 200
     assert obtain("\uff21da").status_code == 200
 
 
-def test_unknown_wrong_and_inactive_cannot_be_told_apart(obtain: Obtain, add_user: AddUser) -> None:
-    """Whoever tries names learns nothing from status, body or headers."""
+def test_unknown_wrong_and_inactive_cannot_be_distinguished(
+    obtain: Obtain, add_user: AddUser
+) -> None:
+    """Status, body and headers do not show whether the username exists."""
     add_user("ada")
     add_user("gone", is_active=False)
 
-    answers = [obtain("nobody"), obtain("ada", "wrong password"), obtain("gone")]
+    answers = [obtain("unknown"), obtain("ada", "wrong password"), obtain("gone")]
 
     assert {a.status_code for a in answers} == {401}
     assert len({a.text for a in answers}) == 1
@@ -97,10 +97,10 @@ def test_unknown_wrong_and_inactive_cannot_be_told_apart(obtain: Obtain, add_use
     assert answers[0].json()["code"] == "invalid_credentials"
 
 
-def test_log_in_is_written_down(
+def test_a_log_in_sets_the_last_log_in(
     service: Service, obtain: Obtain, add_user: AddUser, clock: MovableClock
 ) -> None:
-    """Staff see when a user was last there."""
+    """Staff see when a user last logged in."""
     add_user()
     clock.advance(hours=1)
 
@@ -116,7 +116,7 @@ def test_log_in_is_written_down(
 def test_an_old_hash_is_renewed_at_log_in(
     service: Service, obtain: Obtain, add_user: AddUser
 ) -> None:
-    """Hashes of weaker parameters disappear as their owners come by, and they still log in."""
+    """A hash with weaker parameters is replaced when its user logs in."""
     user = add_user()
     weak = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
     with service.engine.begin() as connection:

@@ -1,4 +1,4 @@
-"""More log-ins at once than the machine can hash: some are turned away, all else goes on."""
+"""More log-ins at once than the machine can hash: some are refused, other requests are not."""
 
 import os
 import threading
@@ -23,20 +23,20 @@ BODY = {"username": "ada", "password": PASSWORD}
 
 @pytest.fixture
 def one_worker(service: Service, settings: Settings, environ: dict[str, str]) -> Iterator[Served]:
-    """A server process whose memory can be looked at."""
+    """A server process whose memory can be measured."""
     assert settings.is_local
     assert service.url
     with served({**os.environ, **environ}, workers=1) as server:
         yield server
 
 
-def test_the_excess_is_turned_away(
+def test_too_many_log_ins_are_refused(
     service: Service,
     http: httpx.Client,
     add_user: Callable[..., User],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A 503 with Retry-After, no failure for the throttle; keys and refreshes do not wait."""
+    """A 503 with Retry-After that counts as no failure; keys and refreshes do not wait."""
     add_user()
     may_hash = threading.Event()
 
@@ -69,7 +69,7 @@ def test_the_excess_is_turned_away(
 def test_sixty_at_once_take_little_memory(
     one_worker: Served, add_user: Callable[..., User]
 ) -> None:
-    """Sixty hashes side by side would take more than a gibibyte."""
+    """Sixty hashes at the same time would take more than a gibibyte."""
     add_user()
     process = psutil.Process(one_worker.process.pid)
 

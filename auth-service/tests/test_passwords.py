@@ -1,4 +1,4 @@
-"""Hashing: one at a time, a short queue, and a clear refusal beyond it."""
+"""Password hashes: one at a time, a short queue, and a clear refusal if it is full."""
 
 import asyncio
 import threading
@@ -19,7 +19,7 @@ from auth_service.passwords.policy import objections_to
 
 
 def test_a_hash_has_the_agreed_parameters() -> None:
-    """Argon2id with 19 MiB and two passes; the dummy is no cheaper and nobody's."""
+    """Argon2id with 19 MiB and two passes. The dummy hash takes as long and matches no password."""
     for password_hash in (hash_password("correct horse battery"), DUMMY_HASH):
         found = extract_parameters(password_hash)
         assert password_hash.startswith("$argon2id$")
@@ -28,13 +28,13 @@ def test_a_hash_has_the_agreed_parameters() -> None:
 
 
 @pytest.mark.parametrize("password_hash", ["", "!", "$argon2id$v=19$broken", "pbkdf2$1$x"])
-def test_a_hash_that_is_none_matches_nothing(password_hash: str) -> None:
-    """A deleted account's empty hash is a refusal, not an error."""
+def test_a_malformed_hash_matches_nothing(password_hash: str) -> None:
+    """The empty hash of a deleted account is refused without an error."""
     assert verify_password("", password_hash=password_hash) is False
 
 
 def test_one_hash_at_a_time() -> None:
-    """Ten callers take turns, and all of them are served."""
+    """Ten callers wait for each other, and each gets its hash."""
     running = 0
     most = 0
     lock = threading.Lock()
@@ -62,10 +62,10 @@ def test_one_hash_at_a_time() -> None:
 
 
 def test_a_full_queue_refuses_at_once() -> None:
-    """The fourth of four callers is not kept waiting for a turn that will not come."""
+    """The fourth of four callers does not wait."""
 
     async def scenario() -> None:
-        slot = HashingSlot(queue_length=2, patience_seconds=60)
+        slot = HashingSlot(queue_length=2, timeout_seconds=60)
         async with slot.occupied():
             waiting = [asyncio.create_task(_take(slot)) for _ in range(2)]
             await asyncio.sleep(0)
@@ -80,11 +80,11 @@ def test_a_full_queue_refuses_at_once() -> None:
     asyncio.run(scenario())
 
 
-def test_patience_ends() -> None:
-    """Who waited too long is refused and leaves the queue; the next one is served."""
+def test_a_wait_ends() -> None:
+    """A caller that waited too long is refused and leaves the queue; the next one is served."""
 
     async def scenario() -> None:
-        slot = HashingSlot(patience_seconds=0.01)
+        slot = HashingSlot(timeout_seconds=0.01)
         async with slot.occupied():
             with pytest.raises(Overloaded):
                 await _take(slot)
@@ -115,6 +115,6 @@ async def _take(slot: HashingSlot) -> None:
     ],
 )
 def test_which_passwords_are_accepted(password: str, codes: list[str]) -> None:
-    """Length and a list of common ones decide; there are no rules about kinds of characters."""
+    """Length and a list of common passwords count, but no rules about kinds of characters."""
     found = objections_to(password, username="Archimedes")
     assert [objection.code for objection in found] == codes

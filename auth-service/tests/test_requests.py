@@ -1,4 +1,4 @@
-"""Rubbish in requests: always a clear refusal, never a server error."""
+"""Invalid requests: always a clear refusal, never a 5xx."""
 
 import json
 from collections.abc import Callable
@@ -34,7 +34,7 @@ POSTS = ["obtain", "refresh", "verify", "revoke"]
     ids=lambda body: body[:12].decode(errors="replace"),
 )
 def test_malformed_bodies_are_refused(http: httpx.Client, endpoint: str, body: bytes) -> None:
-    """Neither broken JSON nor duplicate names nor endless nesting reach the service's rules."""
+    """Broken JSON, duplicate names and deep nesting are a 400."""
     answer = http.post(f"/api/token/{endpoint}", content=body, headers=JSON)
 
     assert answer.status_code == 400
@@ -56,8 +56,8 @@ def test_malformed_bodies_are_refused(http: httpx.Client, endpoint: str, body: b
         ("password", "\udfff"),
     ],
 )
-def test_fields_of_the_wrong_kind_are_named(http: httpx.Client, field: str, value: object) -> None:
-    """The answer names the field and does not repeat what was in it."""
+def test_invalid_fields_are_named(http: httpx.Client, field: str, value: object) -> None:
+    """The response names the field and does not repeat its value."""
     body = {"username": "ada", "password": PASSWORD, field: value}
 
     answer = http.post("/api/token/obtain", content=json.dumps(body), headers=JSON)
@@ -69,13 +69,13 @@ def test_fields_of_the_wrong_kind_are_named(http: httpx.Client, field: str, valu
     assert "xxxx" not in answer.text
 
 
-def test_a_missing_body_member_is_named(http: httpx.Client) -> None:
-    """A client that forgot the password is told so."""
+def test_a_missing_field_is_named(http: httpx.Client) -> None:
+    """The response names the password if it was not sent."""
     answer = http.post("/api/token/obtain", json={"username": "ada"})
     assert answer.json()["errors"] == {"password": ["Field required"]}
 
 
-def test_a_nul_in_a_password_is_just_another_character(
+def test_a_password_may_contain_nul(
     obtain: Callable[..., httpx.Response], add_user: Callable[..., User]
 ) -> None:
     """Passwords are used unmodified, so a NUL neither ends one nor breaks anything."""
@@ -85,7 +85,7 @@ def test_a_nul_in_a_password_is_just_another_character(
 
 @pytest.mark.parametrize("endpoint", POSTS)
 def test_bodies_beyond_eight_kibibytes_are_refused(http: httpx.Client, endpoint: str) -> None:
-    """Announced or sent in pieces, a large body is turned away."""
+    """With Content-Length or in chunks, a large body is a 413."""
     large = json.dumps({"token": "x" * 9000}).encode()
 
     announced = http.post(f"/api/token/{endpoint}", content=large, headers=JSON)
@@ -96,7 +96,7 @@ def test_bodies_beyond_eight_kibibytes_are_refused(http: httpx.Client, endpoint:
 
 
 def test_a_form_is_no_json(http: httpx.Client) -> None:
-    """The answer says in which format the body is expected."""
+    """The response says which format is expected."""
     answer = http.post("/api/token/obtain", data={"username": "ada", "password": PASSWORD})
 
     assert answer.status_code == 400
@@ -121,7 +121,7 @@ def test_unknown_paths_and_methods_have_the_same_shape(
     assert answer.json()["code"] == code
 
 
-def test_every_answer_names_its_request(http: httpx.Client) -> None:
+def test_every_response_has_a_request_id(http: httpx.Client) -> None:
     """A caller's id is kept when it is harmless, and replaced when it is not."""
     kept = http.get("/livez", headers={"X-Request-Id": "order-66"})
     replaced = http.get("/livez", headers={"X-Request-Id": 'x" injected'})

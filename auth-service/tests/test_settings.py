@@ -1,4 +1,4 @@
-"""Settings: a wrong variable is one sentence that names it."""
+"""Settings: for an invalid variable there is one sentence that names it."""
 
 import os
 import subprocess
@@ -12,8 +12,8 @@ DATABASE = {"AUTH_DATABASE_URL": "postgresql://auth:top-secret@db/auth"}
 SECRET = {"AUTH_INTERNAL_CLIENT_SECRET": "0123456789abcdef0123456789abcdef"}
 
 
-def test_a_laptop_needs_the_database_alone() -> None:
-    """All else has a default in `local`, with the original's lifetimes."""
+def test_a_laptop_needs_only_the_database() -> None:
+    """Everything else has a default in `local`."""
     settings = load_settings(DATABASE)
 
     assert settings.is_local
@@ -24,7 +24,7 @@ def test_a_laptop_needs_the_database_alone() -> None:
 
 
 def test_empty_variables_count_as_not_set() -> None:
-    """Compose hands unset variables over as empty ones."""
+    """Compose passes unset variables as empty ones."""
     assert load_settings(DATABASE | {"APP_NAME": "", "KEYS_PASSPHRASE_FILE": ""}) == load_settings(
         DATABASE
     )
@@ -80,7 +80,7 @@ def test_the_issuer_is_kept_as_it_is_written() -> None:
     ],
 )
 def test_a_wrong_variable_is_named(environ: dict[str, str], name: str) -> None:
-    """One sentence that begins with the variable, and repeats no secret."""
+    """One sentence that starts with the variable and repeats no secret."""
     with pytest.raises(SettingsError) as caught:
         load_settings(environ)
 
@@ -100,10 +100,10 @@ def test_the_process_stops_with_the_sentence(command: str) -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert done.stderr == "ENVIRONMENT must be local, staging or production.\n"
+    assert done.stderr == "Error: ENVIRONMENT must be local, staging or production.\n"
 
 
 def test_production_starts_with_a_real_secret() -> None:
-    """The strictness above leaves a way."""
+    """A random secret is accepted."""
     settings: Settings = load_settings(DATABASE | SECRET | {"ENVIRONMENT": "production"})
     assert not settings.is_local

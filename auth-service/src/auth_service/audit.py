@@ -1,4 +1,4 @@
-"""The audit log: who changed what, when and from where; never a password or a token."""
+"""The audit log: who changed what, when and from where. It never holds a password or a token."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from auth_service.tables import audit_event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Who acts and from where.
+    """Who makes a change and from where.
 
     Attributes:
-        actor_id: The acting user; None where a service or the command line acts for itself.
-        source: The client's address, or the name of the service or command.
+        actor_id: The acting user; None for a service or the command line.
+        client: The acting user's IP address, or the name of the service or command.
     """
 
     actor_id: UUID | None = None
-    source: str
+    client: str
 
 
 def record(
@@ -33,12 +33,21 @@ def record(
     now: datetime,
     detail: Mapping[str, object] | None = None,
 ) -> None:
-    """Write an event in the transaction of the change it tells of, so that neither lies alone."""
+    """Write an event, in the transaction of the change that it describes.
+
+    Args:
+        connection: The transaction of the change.
+        action: Such as `user.deactivated`.
+        origin: Who makes the change.
+        user_id: The account that changes.
+        now: When it changes.
+        detail: What else to keep, as JSON. No personal data: the log outlives the account.
+    """
     connection.execute(
         insert(audit_event).values(
             at=now,
             actor_id=origin.actor_id,
-            source=origin.source,
+            source=origin.client,
             action=action,
             user_id=user_id,
             detail=dict(detail or {}),
@@ -49,13 +58,13 @@ def record(
 def events(
     connection: Connection, *, user_id: UUID | None, before: int | None, limit: int
 ) -> list[Row[*tuple[Any, ...]]]:
-    """Read the log backwards.
+    """Read events, newest first.
 
     Args:
-        connection: Where to read.
-        user_id: Only what happened to this user.
-        before: Only events older than this id.
-        limit: At most so many.
+        connection: Any connection.
+        user_id: Only events of this account.
+        before: Only events with a smaller id.
+        limit: The most events to return.
     """
     query = select(audit_event).order_by(audit_event.c.id.desc()).limit(limit)
     if user_id is not None:

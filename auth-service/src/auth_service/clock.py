@@ -1,11 +1,10 @@
-"""The clock: passed in everywhere, so that tests move time instead of waiting for it."""
+"""The clock. It is passed in everywhere, so that tests can move time."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 Clock = Callable[[], datetime]
 
 
-def utc_now() -> datetime:
-    """Read the real clock."""
-    return datetime.now(UTC)
+utc_now: Clock = partial(datetime.now, UTC)

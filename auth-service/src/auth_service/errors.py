@@ -1,16 +1,17 @@
-"""The refusals of this service: one family, in which `code` and `status` are part of the API."""
+"""The refusals of this service: one family, whose `code` and `status` are part of the API."""
 
 from collections.abc import Mapping, Sequence
 
 
 class AuthError(Exception):
-    """A refusal the caller can act on; anything else is a bug and a 500.
+    """A refusal that the caller can act on; any other exception is a bug and a 500.
 
-    `code` is part of the API: clients branch on it, so never rename one.
+    The class docstring is the summary of the refusal in the OpenAPI document. `code` is part of
+    the API: clients branch on it, so never rename one.
 
     Args:
         detail: One sentence for the caller, without a secret.
-        retry_after_seconds: When trying again makes sense: `Retry-After` (RFC 9110 §10.2.3).
+        retry_after_seconds: Sent as `Retry-After` (RFC 9110 §10.2.3).
     """
 
     code: str
@@ -33,43 +34,44 @@ class Unauthenticated(AuthError):
 
 
 class InvalidCredentials(Unauthenticated):
-    """Unknown name, wrong password or inactive account: deliberately one and the same answer."""
+    """Unknown username, wrong password or inactive account; all three get this same answer."""
 
     code, challenge = "invalid_credentials", "invalid_grant"
-    detail = "The username or the password is wrong, or the account is not active."
+    detail = "The username or password is wrong, or the account is inactive."
 
 
 class NotAuthenticated(Unauthenticated):
-    """No credentials at all, which RFC 6750 §3.1 answers without an error code."""
+    """No access token was sent."""
 
+    # RFC 6750 §3.1: a request without credentials gets a challenge without an error code.
     code, challenge = "not_authenticated", None
     detail = "Send an access token in the Authorization header."
 
 
 class InvalidToken(Unauthenticated):
-    """A token that is not ours, not of this kind, expired or revoked."""
+    """The token was not issued by us or for this use, has expired or was revoked."""
 
     code = "token_not_valid"
     detail = "The token is invalid, expired or revoked."
 
 
 class InvalidClient(Unauthenticated):
-    """Wrong client credentials; the challenge is Basic, which clients use (RFC 6749 §5.2)."""
+    """The client's id or secret is wrong (RFC 6749 §5.2)."""
 
     code = "invalid_client"
-    detail = "The client credentials are wrong."
+    detail = "The client id or secret is wrong."
 
 
 class ValidationFailed(AuthError):
-    """Fields that cannot be accepted.
+    """A field is missing or its value is invalid.
 
     Args:
         errors: Sentences for people, by field.
-        error_codes: The same refusals as stable words, by field.
+        error_codes: The same refusals as stable codes, by field.
     """
 
     code, status = "validation_error", 400
-    detail = "Some fields are missing or not acceptable."
+    detail = "Some fields are missing or invalid."
 
     def __init__(
         self,
@@ -83,98 +85,119 @@ class ValidationFailed(AuthError):
 
 
 class MalformedBody(AuthError):
-    """A body that is not one well-formed JSON object with distinct names (RFC 8259 §4)."""
+    """The body is not one JSON object with distinct names (RFC 8259 §4)."""
 
     code, status = "malformed_body", 400
     detail = "Send one JSON object without duplicate names, as application/json in UTF-8."
 
 
 class BodyTooLarge(AuthError):
-    """More than any request of this API needs."""
+    """The body is larger than any request of this API needs: 8 KiB."""
 
     code, status = "body_too_large", 413
-    detail = "The body is larger than 8 KiB."
+    detail = "The request body is too large."
 
 
 class WrongPassword(AuthError):
-    """The caller is known, but the current password does not match."""
+    """The access token is good, but the current password does not match."""
 
     code, status = "wrong_password", 403
     detail = "The current password is wrong."
 
 
 class SuperuserRequired(AuthError):
-    """A staff member reaches for something that superusers alone may do."""
+    """The acting user is not an active superuser."""
 
     code, status = "superuser_required", 403
-    detail = "Only a superuser may do this."
+    detail = "Only a superuser can do this."
+
+
+class NotFound(AuthError):
+    """No endpoint has this path."""
+
+    code, status = "not_found", 404
+    detail = "There is nothing at this address."
 
 
 class UserNotFound(AuthError):
-    """No account with this id, or it was deleted."""
+    """No account has this id, or it was deleted."""
 
     code, status = "user_not_found", 404
-    detail = "There is no such user."
+    detail = "There is no user with this id."
+
+
+class MethodNotAllowed(AuthError):
+    """The endpoint exists, but not for this method."""
+
+    code, status = "method_not_allowed", 405
+    detail = "This address does not support that method."
 
 
 class UsernameTaken(AuthError):
-    """Another account has this name, upper and lower case alike."""
+    """Another account has this username, in upper or lower case."""
 
     code, status = "username_taken", 409
-    detail = "This username is taken."
+    detail = "This username is already taken."
 
 
 class LastSuperuser(AuthError):
-    """Nobody would be left who can grant rights."""
+    """The change would leave no active superuser, and so no one who can grant rights."""
 
     code, status = "last_superuser", 409
-    detail = "This is the last active superuser."
+    detail = "This is the last active superuser. Make another user a superuser first."
 
 
 class SelfDemotion(AuthError):
-    """An account may not take its own rights away: it would be a mistake more often than not."""
+    """Users cannot deactivate or delete themselves or remove their own rights."""
 
     code, status = "self_demotion", 409
-    detail = "You cannot take away your own rights."
-
-
-class IdempotencyKeyReused(AuthError):
-    """The key was used for another request; repeating it would hide a bug of the caller."""
-
-    code, status = "idempotency_key_reused", 409
-    detail = "This Idempotency-Key was used for a different request."
+    detail = "You cannot remove your own rights. Ask another superuser."
 
 
 class VersionConflict(AuthError):
-    """The account changed since the caller read it (RFC 9110 §13.1.1)."""
+    """The account changed after the caller read it (RFC 9110 §13.1.1)."""
 
     code, status = "version_conflict", 412
-    detail = "The user was changed meanwhile: read it again."
+    detail = "The user has changed since you read it. Read it again, then repeat your change."
+
+
+class IdempotencyKeyReused(AuthError):
+    """The Idempotency-Key belongs to a request with another body."""
+
+    code, status = "idempotency_key_reused", 422
+    detail = "This Idempotency-Key was used for a different request."
 
 
 class PreconditionRequired(AuthError):
-    """A change without If-Match could overwrite one that the caller never saw (RFC 6585 §3)."""
+    """If-Match is missing; without it a change could overwrite another one (RFC 6585 §3)."""
 
     code, status = "precondition_required", 428
-    detail = 'Send the version you read as If-Match: "<version>".'
+    detail = 'Send the version you read in the If-Match header: If-Match: "<version>".'
 
 
 class TooManyAttempts(AuthError):
-    """Log-ins are throttled; the right password gets the same answer (RFC 6585 §4)."""
+    """Too many log-ins failed; the right password gets this answer too (RFC 6585 §4)."""
 
     code, status = "too_many_attempts", 429
-    detail = "Too many failed attempts: try again later."
+    detail = "Too many failed log-ins. Try again later."
+
+
+class InternalError(AuthError):
+    """A bug; the log has its traceback under the request id."""
+
+    code, status = "internal_error", 500
+    detail = "Something went wrong on our side."
 
 
 class Overloaded(AuthError):
-    """All that may wait is waiting already; the caller loses nothing by trying again."""
+    """The queue for password hashing is full, or the wait in it was too long."""
 
     code, status = "overloaded", 503
-    detail = "The service is busy: try again in a moment."
+    detail = "The service is busy. Try again in a few seconds."
 
 
 class Unavailable(AuthError):
-    """The database or the signing keys cannot be reached just now."""
+    """The database or the signing keys cannot be reached."""
 
     code, status = "unavailable", 503
-    detail = "The service is temporarily unavailable."
+    detail = "The service is temporarily unavailable. Try again in a few seconds."

@@ -1,4 +1,4 @@
-"""What requests and answers look like on the wire; nothing here decides anything."""
+"""The JSON of requests and responses, and how each field is validated."""
 
 import re
 import unicodedata
@@ -24,17 +24,17 @@ _LONGEST_TOKEN = 8000
 
 
 def _without_nul(value: str) -> str:
-    # PostgreSQL cannot store it, and no name contains it.
+    # PostgreSQL cannot store it.
     if "\0" in value:
-        raise ValueError("NUL characters are not allowed")
+        raise ValueError("Remove the NUL characters")
     return value
 
 
 def _username(value: str) -> str:
     value = unicodedata.normalize("NFKC", value)
-    # One character may have become eighteen.
+    # NFKC can turn one character into eighteen.
     if len(value) > _LONGEST_USERNAME:
-        raise ValueError(f"Use at most {_LONGEST_USERNAME} characters, counted after NFKC")
+        raise ValueError(f"Use at most {_LONGEST_USERNAME} characters, counted after Unicode NFKC")
     if not _USERNAME.fullmatch(value):
         raise ValueError("Use letters, digits and @ . + - _ only")
     return value
@@ -42,7 +42,7 @@ def _username(value: str) -> str:
 
 def _email(value: str) -> str:
     if value and not _EMAIL.fullmatch(value):
-        raise ValueError("This is not an e-mail address")
+        raise ValueError("Enter an email address")
     return value
 
 
@@ -68,17 +68,17 @@ _JWS_EXAMPLE = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjdTSjNnV21QMW5IMGI2bTN5cTVaSzBtSnEw
 
 
 class Body(BaseModel):
-    """A request whose unknown members are ignored, as the original's were."""
+    """A request of the public API. Unknown members are ignored."""
 
 
 class StrictBody(BaseModel):
-    """A request of the internal API: a misspelt member is a bug of the caller."""
+    """A request of the internal API. Unknown members are refused: they are bugs of the caller."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Credentials(Body):
-    """A name and a password."""
+    """A username and a password."""
 
     username: LoginName = Field(examples=["admin"])
     password: Password = Field(examples=["qweqweqwE1"], json_schema_extra={"format": "password"})
@@ -91,20 +91,20 @@ class RefreshRequest(Body):
 
 
 class TokenRequest(Body):
-    """An access or refresh token."""
+    """An access token or a refresh token."""
 
     token: Token = Field(examples=[_JWS_EXAMPLE])
 
 
 class PasswordChange(Body):
-    """The caller's present and next password."""
+    """The caller's current and new password."""
 
     current_password: Password = Field(json_schema_extra={"format": "password"})
     new_password: Password = Field(json_schema_extra={"format": "password"})
 
 
 class TokenPair(BaseModel):
-    """Both tokens, in the original's shape."""
+    """A refresh token and an access token."""
 
     refresh: str = Field(examples=[_JWS_EXAMPLE])
     access: str = Field(examples=[_JWS_EXAMPLE])
@@ -125,7 +125,7 @@ class Account(BaseModel):
 
 
 class UserOut(BaseModel):
-    """An account as other services see it."""
+    """An account, for other services."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -154,7 +154,7 @@ class NewUserIn(StrictBody):
 
 
 class UserChangeIn(StrictBody):
-    """The fields to change; absent ones stay."""
+    """The fields to change. A field that is not sent stays as it is."""
 
     username: Username | None = None
     email: Email | None = None
@@ -177,7 +177,7 @@ class UserPage(BaseModel):
 
 
 class FeedEntry(BaseModel):
-    """An account's latest change."""
+    """An account and the position of its latest change."""
 
     seq: int
     deleted: bool
@@ -185,14 +185,14 @@ class FeedEntry(BaseModel):
 
 
 class FeedPage(BaseModel):
-    """Changes in the order in which they were committed."""
+    """Changes in the order of their commits."""
 
     changes: list[FeedEntry]
     next_after: int
 
 
 class AuditEventOut(BaseModel):
-    """One line of the audit log."""
+    """One event of the audit log."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -206,7 +206,7 @@ class AuditEventOut(BaseModel):
 
 
 class AuditPage(BaseModel):
-    """The audit log, newest first."""
+    """Events of the audit log, newest first."""
 
     results: list[AuditEventOut]
     next_before: int | None
@@ -216,18 +216,33 @@ class ServiceToken(BaseModel):
     """A token for the internal API (RFC 6749 §5.1)."""
 
     access_token: str
-    token_type: str = "Bearer"  # noqa: S105 # a scheme, not a secret
+    token_type: str = "Bearer"  # noqa: S105 # an authentication scheme
     expires_in: int
 
 
-class Refusal(BaseModel):
-    """Every refusal has this shape; `code` is stable."""
+class ServerMetadata(BaseModel):
+    """The addresses and abilities of this authorization server (RFC 8414 §2)."""
+
+    issuer: str
+    jwks_uri: str
+    token_endpoint: str
+    revocation_endpoint: str
+    revocation_endpoint_auth_methods_supported: list[str]
+    token_endpoint_auth_methods_supported: list[str]
+    response_types_supported: list[str]
+    grant_types_supported: list[str]
+    access_token_signing_alg_values_supported: list[str]
+    service_documentation: str
+
+
+class ErrorResponse(BaseModel):
+    """The body of every error response. `code` is stable; `detail` is for people."""
 
     detail: str
     code: str
     errors: dict[str, list[str]] | None = Field(
-        default=None, description="Sentences by field, with `validation_error` only."
+        default=None, description="Sentences by field. Only with `validation_error`."
     )
     error_codes: dict[str, list[str]] | None = Field(
-        default=None, description="The same as stable words, for refused passwords."
+        default=None, description="Stable codes by field. Only for a refused password."
     )

@@ -1,4 +1,4 @@
-"""Environment in, one frozen and typed `Settings` out; a bad value is one sentence."""
+"""Reads the environment into one frozen, typed `Settings`."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -11,19 +11,19 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-# What .env.sample ships begins with it.
+# The passwords in .env.sample start with it.
 _LOCAL_ONLY = "local-only-"
 _DEMO_CLIENT_SECRET = "local-demo-secret-of-billing-service"  # noqa: S105 # refused outside local
 _MINIMUM_SECRET_LENGTH = 32
 _DAY_SECONDS = 86_400
-# Verifiers refuse access tokens that live longer.
+# The longest lifetime that verifiers accept.
 _LONGEST_ACCESS_SECONDS = 3600
 
 T = TypeVar("T")
 
 
 class Environment(StrEnum):
-    """Where the service runs; only `local` has demo accounts and demo secrets."""
+    """Where the service runs. Only `local` accepts demo accounts and demo secrets."""
 
     LOCAL = "local"
     STAGING = "staging"
@@ -31,23 +31,24 @@ class Environment(StrEnum):
 
 
 class SettingsError(Exception):
-    """A variable that is missing or wrong; the message names it."""
+    """A variable is missing or invalid; the message names it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything the environment decides.
+    """The configuration of the service.
 
     Attributes:
-        issuer: Exact `iss` of every token, compared as a string (RFC 8725 §3.8).
-        public_url: Address of the gateway, without a trailing slash.
+        issuer: `iss` of every token, compared as a string (RFC 8725 §3.8).
+        public_url: URL of the gateway, without a trailing slash.
         token_audiences: `aud` of access tokens: the services that may accept them.
-        internal_client_secret: What billing-service shows at the internal token endpoint.
-        refresh_replay_grace_seconds: How long a used refresh token gets the current one.
-        forwarded_allow_ips: Peers whose X-Forwarded-For is believed, as uvicorn writes them.
-        throttle_pair_failures: Free failures of one account from one source, before the backoff.
-        throttle_account_failures: Failures of one account from unknown sources in 15 minutes.
-        throttle_source_failures: Failures of one source over all accounts in 15 minutes.
+        internal_client_secret: Password of billing-service at the internal token endpoint.
+        refresh_replay_grace_seconds: How long a used refresh token still returns the current one.
+        forwarded_allow_ips: Proxies whose X-Forwarded-For is trusted, in uvicorn's syntax.
+        throttle_pair_failures: Failed log-ins of one account from one network before it waits.
+        throttle_account_failures: Of one account from networks it never logged in from, in 15 min.
+        throttle_source_failures: From one network over all accounts, in 15 minutes.
+        workers: Processes that serve the API.
     """
 
     environment: Environment
@@ -72,7 +73,6 @@ class Settings:
 
     @property
     def is_local(self) -> bool:
-        """Say whether demo accounts and secrets are allowed."""
         return self.environment is Environment.LOCAL
 
 
@@ -80,11 +80,11 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read and check every variable.
 
     Args:
-        environ: The process environment; an empty value counts as not set, because Compose
-            passes unset variables as empty ones.
+        environ: An empty value counts as not set, because Compose passes unset variables as
+            empty ones.
 
     Raises:
-        SettingsError: Names the first variable that is missing or wrong.
+        SettingsError: Names the first variable that is missing or invalid.
     """
     read = _Reader(environ)
     environment = read("ENVIRONMENT", _environment, default="local")
@@ -125,7 +125,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Names the variable in every complaint about its value."""
+    """Reads one variable; names it in every error."""
 
     environ: Mapping[str, str]
 
@@ -155,22 +155,24 @@ def _log_level(value: str) -> str:
 def _url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or value.endswith("/"):
-        raise ValueError("must be an http or https address without a trailing slash")
+        raise ValueError("must be an http or https URL without a trailing slash")
     return value
 
 
 def _database_url_for(environment: Environment) -> Callable[[str], URL]:
     def parse(value: str) -> URL:
-        # The value may hold a password, so no sentence repeats it.
+        # The value may contain a password, so no message repeats it.
         try:
             url = make_url(value)
         except ArgumentError:
-            raise ValueError("must be an address such as postgresql://user@host/database") from None
+            raise ValueError("must be a URL such as postgresql://user@host/database") from None
         if url.get_backend_name() != "postgresql":
-            raise ValueError("must begin with postgresql://")
-        demo = str(url.password or "").startswith(_LOCAL_ONLY)
-        if demo and environment is not Environment.LOCAL:
-            raise ValueError("holds a demo password, which only ENVIRONMENT=local may")
+            raise ValueError("must start with postgresql://")
+        is_demo = str(url.password or "").startswith(_LOCAL_ONLY)
+        if is_demo and environment is not Environment.LOCAL:
+            raise ValueError(
+                "contains a demo password, which is accepted with ENVIRONMENT=local only"
+            )
         return url.set(drivername="postgresql+psycopg2")
 
     return parse
@@ -179,7 +181,7 @@ def _database_url_for(environment: Environment) -> Callable[[str], URL]:
 def _audiences(value: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in value.split(",") if name.strip())
     if "auth-service" not in names:
-        raise ValueError("must list auth-service, which accepts its own access tokens")
+        raise ValueError("must include auth-service, which verifies its own access tokens")
     return names
 
 
@@ -188,7 +190,9 @@ def _secret_for(environment: Environment) -> Callable[[str], str]:
         if environment is Environment.LOCAL:
             return value
         if len(value) < _MINIMUM_SECRET_LENGTH or value == _DEMO_CLIENT_SECRET:
-            raise ValueError(f"must be a secret of at least {_MINIMUM_SECRET_LENGTH} characters")
+            raise ValueError(
+                f"must be a random secret of at least {_MINIMUM_SECRET_LENGTH} characters"
+            )
         return value
 
     return parse
@@ -215,7 +219,9 @@ def _at_most(maximum: int) -> Callable[[str], int]:
     def parse(value: str) -> int:
         number = _positive(value)
         if number > maximum:
-            raise ValueError(f"must be at most {maximum}, the longest that verifiers accept")
+            raise ValueError(
+                f"must be at most {maximum}, which is the longest that verifiers accept"
+            )
         return number
 
     return parse
@@ -225,7 +231,7 @@ def _at_least(minimum: int, other: str) -> Callable[[str], int]:
     def parse(value: str) -> int:
         number = _positive(value)
         if number < minimum:
-            raise ValueError(f"must not be shorter than {other}, {minimum}")
+            raise ValueError(f"must be at least {other}, which is {minimum}")
         return number
 
     return parse

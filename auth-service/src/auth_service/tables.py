@@ -1,4 +1,4 @@
-"""The tables of this service's own database, as SQLAlchemy sees them."""
+"""The tables of this service's database."""
 
 from sqlalchemy import (
     ARRAY,
@@ -30,20 +30,20 @@ users = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("username", String(150), nullable=False),
-    # NFKC and case-folded: two names that look alike to a person are one name.
+    # The folded username (`usernames.py`).
     Column("username_key", Text, nullable=False),
     Column("email", String(254), nullable=False, server_default=""),
     Column("password_hash", Text, nullable=False),
     Column("is_active", Boolean, nullable=False),
     Column("is_staff", Boolean, nullable=False),
     Column("is_superuser", Boolean, nullable=False),
-    # Tokens carry the epoch under which they were issued; a bump kills all of them.
+    # Part of every token; raising it revokes all tokens of the user.
     Column("auth_epoch", Integer, nullable=False),
     Column("version", Integer, nullable=False),
     Column("created_at", _moment, nullable=False),
     Column("updated_at", _moment, nullable=False),
     Column("last_login_at", _moment),
-    # Deleted users stay as anonymous rows, so that the feed can tell of them.
+    # A deleted account stays as a row without personal data, so that the feed can report it.
     Column("deleted_at", _moment),
     Column("change_seq", BigInteger, nullable=False, unique=True),
     CheckConstraint("deleted_at IS NULL OR NOT is_active", name="deleted_users_are_inactive"),
@@ -61,8 +61,8 @@ Index(
     postgresql_where=text("is_superuser AND is_active"),
 )
 
-# One row. Its lock is held until commit, so sequence numbers appear in the order of commits
-# and a reader of the feed never finds a number behind the one it has read.
+# One row. Its lock is held until the commit, so positions become visible in their own order:
+# no position appears behind one that a reader has already seen.
 feed_position = Table(
     "feed_position",
     metadata,
@@ -71,8 +71,8 @@ feed_position = Table(
     CheckConstraint("single", name="feed_position_has_one_row"),
 )
 
-# One row a family. Its head is the only unused token, so a rotation is one update of one row;
-# the last used tokens are kept beside it for the replay grace.
+# One row a family. The head is its only unused token, so a refresh updates one row. The last
+# used tokens are kept for the replay grace.
 refresh_family = Table(
     "refresh_family",
     metadata,
@@ -87,7 +87,7 @@ refresh_family = Table(
     Column("absolute_exp", BigInteger, nullable=False),
     Column("revoked_at", _moment),
     Column("revoked_reason", Text),
-    # Room on the page for the next version of the row: rotations then touch no index.
+    # Leaves room on the page for the row's next version, so that a refresh updates no index.
     postgresql_with={"fillfactor": "50"},
 )
 
@@ -128,7 +128,7 @@ audit_event = Table(
     Column("actor_id", Uuid),
     Column("source", Text, nullable=False),
     Column("action", Text, nullable=False),
-    # Not a foreign key: the log outlives what it speaks of.
+    # Not a foreign key: the log outlives the account.
     Column("user_id", Uuid),
     Column("detail", JSONB, nullable=False),
 )

@@ -1,24 +1,29 @@
-"""What every command begins with: the settings, or one sentence and exit code 2."""
-
-import sys
-from typing import NoReturn
+"""What all commands share: the settings, and how a command is refused."""
 
 import click
 
 from auth_service.settings import Settings, SettingsError, load_settings
 
-_USAGE_EXIT_CODE = 2
+
+class Refused(click.ClickException):
+    """The command cannot do its work; the message says why. Exit code 1."""
+
+    exit_code = 1
+
+
+class WrongSettings(click.ClickException):
+    """A variable is missing or invalid; the message names it. Exit code 2."""
+
+    exit_code = 2
 
 
 def settings_or_exit() -> Settings:
-    """Read the settings; a wrong variable ends the process with exit code 2."""
+    """Read the settings.
+
+    Raises:
+        WrongSettings: A variable is missing or invalid.
+    """
     try:
         return load_settings()
     except SettingsError as error:
-        complain(str(error))
-
-
-def complain(sentence: str) -> NoReturn:
-    """End the process with one sentence for the operator."""
-    click.echo(sentence, err=True)
-    sys.exit(_USAGE_EXIT_CODE)
+        raise WrongSettings(str(error)) from error

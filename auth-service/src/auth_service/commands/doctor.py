@@ -1,22 +1,23 @@
-"""`auth-service doctor`: is everything in place, one line for each check."""
+"""`auth-service doctor`: checks what the service needs, one line for each check."""
 
 import json
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException
+from http import HTTPStatus
 from pathlib import Path
 
 import click
-from sqlalchemy import Connection, Engine, text
+import httpx
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from auth_service import queries
 from auth_service.clock import Clock, utc_now
 from auth_service.commands.context import settings_or_exit
-from auth_service.commands.doctor_gateway import check_gateway, program
+from auth_service.commands.doctor_gateway import check_gateway, find_traefik
 from auth_service.commands.findings import Finding, Verdict, ok, unchecked, wrong
-from auth_service.commands.http import Answer, Client
 from auth_service.database import open_engine
 from auth_service.demo import DemoAccountInUse, refuse_demo_password
 from auth_service.keys import (
@@ -28,47 +29,48 @@ from auth_service.keys import (
 )
 from auth_service.migrations import newest_revision
 from auth_service.settings import Settings
+from auth_service.tokens.jwt import IAT_LEEWAY_SECONDS
 
-# RFC 7519 leaves the leeway to us; verifiers forgive half a minute on `iat`.
-_TOLERATED_SKEW = timedelta(seconds=30)
 _OLD_KEY = timedelta(days=180)
+_HTTP_TIMEOUT_SECONDS = 10.0
 
 
 @click.command()
-@click.option("--url", help="Where the JWKS is public; default PUBLIC_URL.")
+@click.option("--url", help="Base URL of the published JWKS. Default: PUBLIC_URL.")
 @click.option(
     "--gateway-dir",
     default="../gateway",
     show_default=True,
     type=click.Path(path_type=Path),
-    help="The gateway's configuration, which is started for a moment.",
+    help="The gateway's configuration. Traefik is started on it for three seconds.",
 )
-@click.option("--traefik", help="The traefik program; default the one on PATH.")
-def doctor(*, url: str | None, gateway_dir: Path, traefik: str | None) -> None:
-    """Check keys, clock, database, JWKS, demo password and gateway; exit code 1 if one is wrong."""
+@click.option("--traefik", help="The traefik program. Default: the one on PATH.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
+def doctor(*, url: str | None, gateway_dir: Path, traefik: str | None, as_json: bool) -> None:
+    """Check keys, database, clock, JWKS, demo password and gateway. Exit code 1 if one is wrong."""
     settings = settings_or_exit()
-    findings = []
-    for finding in examine(settings, url=url or settings.public_url, clock=utc_now):
-        click.echo(str(finding))
-        findings.append(finding)
-    gateway = check_gateway(gateway_dir, traefik=program(traefik))
-    click.echo(str(gateway))
-    broken = [f for f in (*findings, gateway) if f.verdict is Verdict.WRONG]
-    sys.exit(1 if broken else 0)
+    is_wrong = False
+    for finding in (
+        *check_service(settings, url=url or settings.public_url, clock=utc_now),
+        check_gateway(gateway_dir, traefik=find_traefik(traefik)),
+    ):
+        click.echo(_json_line(finding) if as_json else str(finding))
+        is_wrong |= finding.verdict is Verdict.WRONG
+    sys.exit(1 if is_wrong else 0)
 
 
-def examine(settings: Settings, *, url: str, clock: Clock) -> Iterator[Finding]:
-    """Make every check of this service itself, cheapest first.
+def check_service(settings: Settings, *, url: str, clock: Clock) -> Iterator[Finding]:
+    """Check this service, the fastest checks first.
 
     Args:
-        settings: As the service reads them.
-        url: Base address under which the JWKS is reachable.
-        clock: Our own clock.
+        settings: The settings of the service.
+        url: Base URL of the published JWKS.
+        clock: This machine's clock.
     """
     ring = _open_keys(settings, now=clock())
     yield _keys(ring, settings, now=clock())
     yield from _database(settings, clock=clock)
-    yield from _public(ring, url=url, clock=clock)
+    yield from _published_keys(ring, url=url, clock=clock)
 
 
 def _open_keys(settings: Settings, *, now: datetime) -> KeyRing | KeysError:
@@ -89,14 +91,16 @@ def _keys(ring: KeyRing | KeysError, settings: Settings, *, now: datetime) -> Fi
     since = next(r.sign_at for r in records if r.kid == signing.kid)
     if since and now - since > _OLD_KEY:
         return wrong(
-            "keys", f"{signing.kid} signs since {since:%F}; run `auth-service keys rotate`."
+            "keys",
+            f"{signing.kid} has been signing since {since:%F}. Run `auth-service keys rotate`.",
         )
-    spare = any(r.sign_at is None and not r.revoked_at for r in records)
-    if not spare and not settings.is_local:
-        return wrong("keys", "There is no spare for an emergency; run `auth-service keys spare`.")
-    return ok(
-        "keys", f"{signing.kid} signs; {len(ring.jwks(now).kids)} published; modes are right."
-    )
+    has_spare = any(r.sign_at is None and not r.revoked_at for r in records)
+    if not has_spare and not settings.is_local:
+        return wrong(
+            "keys", "There is no spare key for an emergency. Run `auth-service keys spare`."
+        )
+    published = len(ring.jwks(now).kids)
+    return ok("keys", f"{signing.kid} signs. Keys published: {published}. File modes are right.")
 
 
 def _database(settings: Settings, *, clock: Clock) -> Iterator[Finding]:
@@ -104,76 +108,88 @@ def _database(settings: Settings, *, clock: Clock) -> Iterator[Finding]:
     try:
         with engine.connect() as connection:
             yield ok("database", f"{settings.database_url.database} answers.")
-            yield _clock(connection, clock=clock)
+            difference = queries.database_time(connection) - clock()
+            yield _clock(difference, "the database's clock")
             schema = _schema(connection, engine)
             yield schema
             if schema.verdict is Verdict.OK:
                 yield _demo_password(connection, settings)
     except SQLAlchemyError as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0]
-        yield wrong("database", f"AUTH_DATABASE_URL does not answer: {reason}")
+        yield wrong("database", f"The database of AUTH_DATABASE_URL does not answer: {reason}")
     finally:
         engine.dispose()
-
-
-def _clock(connection: Connection, *, clock: Clock) -> Finding:
-    theirs: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-    return _compared("clock", theirs - clock(), "the database's")
 
 
 def _schema(connection: Connection, engine: Engine) -> Finding:
     newest = newest_revision()
     found = None
     if engine.dialect.has_table(connection, "alembic_version"):
-        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        found = queries.schema_revision(connection)
     if found != newest:
-        return wrong("schema", f"is {found}, not {newest}; run `auth-service migrate`.")
-    return ok("schema", f"is {found}, the newest.")
+        return wrong("schema", f"It is {found}, not {newest}. Run `auth-service migrate`.")
+    return ok("schema", f"It is {found}, the latest.")
 
 
 def _demo_password(connection: Connection, settings: Settings) -> Finding:
     if settings.is_local:
-        return ok("demo admin", "is allowed, because ENVIRONMENT is local.")
+        return ok("demo admin", "Allowed, because ENVIRONMENT is local.")
     try:
         refuse_demo_password(connection)
     except DemoAccountInUse as error:
         return wrong("demo admin", str(error))
-    return ok("demo admin", "No account with power has the password from the README.")
+    return ok("demo admin", "No staff account has the password from the README.")
 
 
-def _public(ring: KeyRing | KeysError, *, url: str, clock: Clock) -> Iterator[Finding]:
+def _published_keys(ring: KeyRing | KeysError, *, url: str, clock: Clock) -> Iterator[Finding]:
     address = f"{url}/.well-known/jwks.json"
     try:
-        with Client(url) as client:
-            answer = client.get("/.well-known/jwks.json")
-    except (OSError, HTTPException) as error:
-        yield wrong("JWKS", f"{address} does not answer ({error}); is the service started?")
+        response = httpx.get(address, timeout=_HTTP_TIMEOUT_SECONDS)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        yield wrong("JWKS", f"{address} does not answer ({error}). Is the service started?")
         return
-    yield _jwks(answer, ring, address=address, now=clock())
-    date = answer.headers.get("Date")
+    yield _jwks(response, ring, address=address, now=clock())
+    date = response.headers.get("Date")
     if date:
-        yield _compared("clock", parsedate_to_datetime(date) - clock(), f"that of {url}")
+        yield _clock(parsedate_to_datetime(date) - clock(), f"the clock of {url}")
 
 
-def _jwks(answer: Answer, ring: KeyRing | KeysError, *, address: str, now: datetime) -> Finding:
-    if answer.status != 200:  # noqa: PLR2004 # RFC 9110 §15.3.1
-        return wrong("JWKS", f"{address} answers {answer.status}; look at the gateway's routes.")
+def _jwks(
+    response: httpx.Response, ring: KeyRing | KeysError, *, address: str, now: datetime
+) -> Finding:
+    if response.status_code != HTTPStatus.OK:
+        return wrong(
+            "JWKS", f"{address} answers {response.status_code}. Check the gateway's routes."
+        )
     if isinstance(ring, KeysError):
         return unchecked("JWKS", f"{address} answers, but there are no keys to compare it with.")
     try:
-        published = {str(key["kid"]) for key in json.loads(answer.body)["keys"]}
+        published = {str(key["kid"]) for key in response.json()["keys"]}
     except (ValueError, KeyError, TypeError):
-        return wrong("JWKS", f"{address} is no JWK set; something else answers there.")
+        return wrong("JWKS", f"{address} is not a JWK Set. Another program answers there.")
     missing = set(ring.jwks(now).kids) - published
     if missing:
         return wrong(
-            "JWKS", f"{address} lacks {min(missing)}; does that service use this KEYS_DIR?"
+            "JWKS", f"{address} lacks {min(missing)}. Does that service use the same KEYS_DIR?"
         )
-    return ok("JWKS", f"{address} shows all {len(published)} keys.")
+    return ok("JWKS", f"{address} has all {len(published)} keys.")
 
 
-def _compared(subject: str, difference: timedelta, whose: str) -> Finding:
+def _clock(difference: timedelta, other: str) -> Finding:
     seconds = abs(difference.total_seconds())
-    if seconds > _TOLERATED_SKEW.total_seconds():
-        return wrong(subject, f"differs from {whose} by {seconds:.0f} s; is time synchronised?")
-    return ok(subject, f"agrees with {whose} within {seconds:.0f} s.")
+    # A token from a clock that is further ahead is refused.
+    if seconds > IAT_LEEWAY_SECONDS:
+        return wrong(
+            "clock", f"It differs from {other} by {seconds:.0f} s. Synchronize the clocks."
+        )
+    return ok("clock", f"It agrees with {other} within {seconds:.0f} s.")
+
+
+def _json_line(finding: Finding) -> str:
+    return json.dumps(
+        {
+            "verdict": finding.verdict.name.lower(),
+            "subject": finding.subject,
+            "sentence": finding.sentence,
+        }
+    )

@@ -1,7 +1,7 @@
-"""Whether the gateway's configuration boots, found out by booting it.
+"""Checks the gateway's configuration by starting Traefik on it.
 
-Traefik drops a router whose middleware is wrong, or the whole dynamic file for one unknown
-name, and its health check stays green; only its log tells.
+Traefik ignores a router whose middleware is wrong, and the whole dynamic file for one unknown
+name. Its health check stays green; only its log shows it.
 """
 
 import json
@@ -17,63 +17,62 @@ from auth_service.commands.findings import Finding, ok, unchecked, wrong
 
 _SUBJECT = "gateway"
 _ADDRESS = re.compile(r'address: "[^"]*"')
-# The dynamic file is read after the provider's throttle of one second.
-_WATCH_SECONDS = 3.0
+# Traefik reads the dynamic file after its provider's throttle of one second.
+_RUN_SECONDS = 3.0
 _STOP_SECONDS = 5.0
 
 
 def check_gateway(gateway_dir: Path, *, traefik: str | None) -> Finding:
-    """Start Traefik on a copy of the configuration, on free ports, and read its log.
+    """Start Traefik for three seconds on a copy of the configuration, and read its log.
 
     Args:
-        gateway_dir: The folder with `traefik.yml` and `dynamic/`.
-        traefik: The program; None where there is none.
+        gateway_dir: The folder with `traefik.yml` and `dynamic/`. Free ports replace its ports.
+        traefik: Path of the program, or None if it is not installed.
     """
     if traefik is None:
-        return unchecked(_SUBJECT, "not checked: there is no traefik program on PATH.")
+        return unchecked(_SUBJECT, "Not checked: there is no traefik program on PATH.")
     if not (gateway_dir / "traefik.yml").is_file():
-        return unchecked(_SUBJECT, f"not checked: there is no traefik.yml in {gateway_dir}.")
+        return unchecked(_SUBJECT, f"Not checked: there is no traefik.yml in {gateway_dir}.")
     with tempfile.TemporaryDirectory(prefix="auth-service-doctor-") as name:
         directory = Path(name)
         shutil.copytree(gateway_dir, directory, dirs_exist_ok=True)
         static = directory / "traefik.yml"
         static.write_text(_ADDRESS.sub(_free_address, static.read_text()))
-        complaints, exit_code = _watch(traefik, directory)
+        errors, exit_code = _run_traefik(traefik, directory)
     if exit_code is not None:
-        reason = complaints[0] if complaints else f"exit code {exit_code}"
+        reason = errors[0] if errors else f"exit code {exit_code}"
         return wrong(_SUBJECT, f"Traefik does not start on {gateway_dir}: {reason}")
-    if complaints:
-        return wrong(_SUBJECT, f"Traefik drops part of {gateway_dir}: {complaints[0]}")
-    return ok(_SUBJECT, f"Traefik starts on {gateway_dir} without a complaint.")
+    if errors:
+        return wrong(_SUBJECT, f"Traefik ignores a part of {gateway_dir}: {errors[0]}")
+    return ok(_SUBJECT, f"Traefik starts on {gateway_dir} without an error.")
 
 
-def program(named: str | None) -> str | None:
-    """Find the traefik program: the one named, else the one on PATH."""
-    found = shutil.which(named or "traefik")
-    # Absolute, because it is started in another directory.
+def find_traefik(program: str | None) -> str | None:
+    """Return the absolute path of a program, or of `traefik` on PATH; None if there is none."""
+    found = shutil.which(program or "traefik")
     return str(Path(found).absolute()) if found else None
 
 
-def _watch(traefik: str, directory: Path) -> tuple[list[str], int | None]:
+def _run_traefik(traefik: str, directory: Path) -> tuple[list[str], int | None]:
     log = directory / "traefik.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 # the operator names the program
+        process = subprocess.Popen(  # noqa: S603 # the operator chooses the program
             [traefik, "--configFile=traefik.yml"],
             cwd=directory,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    deadline = time.monotonic() + _WATCH_SECONDS
+    deadline = time.monotonic() + _RUN_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     exit_code = process.returncode
     if exit_code is None:
         process.terminate()
         process.wait(_STOP_SECONDS)
-    return _complaints(log.read_text(errors="replace")), exit_code
+    return _errors(log.read_text(errors="replace")), exit_code
 
 
-def _complaints(log: str) -> list[str]:
+def _errors(log: str) -> list[str]:
     found = []
     for line in log.splitlines():
         try:

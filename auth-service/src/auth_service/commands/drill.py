@@ -1,4 +1,4 @@
-"""`auth-service keys drill`: a whole rotation under live traffic, and how many tokens it cost."""
+"""`auth-service keys drill`: rotates the keys under traffic and counts rejected tokens."""
 
 import sys
 import time
@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
+import httpx
 
 from auth_service import demo
 from auth_service.clock import Clock, utc_now
 from auth_service.commands.context import settings_or_exit
 from auth_service.commands.drill_traffic import Traffic
-from auth_service.commands.http import Client
-from auth_service.commands.key_store import key_store, sentences, skew_option
+from auth_service.commands.key_store import key_store, refuse_on_key_error, skew_option
 from auth_service.keys import KeyStore
 from auth_service.settings import Settings
 
@@ -22,45 +22,46 @@ _OUTCOMES = ("accepted", "rejected", "throttled", "failed")
 _BEFORE_SECONDS = 3.0
 _AFTER = timedelta(seconds=5)
 _IDLE_SESSIONS = 3
-_LINE_EVERY_SECONDS = 5.0
+_HTTP_TIMEOUT_SECONDS = 10.0
+_LINE_INTERVAL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Phases:
-    """The moments of the rotation that is being watched."""
+    """When the state of the keys changes during the rotation."""
 
     signs_from: datetime
     unpublished_at: datetime
 
     @property
     def over_at(self) -> datetime:
-        """A little after the last change, so that it is seen under traffic as well."""
+        """Some seconds after the last change, so that there is traffic after it."""
         return self.unpublished_at + _AFTER
 
     def name_at(self, now: datetime) -> str:
-        """Say what the keys are doing."""
+        """Describe the state of the keys."""
         if now < self.signs_from:
             return "new key published, old key signs"
         if now < self.unpublished_at:
-            return "new key signs, old key retires"
-        return "old key unpublished"
+            return "new key signs, old key retiring"
+        return "old key no longer published"
 
 
 @click.command()
-@click.option("--auth-url", help="auth-service or the gateway; default PUBLIC_URL.")
-@click.option("--billing-url", help="billing-service or the gateway; default the same.")
-@click.option("--without-billing", is_flag=True, help="Verify tokens at auth-service alone.")
-@click.option("--rps", default=50, show_default=True, type=click.IntRange(1, 1000))
+@click.option("--auth-url", help="Base URL of auth-service or the gateway. Default: PUBLIC_URL.")
 @click.option(
-    "--lead-seconds", type=click.IntRange(0), help="As for `rotate`; default the real one."
+    "--billing-url", help="Base URL of billing-service or the gateway. Default: the same."
 )
+@click.option("--without-billing", is_flag=True, help="Verify tokens at auth-service only.")
 @click.option(
-    "--username", default=demo.USERNAME, show_default=True, help="An account that may log in."
+    "--rps", default=50, show_default=True, type=click.IntRange(1, 1000), help="Requests a second."
 )
+@click.option("--lead-seconds", type=click.IntRange(0), help="As for `rotate`.")
+@click.option("--username", default=demo.USERNAME, show_default=True, help="An active account.")
 @click.option(
     "--password-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Its password; asked for where it is missing, except of the demo account.",
+    help="The account's password. Without it, the command asks, except for the demo account.",
 )
 @skew_option
 def drill(
@@ -76,13 +77,17 @@ def drill(
 ) -> None:
     """Rotate the keys while users log in, refresh and use their tokens.
 
-    Prints the number of good tokens that were rejected; exit code 1 if there is any, or if one
-    kind of request never succeeded, because then nothing was proved.
+    Prints how many valid tokens were rejected. Exit code 1 if there was one, or if one kind of
+    request never succeeded, which proves nothing.
     """
     settings = settings_or_exit()
     address = auth_url or settings.public_url
     lead = None if lead_seconds is None else timedelta(seconds=lead_seconds)
-    with sentences(), Client(address) as auth, Client(billing_url or address) as billing:
+    with (
+        refuse_on_key_error(),
+        httpx.Client(base_url=address, timeout=_HTTP_TIMEOUT_SECONDS) as auth,
+        httpx.Client(base_url=billing_url or address, timeout=_HTTP_TIMEOUT_SECONDS) as billing,
+    ):
         store = key_store(settings, skew_seconds=skew_seconds)
         traffic = Traffic(
             auth=auth,
@@ -110,29 +115,32 @@ def run_drill(
     clock: Clock,
     say: Callable[[str], object],
 ) -> int:
-    """Drive traffic through one rotation.
+    """Send traffic during one rotation.
 
     Args:
         traffic: Not started yet.
-        store: The keys of the service that the traffic goes to.
-        lead: A shorter lead; None waits the real one.
-        clock: The clock that the keys follow.
-        say: Where progress goes.
+        store: The keys of the service that gets the traffic.
+        lead: How long the new key is published before it signs; None for the usual time.
+        clock: The clock of the keys.
+        say: Prints a line.
 
     Returns:
-        The exit code: 0 if no token was rejected and every kind of request succeeded.
+        The exit code: 0 if no token was rejected and every kind of request succeeded, else 1.
 
     Raises:
-        KeysError: The rotation could not begin.
+        KeysError: The rotation could not start.
     """
     idle = [session for _ in range(_IDLE_SESSIONS) if (session := traffic.log_in())]
     threads = traffic.start()
     try:
         time.sleep(_BEFORE_SECONDS)
         phases = _rotate(store, lead=lead, now=clock())
-        say(f"New key signs from {phases.signs_from:%T} UTC; over at {phases.over_at:%T} UTC.")
+        say(
+            f"The new key signs from {phases.signs_from:%T} UTC. "
+            f"The drill ends at {phases.over_at:%T} UTC."
+        )
         _watch(traffic, phases, clock=clock, say=say)
-        # These users were away: their tokens of the old key outlived its publication.
+        # Users who did not refresh meanwhile: their refresh tokens outlive their key's publication.
         for session in idle:
             traffic.refresh(session)
     finally:
@@ -142,22 +150,21 @@ def run_drill(
 
 def _rotate(store: KeyStore, *, lead: timedelta | None, now: datetime) -> Phases:
     manifest = store.rotate(now=now, lead=lead)
-    # With a lead of zero the new key signs from this very moment. A revoked key keeps the moments
-    # it once had.
+    # A revoked key keeps the timestamps it had.
     trusted = [r for r in manifest.records if not r.revoked_at]
     following = max(r.sign_at for r in trusted if r.sign_at)
-    # Tokens without a lifetime let the old key be forgotten at once.
+    # The old key is missing if tokens live so short that it was deleted at once.
     closing = max([following, *(r.unpublish_at for r in trusted if r.unpublish_at)])
     return Phases(signs_from=following, unpublished_at=closing)
 
 
 def _watch(traffic: Traffic, phases: Phases, *, clock: Clock, say: Callable[[str], object]) -> None:
-    began = clock()
+    started = clock()
     while (now := clock()) < phases.over_at:
-        done, whole = (now - began).total_seconds(), (phases.over_at - began).total_seconds()
+        done, whole = (now - started).total_seconds(), (phases.over_at - started).total_seconds()
         counts = ", ".join(f"{traffic.count_of(outcome):,} {outcome}" for outcome in _OUTCOMES)
         say(f"{done:5.0f} / {whole:.0f} s  {phases.name_at(now):<34} {counts}")
-        time.sleep(min(_LINE_EVERY_SECONDS, max(0.1, whole - done)))
+        time.sleep(min(_LINE_INTERVAL_SECONDS, max(0.1, whole - done)))
 
 
 def _report(traffic: Traffic, *, say: Callable[[str], object]) -> int:
@@ -170,5 +177,5 @@ def _report(traffic: Traffic, *, say: Callable[[str], object]) -> int:
     say(f"\nRejected tokens: {rejected}")
     unproved = [kind for kind in kinds if not traffic.tally[kind, "accepted"]]
     if unproved:
-        say(f"Nothing is proved: no request of these kinds succeeded: {', '.join(unproved)}.")
+        say(f"This proves nothing: no request succeeded of these kinds: {', '.join(unproved)}.")
     return 1 if rejected or unproved else 0

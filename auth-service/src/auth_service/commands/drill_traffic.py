@@ -1,4 +1,4 @@
-"""Live traffic for a rotation drill: users who log in, refresh and use their tokens."""
+"""The traffic of a rotation drill: users who log in, refresh and use their tokens."""
 
 import base64
 import itertools
@@ -10,44 +10,52 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.client import HTTPException
+from http import HTTPStatus
+from typing import Any
 
-from auth_service.commands.http import Answer, Client
+import httpx
 
-# Log-ins and refreshes stay below the gateway's default of ten a second for one source.
+# In percent. At 50 requests a second, log-ins and refreshes stay below the ten a second that the
+# gateway accepts from one address.
 _SHARES = {"obtain": 2, "refresh": 14, "verify": 84}
 _SESSIONS = 16
 _THREADS = 8
-# Clocks may differ by so much before a token that expires on the way counts as rejected.
+# A token is not sent in the last seconds before it expires.
 _MARGIN_SECONDS = 3
 
 
 @dataclass(slots=True)
 class Session:
-    """What a user's client holds: the refresh token of its family and all access tokens so far."""
+    """The tokens of one client: the current refresh token and all access tokens so far."""
 
     refresh: str
     accesses: list[str] = field(default_factory=list)
 
     def usable_accesses(self) -> list[str]:
-        """Drop what has expired; old tokens are kept on purpose until then."""
+        """Return the access tokens that have not expired, also those of an earlier key."""
         self.accesses = [token for token in self.accesses if _seconds_left(token) > _MARGIN_SECONDS]
         return self.accesses
 
 
 class Traffic:
-    """Steady requests from several threads, and a tally of how they were answered.
+    """Requests at a constant rate from several threads, and their outcomes.
 
     Args:
-        auth: auth-service or the gateway.
-        billing: billing-service or the gateway; None verifies at auth-service alone.
-        username: An account that may log in.
-        password: Its password.
+        auth: A client of auth-service or the gateway.
+        billing: A client of billing-service or the gateway; None to use auth-service only.
+        username: An active account.
+        password: The account's password.
         rps: Requests a second over all threads.
     """
 
     def __init__(
-        self, *, auth: Client, billing: Client | None, username: str, password: str, rps: int
+        self,
+        *,
+        auth: httpx.Client,
+        billing: httpx.Client | None,
+        username: str,
+        password: str,
+        rps: int,
     ) -> None:
         self._auth = auth
         self._billing = billing
@@ -60,17 +68,17 @@ class Traffic:
         self.tally: Counter[tuple[str, str]] = Counter()
 
     def log_in(self) -> Session | None:
-        """Start a session; None where the answer was not 200, which the tally explains."""
-        answer = self._count(
-            "obtain", lambda: self._auth.post("/api/token/obtain", self._credentials)
+        """Start a session; None if the log-in failed, which `tally` counts."""
+        response = self._count(
+            "obtain", lambda: self._auth.post("/api/token/obtain", json=self._credentials)
         )
-        return _session(answer)
+        return _session(response)
 
     def refresh(self, session: Session) -> bool:
-        """Refresh a session and say whether it lives on."""
+        """Refresh a session; returns whether that succeeded."""
         body = {"refresh": session.refresh}
-        answer = self._count("refresh", lambda: self._auth.post("/api/token/refresh", body))
-        renewed = _session(answer)
+        response = self._count("refresh", lambda: self._auth.post("/api/token/refresh", json=body))
+        renewed = _session(response)
         if renewed is None:
             return False
         session.refresh = renewed.refresh
@@ -78,31 +86,31 @@ class Traffic:
         return True
 
     def start(self) -> list[threading.Thread]:
-        """Log a pool of sessions in and begin the steady traffic."""
+        """Start some sessions, then the traffic."""
         for _ in range(_SESSIONS):
             session = self.log_in()
             if session:
                 self._sessions.put(session)
         threads = [threading.Thread(target=self._run, daemon=True) for _ in range(_THREADS)]
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         for thread in threads:
             thread.start()
         return threads
 
     def stop(self, threads: list[threading.Thread]) -> None:
-        """End the traffic after the requests under way."""
+        """Stop the traffic, and wait for the requests that were sent."""
         self._stopped.set()
         for thread in threads:
             thread.join()
 
     def count_of(self, outcome: str) -> int:
-        """Add up one outcome over all kinds of request."""
+        """Return how many requests of all kinds had an outcome."""
         with self._tally_lock:
             return sum(n for (_, found), n in self.tally.items() if found == outcome)
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            due = self._began + next(self._ticks) * self._interval
+            due = self._started + next(self._ticks) * self._interval
             if self._stopped.wait(max(0.0, due - time.monotonic())):
                 return
             self._act(random.choices(list(_SHARES), weights=list(_SHARES.values()))[0])  # noqa: S311 # a mix of requests is no secret
@@ -127,49 +135,61 @@ class Traffic:
         if billing is None or random.random() < 0.2:  # noqa: S311, PLR2004 # a fifth, as above
             self._count(
                 "verify at auth",
-                lambda: self._auth.post("/api/token/verify", {"token": access}),
-                shown=access,
+                lambda: self._auth.post("/api/token/verify", json={"token": access}),
+                token=access,
             )
         else:
             self._count(
                 "verify at billing",
                 lambda: billing.get("/api/subscriptions/status", headers=bearer),
-                shown=access,
+                token=access,
             )
 
     def _count(
-        self, kind: str, send: Callable[[], Answer], *, shown: str | None = None
-    ) -> Answer | None:
+        self, kind: str, send: Callable[[], httpx.Response], *, token: str | None = None
+    ) -> httpx.Response | None:
+        response: httpx.Response | None
         try:
-            answer = send()
-        except (OSError, HTTPException):
-            answer = None
-        if shown and _seconds_left(shown) <= 0:
-            # It expired on the way, so whatever the answer is proves nothing.
-            return answer
+            response = send()
+        except httpx.TransportError:
+            response = None
+        if token and _seconds_left(token) <= 0:
+            # The token expired on its way, so the outcome says nothing about the keys.
+            return response
         with self._tally_lock:
-            self.tally[kind, outcome_of(answer)] += 1
-        return answer
+            self.tally[kind, outcome_of(response)] += 1
+        return response
 
 
-def outcome_of(answer: Answer | None) -> str:
-    """Name how a request ended: `accepted`, `rejected`, `throttled` or `failed`.
+def outcome_of(response: httpx.Response | None) -> str:
+    """Return `accepted`, `rejected`, `throttled` or `failed`.
 
-    A user without a subscription gets 404 from billing, after the token was accepted.
+    A user without a subscription gets 404 from billing-service, after the token was accepted.
     """
-    if answer is None:
+    if response is None:
         return "failed"
-    if answer.status == 200 or answer.json().get("code") == "no_subscription":  # noqa: PLR2004 # RFC 9110
+    status = response.status_code
+    if status == HTTPStatus.OK or _body(response).get("code") == "no_subscription":
         return "accepted"
-    return {401: "rejected", 403: "rejected", 429: "throttled"}.get(answer.status, "failed")
+    return {401: "rejected", 403: "rejected", 429: "throttled"}.get(status, "failed")
 
 
-def _session(answer: Answer | None) -> Session | None:
-    body = answer.json() if answer and outcome_of(answer) == "accepted" else {}
+def _session(response: httpx.Response | None) -> Session | None:
+    if response is None or outcome_of(response) != "accepted":
+        return None
+    body = _body(response)
     refresh, access = body.get("refresh"), body.get("access")
     if isinstance(refresh, str) and isinstance(access, str):
         return Session(refresh=refresh, accesses=[access])
     return None
+
+
+def _body(response: httpx.Response) -> dict[str, Any]:
+    try:
+        body = response.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def _seconds_left(token: str) -> float:

@@ -1,11 +1,11 @@
-"""How a check of `auth-service doctor` ends: fine, wrong with advice, or not looked at."""
+"""The result of one check of `auth-service doctor`."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """The three ways a check can end."""
+    """How a check ended."""
 
     OK = "ok"
     WRONG = "WRONG"
@@ -14,11 +14,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line for the operator.
+    """One line of the output.
 
     Attributes:
-        subject: What was looked at.
-        sentence: What was found and, where it is wrong, what to do.
+        subject: What was checked.
+        sentence: What was found and, if it is wrong, what to do.
     """
 
     verdict: Verdict
@@ -30,15 +30,13 @@ class Finding:
 
 
 def ok(subject: str, sentence: str) -> Finding:
-    """Report a check that found nothing to complain about."""
     return Finding(Verdict.OK, subject, sentence)
 
 
 def wrong(subject: str, sentence: str) -> Finding:
-    """Report something that an operator should put right."""
     return Finding(Verdict.WRONG, subject, sentence)
 
 
 def unchecked(subject: str, sentence: str) -> Finding:
-    """Report that a check could not be made, and why; that alone is no failure."""
+    """A check that could not be made; that alone is no failure."""
     return Finding(Verdict.UNCHECKED, subject, sentence)

@@ -1,4 +1,4 @@
-"""The key directory as the settings describe it, for every command that touches keys."""
+"""The key directory that the settings name, for the commands that use keys."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,6 +6,7 @@ from datetime import datetime
 
 import click
 
+from auth_service.commands.context import Refused
 from auth_service.keys import (
     SKEW_SECONDS,
     KeysError,
@@ -18,25 +19,19 @@ from auth_service.keys import (
 from auth_service.settings import Settings
 
 
-class Complaint(click.ClickException):
-    """What an operator must put right before the command can do its work."""
-
-    exit_code = 2
-
-
 def skew_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `--skew-seconds` to a command that plans a rotation."""
+    """Add `--skew-seconds` to a command that rotates keys."""
     return click.option(
         "--skew-seconds",
         type=click.IntRange(0),
         default=SKEW_SECONDS,
         show_default=True,
-        help="How far the clocks of two machines may differ.",
+        help="The largest difference between the clocks of two machines.",
     )(command)
 
 
 def key_timings(settings: Settings, *, skew_seconds: int = SKEW_SECONDS) -> KeyTimings:
-    """Derive the delays of a rotation from the lifetimes of the tokens."""
+    """Return the delays of a rotation, from the lifetimes of the tokens."""
     return KeyTimings(
         access_lifetime_seconds=settings.access_token_lifetime_seconds,
         refresh_lifetime_seconds=settings.refresh_token_lifetime_seconds,
@@ -46,10 +41,6 @@ def key_timings(settings: Settings, *, skew_seconds: int = SKEW_SECONDS) -> KeyT
 
 def key_store(settings: Settings, *, skew_seconds: int = SKEW_SECONDS) -> KeyStore:
     """Open the key directory for changes.
-
-    Args:
-        settings: Where the keys live and how long tokens do.
-        skew_seconds: How far the clocks of two machines may differ.
 
     Raises:
         KeysError: The passphrase file cannot be used.
@@ -63,27 +54,31 @@ def key_store(settings: Settings, *, skew_seconds: int = SKEW_SECONDS) -> KeySto
 
 
 def ensure_keys(settings: Settings, *, now: datetime, spare: bool | None = None) -> Manifest:
-    """Make what is missing for a start: the first key and, outside `local`, the spare.
+    """Create the first signing key, and a spare key, if they are missing.
 
     Args:
-        settings: Where the keys live.
+        settings: Which directory, and which environment.
         now: When a new key is published.
-        spare: Whether a spare is kept from the start. A laptop's JWKS begins with one key; its
-            first rotation adds the spare.
+        spare: Whether a spare key is needed. By default it is, except in `local`, where the first
+            rotation creates it.
 
     Raises:
-        KeysError: One sentence for the operator.
+        KeysError: The directory cannot be used, or its keys belong to `local`.
     """
-    wanted = not settings.is_local if spare is None else spare
-    manifest = key_store(settings).ensure(now=now, spare=wanted)
+    needs_spare = not settings.is_local if spare is None else spare
+    manifest = key_store(settings).ensure(now=now, spare=needs_spare)
     refuse_local_keys(manifest, environment=settings.environment)
     return manifest
 
 
 @contextmanager
-def sentences() -> Iterator[None]:
-    """Turn what is wrong with the keys into one sentence and exit code 2."""
+def refuse_on_key_error() -> Iterator[None]:
+    """Refuse the command with the message of a KeysError.
+
+    Raises:
+        Refused: With that message.
+    """
     try:
         yield
     except KeysError as error:
-        raise Complaint(str(error)) from error
+        raise Refused(str(error)) from error

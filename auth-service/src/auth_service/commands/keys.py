@@ -1,4 +1,4 @@
-"""`auth-service keys`: make, list, rotate and revoke the signing keys."""
+"""`auth-service keys`: creates, lists, rotates and revokes the signing keys."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from auth_service.commands.key_store import (
     ensure_keys,
     key_store,
     key_timings,
-    sentences,
+    refuse_on_key_error,
     skew_option,
 )
 from auth_service.keys import (
@@ -30,31 +30,31 @@ _NEXT_VERB = {
     KeyState.ACTIVE: "signs from",
     KeyState.RETIRING: "stops signing",
     KeyState.REFRESH_VERIFY_ONLY: "leaves the JWKS",
-    KeyState.EXPIRED: "is forgotten",
+    KeyState.EXPIRED: "is deleted",
 }
 
 
 @click.group()
 def keys() -> None:
-    """Signing keys: make, list, rotate, revoke, and prove that a rotation loses no token."""
+    """Create, list, rotate and revoke the signing keys, and test a rotation under traffic."""
 
 
 @keys.command()
-@click.option("--spare/--no-spare", default=None, help="Default: a spare, except in local.")
+@click.option("--spare/--no-spare", default=None, help="Default: a spare key, except in local.")
 def init(*, spare: bool | None) -> None:
-    """Make the first signing key; where there is one already, change nothing."""
+    """Create the first signing key. Changes nothing if there is one."""
     settings = settings_or_exit()
-    with sentences():
+    with refuse_on_key_error():
         manifest = ensure_keys(settings, now=utc_now(), spare=spare)
     _print_table(manifest, now=utc_now())
 
 
 @keys.command("list")
-@click.option("--json", "as_json", is_flag=True, help="For programs: all moments of every key.")
+@click.option("--json", "as_json", is_flag=True, help="All timestamps of every key, for programs.")
 def list_keys(*, as_json: bool) -> None:
-    """Show every key, its state, and when that changes."""
+    """List every key, its state, and when its state changes."""
     settings = settings_or_exit()
-    with sentences():
+    with refuse_on_key_error():
         manifest = key_store(settings).read()
     if as_json:
         click.echo(json.dumps(_as_json(manifest, now=utc_now()), indent=2))
@@ -64,10 +64,10 @@ def list_keys(*, as_json: bool) -> None:
 
 @keys.command()
 def spare() -> None:
-    """Publish a spare key, so that an emergency revocation needs no lead time."""
+    """Publish a spare key, so that an emergency revocation needs no waiting time."""
     settings = settings_or_exit()
     now = utc_now()
-    with sentences():
+    with refuse_on_key_error():
         manifest = key_store(settings).add_spare(now=now)
     _print_table(manifest, now=now)
 
@@ -76,43 +76,43 @@ def spare() -> None:
 @click.option(
     "--lead-seconds",
     type=click.IntRange(0),
-    help="Time in the JWKS before signing. For drills: too short, and good tokens are refused.",
+    help="Time in the JWKS before signing, for drills. Too short: valid tokens are refused.",
 )
 @skew_option
 def rotate(*, lead_seconds: int | None, skew_seconds: int) -> None:
-    """Let the next key take over after its lead; the old one retires by itself."""
+    """Schedule the next key to sign. The old key retires by itself."""
     settings = settings_or_exit()
     now = utc_now()
     lead = None if lead_seconds is None else timedelta(seconds=lead_seconds)
-    with sentences():
+    with refuse_on_key_error():
         manifest = key_store(settings, skew_seconds=skew_seconds).rotate(now=now, lead=lead)
     timings = key_timings(settings, skew_seconds=skew_seconds)
     _explain_rotation(manifest, now=now, timings=timings, shortened=lead is not None)
 
 
-# One kid in 64 begins with a hyphen and is no option; an inherited `-h` would be found in it.
+# One kid in 64 starts with a hyphen. It is no option, not even if it contains `-h`.
 @keys.command(context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 @click.argument("kid")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def revoke(*, kid: str, yes: bool) -> None:
-    """Stop trusting KID at once: its first characters, or the word `active`.
+    """Revoke a key at once. KID is its first characters, or `active`.
 
-    The spare signs from now on and another spare is published. Everybody whose tokens were
-    signed by the revoked key has to log in again.
+    The spare key signs from now on, and another spare key is published. Users whose tokens were
+    signed by the revoked key have to log in again.
     """
     settings = settings_or_exit()
     store = key_store(settings)
-    with sentences():
+    with refuse_on_key_error():
         before = store.read()
         full_kid = _named(before, kid, now=utc_now())
     if not yes:
-        click.confirm(f"Revoke {full_kid}? Tokens signed by it die", abort=True)
+        click.confirm(f"Revoke {full_kid}? All tokens that it signed become invalid", abort=True)
     now = utc_now()
-    with sentences():
+    with refuse_on_key_error():
         after = store.revoke(full_kid, now=now)
     click.echo(
         f"Revoked {full_kid}. auth-service refuses its tokens within 2 s, other services as soon "
-        "as they fetch the JWKS again. docs/runbooks/incident-key-leak.md has the next steps."
+        "as they fetch the JWKS again. Next steps: docs/runbooks/incident-key-leak.md."
     )
     _print_table(after, now=now)
 
@@ -158,7 +158,7 @@ def _next(manifest: Manifest, record: KeyRecord, now: datetime) -> str:
         moment, following = change
         return f"{_NEXT_VERB[following]} {_utc(moment)} (in {_span(moment - now)})"
     if record.sign_at is None and record.revoked_at is None:
-        return "signs when a rotation or a revocation needs it"
+        return "signs after the next rotation or revocation"
     if state is KeyState.ACTIVE:
         return "signs until another key takes over"
     return "-"
@@ -169,13 +169,15 @@ def _explain_rotation(
 ) -> None:
     _print_table(manifest, now=now)
     if shortened:
-        click.echo("\nThe lead was shortened: a verifier that caches longer refuses new tokens.")
+        click.echo(
+            "\nThe lead was shortened. A verifier that caches for longer refuses new tokens."
+        )
         return
     click.echo(
-        f"\nA key is published {_span(timings.lead)} before it signs: two caches of "
+        f"\nA key is published {_span(timings.lead)} before it signs: twice a verifier's cache of "
         f"{timings.verifier_ttl_seconds} s, {timings.jwks_max_age_seconds} s of HTTP cache, "
-        f"{timings.poll_seconds} s until workers look, {timings.skew_seconds} s between clocks. "
-        "A spare that was published before needs only the last two."
+        f"{timings.poll_seconds} s until workers notice, {timings.skew_seconds} s between clocks. "
+        "A spare key that has been published for long needs only the last two."
     )
 
 

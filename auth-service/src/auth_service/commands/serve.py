@@ -2,56 +2,59 @@
 
 import signal
 import sys
+from contextlib import suppress
 
 import click
 import uvicorn
 from sqlalchemy.exc import OperationalError, ProgrammingError
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 
 from auth_service import demo
 from auth_service.clock import utc_now
-from auth_service.commands.context import complain, settings_or_exit
-from auth_service.commands.key_store import ensure_keys, sentences
-from auth_service.database import UNMIGRATED, lacks_schema, open_engine
+from auth_service.commands.context import Refused, settings_or_exit
+from auth_service.commands.key_store import ensure_keys, refuse_on_key_error
+from auth_service.database import NOT_MIGRATED, is_schema_missing, open_engine
 from auth_service.keys import open_key_ring, read_passphrase
 from auth_service.observability.logs import log_config
 from auth_service.observability.metrics_directory import metrics_directory
 from auth_service.settings import Settings
 
-# Longer than the gateway keeps an idle connection (20 s), else it writes into a closed one.
+# Longer than the gateway keeps an idle connection (20 s): it must not write into a closed one.
 _KEEP_ALIVE_SECONDS = 75
 _GRACEFUL_SHUTDOWN_SECONDS = 15
-# A worker that computes hashes on a busy machine answers its supervisor late, but is well.
+# On a busy machine a healthy worker that hashes passwords can be slow to answer its supervisor.
 _HEALTHCHECK_SECONDS = 30
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8001, show_default=True, type=click.IntRange(1, 65535))
-@click.option("--workers", type=click.IntRange(1), help="Processes; default AUTH_WORKERS.")
+@click.option("--workers", type=click.IntRange(1), help="Processes. Default: AUTH_WORKERS.")
 def serve(host: str, port: int, workers: int | None) -> None:
     """Serve the API."""
     settings = settings_or_exit()
-    _refuse_open_demo_account(settings)
-    with sentences():
-        # Workers that cannot read the keys would end and be started again, over and over.
+    _refuse_demo_password(settings)
+    with refuse_on_key_error():
+        # A worker that cannot read the keys would exit and be restarted for ever.
         ensure_keys(settings, now=utc_now())
         passphrase = read_passphrase(settings.keys_passphrase_file)
         open_key_ring(settings.keys_dir, passphrase=passphrase, now=utc_now())
-    # The server ends gracefully and then raises the signal again: as an exit, so that what was
-    # opened here is closed.
+    # uvicorn shuts down gracefully and then raises the signal again. As an exit, it closes what
+    # was opened here.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with metrics_directory():
-        _run(settings, host=host, port=port, workers=workers or settings.workers)
+        _run(_configure(settings, host=host, port=port, workers=workers or settings.workers))
 
 
-def _run(settings: Settings, *, host: str, port: int, workers: int) -> None:
-    uvicorn.run(
+def _configure(settings: Settings, *, host: str, port: int, workers: int) -> uvicorn.Config:
+    return uvicorn.Config(
         "auth_service.app:application",
         factory=True,
         host=host,
         port=port,
         workers=workers,
-        # Two workers on the plain asyncio loop answer no faster than 44 ms.
+        # On asyncio's own loop two workers need 44 ms and more for a response.
         loop="uvloop",
         http="httptools",
         proxy_headers=True,
@@ -65,7 +68,35 @@ def _run(settings: Settings, *, host: str, port: int, workers: int) -> None:
     )
 
 
-def _refuse_open_demo_account(settings: Settings) -> None:
+def _run(config: uvicorn.Config) -> None:
+    # As `uvicorn.run` does, but with a supervisor of our own.
+    with suppress(KeyboardInterrupt):
+        if config.workers > 1:
+            _Supervisor(config, sockets=[config.bind_socket()]).run()
+            return
+        server = uvicorn.Server(config)
+        server.run()
+        if not server.started:
+            sys.exit(STARTUP_FAILURE)
+
+
+class _Supervisor(Multiprocess):
+    """uvicorn's supervisor of workers, which also removes the gauges of a worker that ended."""
+
+    _pids: frozenset[int | None] = frozenset()
+
+    def keep_subprocess_alive(self) -> None:
+        # Only here: it reads PROMETHEUS_MULTIPROC_DIR when it is imported.
+        from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415
+
+        super().keep_subprocess_alive()
+        pids = frozenset(process.pid for process in self.processes)
+        for pid in self._pids - pids:
+            mark_process_dead(pid)  # type: ignore[no-untyped-call] # of the library
+        self._pids = pids
+
+
+def _refuse_demo_password(settings: Settings) -> None:
     if settings.is_local:
         return
     engine = open_engine(settings.database_url)
@@ -73,13 +104,13 @@ def _refuse_open_demo_account(settings: Settings) -> None:
         with engine.connect() as connection:
             demo.refuse_demo_password(connection)
     except demo.DemoAccountInUse as error:
-        complain(str(error))
+        raise Refused(str(error)) from error
     except OperationalError:
-        # A database that is away is no reason not to start: /readyz tells.
+        # The service starts without its database; /readyz reports it.
         return
     except ProgrammingError as error:
-        if not lacks_schema(error):
+        if not is_schema_missing(error):
             raise
-        complain(UNMIGRATED)
+        raise Refused(NOT_MIGRATED) from error
     finally:
         engine.dispose()

@@ -1,7 +1,7 @@
-"""Signing keys: the directory they live in, when each may sign or verify, how they are changed.
+"""Signing keys: the directory that stores them, when each may sign or verify, and their rotation.
 
-`KeyStore` writes (the command line, the first start), `KeyRing` reads (every worker). Between
-them stands one manifest whose timestamps, not commands, move a key from state to state.
+`KeyStore` changes the directory (for the command line and the first start), `KeyRing` reads it
+(in every worker). Each key's timestamps in the manifest, not commands, move it from state to state.
 """
 
 from auth_service.keys.errors import (

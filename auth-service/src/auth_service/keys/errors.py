@@ -1,19 +1,19 @@
-"""The refusals of the key directory, each one sentence an operator can act on."""
+"""The errors of the key directory. Each message is a sentence that an operator can act on."""
 
 
 class KeysError(Exception):
-    """Something about the signing keys that a person must put right.
+    """An operator has to correct something about the signing keys.
 
-    The message is one complete sentence that names the file or key and what to do about it.
+    The message names the file or key and what to do.
     """
 
 
 class KeyFileRefused(KeysError):
-    """A file or directory that others could have read, written or replaced."""
+    """Other users of the machine could read, write or replace a file or directory."""
 
 
 class ManifestInvalid(KeysError):
-    """A manifest that cannot be read or that contradicts itself."""
+    """The manifest cannot be read, or contradicts itself."""
 
 
 class KeysBusy(KeysError):
@@ -21,4 +21,4 @@ class KeysBusy(KeysError):
 
 
 class RotationRefused(KeysError):
-    """A change of the keys that the present state does not allow."""
+    """The current state of the keys does not allow the change."""

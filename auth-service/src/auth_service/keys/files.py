@@ -1,4 +1,4 @@
-"""The key directory on disk: who may touch it, atomic writes, and the lock between writers."""
+"""The key directory on disk: its owner and modes, atomic writes, and the lock of its writers."""
 
 import fcntl
 import os
@@ -20,18 +20,17 @@ _LOCK_RETRY_SECONDS = 0.05
 
 
 def pem_name(kid: str) -> str:
-    """Name the file of a private key."""
     return f"{kid}.pem"
 
 
 def prepare_directory(keys_dir: Path) -> None:
-    """Create the key directory, or take over one that holds no manifest yet.
+    """Create the key directory with mode 0700, or set that mode if it has no manifest yet.
 
-    A fresh clone brings the directory with whatever mode the umask gave it; nothing secret has
-    been in it so far, so closing it is safe. Once it holds keys, a loose mode is refused instead.
+    In a fresh clone the directory has the mode of the umask, and nothing secret has been in it.
+    Once it has keys, a wrong mode is refused instead: the keys may have been read.
 
     Raises:
-        KeyFileRefused: It is a symbolic link, not a directory, or belongs to somebody else.
+        KeyFileRefused: It is a symbolic link, no directory, or belongs to another user.
     """
     try:
         keys_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -43,37 +42,40 @@ def prepare_directory(keys_dir: Path) -> None:
 
 
 def check_directory(keys_dir: Path) -> None:
-    """Refuse a key directory that somebody else could look or write into.
+    """Check that other users can neither read nor write the key directory.
 
     Raises:
-        KeyFileRefused: One sentence that says what to change.
+        KeyFileRefused: They can; the message says what to change.
     """
     try:
         found = os.lstat(keys_dir)
     except OSError as error:
         raise KeyFileRefused(
-            f"The key directory {keys_dir} cannot be read ({error.strerror}); "
+            f"The key directory {keys_dir} cannot be read ({error.strerror}). "
             "`auth-service keys init` creates it."
         ) from error
     if stat.S_ISLNK(found.st_mode):
-        raise KeyFileRefused(f"{keys_dir} is a symbolic link; set KEYS_DIR to the real directory.")
+        raise KeyFileRefused(
+            f"{keys_dir} is a symbolic link. Set KEYS_DIR to the directory itself."
+        )
     if not stat.S_ISDIR(found.st_mode):
         raise KeyFileRefused(f"{keys_dir} is not a directory.")
     _check_owner_and_mode(keys_dir, found, allowed_mode=0o700)
 
 
 def read_private_file(path: Path) -> bytes:
-    """Read a file of the key directory after checking the very file that was opened.
+    """Read a file of the key directory. The checks apply to the file that was opened.
 
     Raises:
-        KeyFileRefused: A symbolic link, a foreign owner or a mode looser than 0600.
+        KeyFileRefused: It is a symbolic link, belongs to another user, or its mode allows more
+            than 0600.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
         if path.is_symlink():
             raise KeyFileRefused(
-                f"{path} is a symbolic link; put the file itself there."
+                f"{path} is a symbolic link. Replace it by the file itself."
             ) from error
         raise KeyFileRefused(f"{path} cannot be read: {error.strerror}.") from error
     with os.fdopen(descriptor, "rb") as opened:
@@ -85,7 +87,7 @@ def read_private_file(path: Path) -> bytes:
 
 
 def write_private_file(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees the old one or the new one whole."""
+    """Replace a file in one step: a reader, or a crash, sees the old or the new content."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -101,7 +103,7 @@ def write_private_file(path: Path, content: bytes) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Make a rename or a removal survive a power cut."""
+    """Flush a directory to disk, so that a rename or removal in it survives a power cut."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -111,10 +113,13 @@ def sync_directory(directory: Path) -> None:
 
 @contextmanager
 def exclusive_lock(keys_dir: Path, *, timeout_seconds: float = 30.0) -> Iterator[None]:
-    """Let one process at a time change the keys; the kernel frees the lock of a dead one.
+    """Hold the lock that lets one process at a time change the keys.
+
+    The kernel releases the lock of a process that ends.
 
     Raises:
         KeysBusy: Another process held it for `timeout_seconds`.
+        KeyFileRefused: The lock file cannot be opened.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
@@ -131,7 +136,7 @@ def exclusive_lock(keys_dir: Path, *, timeout_seconds: float = 30.0) -> Iterator
 def save_private_key(
     keys_dir: Path, kid: str, private_key: RSAPrivateKey, *, passphrase: bytes | None
 ) -> None:
-    """Store a private key as PKCS#8, encrypted where a passphrase is given."""
+    """Write a private key as a PKCS#8 PEM file, encrypted if there is a passphrase."""
     encryption = (
         serialization.BestAvailableEncryption(passphrase)
         if passphrase
@@ -144,33 +149,33 @@ def save_private_key(
 
 
 def load_private_key(keys_dir: Path, kid: str, *, passphrase: bytes | None) -> RSAPrivateKey:
-    """Read a private key back.
+    """Read a private key.
 
     Raises:
-        KeyFileRefused: The file may not be trusted.
-        KeysError: It is no RSA key, or the passphrase is missing or wrong.
+        KeyFileRefused: Other users could have read or written the file.
+        KeysError: It is not an RSA key, or the passphrase is missing or wrong.
     """
     path = keys_dir / pem_name(kid)
     pem = read_private_file(path)
-    # A passphrase for a key that was stored without one is an error to cryptography; here it
-    # is an ordinary moment of switching encryption on.
+    # cryptography refuses a passphrase for a key without one. But an operator who starts to use
+    # a passphrase has such keys.
     encrypted = b"BEGIN ENCRYPTED PRIVATE KEY" in pem
     if encrypted and passphrase is None:
-        raise KeysError(f"{path} is encrypted; set KEYS_PASSPHRASE_FILE.")
+        raise KeysError(f"{path} is encrypted. Set KEYS_PASSPHRASE_FILE.")
     try:
         key = serialization.load_pem_private_key(pem, password=passphrase if encrypted else None)
     except (ValueError, TypeError) as error:
-        raise KeysError(f"{path} cannot be opened; is the passphrase right? ({error})") from error
+        raise KeysError(f"{path} cannot be decrypted. Check the passphrase. ({error})") from error
     if not isinstance(key, RSAPrivateKey):
         raise KeysError(f"{path} is not an RSA key.")
     return key
 
 
 def read_passphrase(path: Path | None) -> bytes | None:
-    """Read the passphrase of the private keys; a final line break is not part of it.
+    """Read the passphrase of the private keys, without the line break at its end.
 
     Raises:
-        KeyFileRefused: Others could have read it.
+        KeyFileRefused: Other users could have read it.
         KeysError: It is empty.
     """
     if path is None:
@@ -184,15 +189,14 @@ def read_passphrase(path: Path | None) -> bytes | None:
 def _check_owner_and_mode(path: Path, found: os.stat_result, *, allowed_mode: int) -> None:
     if found.st_uid != os.geteuid():
         raise KeyFileRefused(
-            f"{path} belongs to user {found.st_uid}, but this process is user {os.geteuid()}; "
-            f"change its owner."
+            f"{path} belongs to user {found.st_uid}, but this process is user {os.geteuid()}. "
+            f"Change its owner."
         )
     mode = stat.S_IMODE(found.st_mode)
     if mode & ~allowed_mode:
         raise KeyFileRefused(
-            f"{path} has mode {mode:04o}, so others may reach it; "
-            f"run `chmod {allowed_mode:o} {path}` and, unless you know that nobody did, "
-            "rotate the keys."
+            f"{path} has mode {mode:04o}, so other users may have read it. "
+            f"Run `chmod {allowed_mode:o} {path}`, and rotate the keys if it was read."
         )
 
 
@@ -204,7 +208,7 @@ def _wait_for_lock(descriptor: int, keys_dir: Path, *, timeout_seconds: float) -
         except BlockingIOError as error:
             if time.monotonic() > deadline:
                 raise KeysBusy(
-                    f"Another process has been changing {keys_dir} for {timeout_seconds:.0f} s; "
-                    "try again when it is done."
+                    f"Another process has been changing {keys_dir} for {timeout_seconds:.0f} s. "
+                    "Try again when it has finished."
                 ) from error
         time.sleep(_LOCK_RETRY_SECONDS)

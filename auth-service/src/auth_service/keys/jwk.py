@@ -1,4 +1,4 @@
-"""RSA public keys as JSON Web Keys: encoding, thumbprint and the way back (RFC 7517, RFC 7638)."""
+"""RSA public keys as JSON Web Keys, and their thumbprints (RFC 7517, RFC 7638)."""
 
 import base64
 import hashlib
@@ -13,17 +13,17 @@ MINIMUM_BITS = 2048
 
 
 def public_jwk(public_key: RSAPublicKey) -> dict[str, str]:
-    """Describe an RSA public key as a JWK for verifying RS256 signatures (RFC 7518 §6.3.1)."""
+    """Return an RSA public key as a JWK that verifies RS256 signatures (RFC 7518 §6.3.1)."""
     numbers = public_key.public_numbers()
     members = {"kty": "RSA", "n": to_base64url(numbers.n), "e": to_base64url(numbers.e)}
     return {**members, "use": "sig", "alg": "RS256", "kid": thumbprint(members)}
 
 
 def thumbprint(jwk: Mapping[str, str]) -> str:
-    """Name a key by the SHA-256 of its required members, so a `kid` cannot be reused (RFC 7638).
+    """Return the base64url SHA-256 of a key's required members (RFC 7638): its `kid`.
 
     Args:
-        jwk: An RSA JWK; members other than `e`, `kty` and `n` do not count.
+        jwk: An RSA JWK; members other than `e`, `kty` and `n` are ignored.
     """
     required = {member: jwk[member] for member in ("e", "kty", "n")}
     canonical = json.dumps(required, separators=(",", ":"), sort_keys=True)
@@ -31,10 +31,11 @@ def thumbprint(jwk: Mapping[str, str]) -> str:
 
 
 def public_key_of(jwk: Mapping[str, str]) -> RSAPublicKey:
-    """Parse a JWK that we published.
+    """Parse a JWK of the manifest.
 
     Raises:
-        ManifestInvalid: Not an RSA key of 2048 bits or more, or its `kid` is not its thumbprint.
+        ManifestInvalid: It is not an RSA key of 2048 bits or more, or its `kid` is not its
+            thumbprint.
     """
     try:
         numbers = RSAPublicNumbers(e=_from_base64url(jwk["e"]), n=_from_base64url(jwk["n"]))
@@ -44,14 +45,16 @@ def public_key_of(jwk: Mapping[str, str]) -> RSAPublicKey:
             f"A public key in the manifest is not an RSA JWK: {error}."
         ) from error
     if named != kid:
-        raise ManifestInvalid(f"Key {named} in the manifest is really {kid}: it was edited.")
+        raise ManifestInvalid(
+            f"Key {named} in the manifest has the thumbprint {kid}: it was edited."
+        )
     if key.key_size < MINIMUM_BITS:
         raise ManifestInvalid(f"Key {kid} has {key.key_size} bits; {MINIMUM_BITS} is the minimum.")
     return key
 
 
 def to_base64url(number: int) -> str:
-    """Write a number as JWKs do (Base64urlUInt, RFC 7518 §2)."""
+    """Encode a number as Base64urlUInt (RFC 7518 §2)."""
     return _encode(number.to_bytes((number.bit_length() + 7) // 8, "big"))
 
 

@@ -1,4 +1,4 @@
-"""`manifest.json`: which keys exist and when each changes its state; reading, checking, writing."""
+"""`manifest.json`: which keys exist, and when the state of each changes."""
 
 import json
 from collections.abc import Mapping
@@ -10,33 +10,32 @@ from auth_service.keys.jwk import public_key_of
 from auth_service.keys.states import KeyRecord
 
 VERSION = 1
-_LIFE = ("publish_at", "sign_at", "sign_until", "unpublish_at", "refresh_verify_until")
-_MOMENTS = (*_LIFE, "revoked_at")
+_TIMELINE = ("publish_at", "sign_at", "sign_until", "unpublish_at", "refresh_verify_until")
+_TIMESTAMPS = (*_TIMELINE, "revoked_at")
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """All keys that still matter, oldest first."""
+    """All keys, except those whose last token has expired; oldest first."""
 
     records: tuple[KeyRecord, ...] = field(default=())
 
     def with_records(self, *changed: KeyRecord) -> "Manifest":
-        """Replace the records of the same `kid` and append the others."""
+        """Return a manifest with records added, or replaced by `kid`."""
         by_kid = {record.kid: record for record in self.records}
         by_kid.update({record.kid: record for record in changed})
         return Manifest(tuple(by_kid.values()))
 
     def find(self, kid: str) -> KeyRecord | None:
-        """Look a key up by its full `kid`."""
         return next((record for record in self.records if record.kid == kid), None)
 
 
 def parse_manifest(text: bytes) -> Manifest:
-    """Read a manifest and prove that it is consistent.
+    """Parse and check a manifest.
 
     Raises:
-        ManifestInvalid: Broken JSON, a missing member, a key that is not what its `kid` says,
-            or timestamps under which a key would sign while it is not published.
+        ManifestInvalid: It is not JSON, a member is missing, a `kid` is not its key's
+            thumbprint, or a key would sign while it is not published.
     """
     try:
         document = json.loads(text)
@@ -50,20 +49,20 @@ def parse_manifest(text: bytes) -> Manifest:
 
 
 def format_manifest(manifest: Manifest) -> bytes:
-    """Write the manifest as a person in an emergency wants to read it."""
+    """Return the manifest as indented JSON, which an operator can read."""
     document = {"version": VERSION, "keys": [_format_record(r) for r in manifest.records]}
     return json.dumps(document, indent=2).encode("ascii") + b"\n"
 
 
 def check_manifest(manifest: Manifest) -> None:
-    """Prove that a published key signs at every moment from now on.
+    """Check that at any time from now on, a published key signs.
 
     Raises:
-        ManifestInvalid: Says which key and which moments contradict each other.
+        ManifestInvalid: The message names the key whose timestamps are wrong.
     """
     kids = [record.kid for record in manifest.records]
     if len(set(kids)) != len(kids):
-        raise ManifestInvalid("A key stands in the manifest twice.")
+        raise ManifestInvalid("A key appears in the manifest twice.")
     for record in manifest.records:
         _check_record(record)
     lasting = [
@@ -73,27 +72,29 @@ def check_manifest(manifest: Manifest) -> None:
     ]
     if len(lasting) != 1:
         raise ManifestInvalid(
-            f"One key must sign until further notice, but {len(lasting)} do: {lasting}."
+            f"Exactly one key must sign without an end, but {len(lasting)} do: {lasting}."
         )
 
 
 def _check_record(record: KeyRecord) -> None:
     public_key_of(record.public_jwk)
     if record.public_jwk["kid"] != record.kid:
-        raise ManifestInvalid(f"Key {record.kid} carries the public key of another one.")
-    life = [moment for name in _LIFE if (moment := getattr(record, name)) is not None]
-    if life != sorted(life):
-        raise ManifestInvalid(f"The moments of key {record.kid} are not in order.")
-    closing = [getattr(record, name) is None for name in _LIFE[2:]]
+        raise ManifestInvalid(f"Key {record.kid} has the public key of another key.")
+    timeline = [moment for name in _TIMELINE if (moment := getattr(record, name)) is not None]
+    if timeline != sorted(timeline):
+        raise ManifestInvalid(f"The timestamps of key {record.kid} are not in order.")
+    closing = [getattr(record, name) is None for name in _TIMELINE[2:]]
     if len(set(closing)) != 1 or (record.sign_until and not record.sign_at):
-        raise ManifestInvalid(f"Key {record.kid} lacks some of the moments at which it closes.")
+        raise ManifestInvalid(
+            f"Key {record.kid} lacks some of sign_until, unpublish_at, refresh_verify_until."
+        )
 
 
 def _parse_record(entry: Mapping[str, object]) -> KeyRecord:
     jwk, kid, made_in = entry["public_jwk"], entry["kid"], entry["made_in"]
     if not (isinstance(jwk, dict) and isinstance(kid, str) and isinstance(made_in, str)):
-        raise ManifestInvalid("A key in the manifest lacks its kid, its origin or its public half.")
-    moments = {name: _parse_moment(entry.get(name)) for name in _MOMENTS}
+        raise ManifestInvalid("A key in the manifest lacks its kid, made_in or public_jwk.")
+    moments = {name: _parse_moment(entry.get(name)) for name in _TIMESTAMPS}
     publish_at = moments.pop("publish_at")
     if publish_at is None:
         raise ManifestInvalid(f"Key {kid} has no publish_at.")
@@ -101,7 +102,7 @@ def _parse_record(entry: Mapping[str, object]) -> KeyRecord:
 
 
 def _format_record(record: KeyRecord) -> dict[str, object]:
-    moments = {name: _format_moment(getattr(record, name)) for name in _MOMENTS}
+    moments = {name: _format_moment(getattr(record, name)) for name in _TIMESTAMPS}
     public = dict(record.public_jwk)
     return {"kid": record.kid, "made_in": record.made_in, **moments, "public_jwk": public}
 
@@ -111,7 +112,7 @@ def _parse_moment(text: object) -> datetime | None:
         return None
     moment = datetime.fromisoformat(str(text))
     if moment.tzinfo is None:
-        raise ManifestInvalid(f"The moment {text} in the manifest has no time zone.")
+        raise ManifestInvalid(f"The timestamp {text} in the manifest has no time zone.")
     return moment.astimezone(UTC)
 
 

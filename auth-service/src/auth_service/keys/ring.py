@@ -1,4 +1,4 @@
-"""The keys as a worker uses them: which one signs, which ones verify, what the JWKS shows."""
+"""The keys in a worker: which one signs, which ones verify, and the JWKS."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ Fingerprint = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """The key that signs at the moment, parsed once: parsing a PEM costs a hundred signatures."""
+    """A private key, parsed once: parsing its PEM takes as long as a hundred signatures."""
 
     kid: str
     private_key: RSAPrivateKey
@@ -36,7 +36,7 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class JwksDocument:
-    """The published key set as it is sent (RFC 7517 §5)."""
+    """The published key set: its JSON, its ETag in quotes, and the `kid`s in it (RFC 7517 §5)."""
 
     body: bytes
     etag: str
@@ -52,11 +52,11 @@ class _Loaded:
 
 
 class KeyRing:
-    """A worker's view of the key directory, never older than two seconds.
+    """The keys of the key directory, at most two seconds old.
 
-    Every look-up first compares the manifest's stat, at most once a second; a changed manifest is
-    read by whichever call notices while all others go on with the keys they have. A manifest
-    that cannot be used changes nothing but `alarm`.
+    A look-up first compares the manifest's stat, at most once a second. The call that notices a
+    changed manifest reads it; all others use the keys in memory meanwhile. If the manifest cannot
+    be used, the keys in memory stay in use and `alarm` is set to the reason.
     """
 
     def __init__(
@@ -79,37 +79,37 @@ class KeyRing:
 
     @property
     def age_seconds(self) -> float:
-        """How long ago the keys in use were last known to be those on disk."""
+        """Seconds since the keys in memory were last known to be those on disk."""
         return self._monotonic() - self._confirmed_at
 
     def manifest(self, *, now: datetime) -> Manifest:
-        """The manifest in use."""
         return self._current(now).manifest
 
     def signing_key(self, now: datetime) -> SigningKey:
-        """Hand out the key that signs tokens issued at `now`.
+        """Return the key that signs at `now`.
 
         Raises:
-            KeysError: The manifest in use has no key to sign with.
+            KeysError: The manifest has no such key.
         """
         loaded = self._current(now)
         record = signing_record(loaded.manifest.records, now=now)
         if record is None or record.kid not in loaded.signing_keys:
-            raise KeysError("No signing key is usable; see `auth-service doctor`.")
+            raise KeysError("No key can sign. Run `auth-service doctor`.")
         return loaded.signing_keys[record.kid]
 
     def verification_key(
         self, kid: str, *, now: datetime, for_refresh: bool
     ) -> RSAPublicKey | None:
-        """Look up the key a token names.
+        """Return the public key that verifies a token.
 
         Args:
             kid: From the token's header.
-            now: The moment of the check.
-            for_refresh: Whether it is a refresh token: those outlive their key's publication.
+            now: The time of the check.
+            for_refresh: Whether it is a refresh token. Those are valid for longer than their key
+                is published.
 
         Returns:
-            None where no token of that kind and key can be good: unknown, closed or revoked.
+            None if the key is unknown, expired or revoked.
         """
         loaded = self._current(now)
         record = loaded.by_kid.get(kid)
@@ -119,7 +119,7 @@ class KeyRing:
         return loaded.public_keys[kid] if accepted(record, now=now) else None
 
     def jwks(self, now: datetime) -> JwksDocument:
-        """Build the published key set, or hand out the one built before."""
+        """Return the published key set."""
         records = self._current(now).manifest.records
         published = [record for record in records if is_published(record, now=now)]
         kids = tuple(record.kid for record in published)
@@ -145,8 +145,8 @@ class KeyRing:
                 logger.info("signing keys reloaded")
         except KeysError as error:
             if self.alarm is None:
-                logger.error(  # noqa: TRY400 # the sentence says it all
-                    "signing keys not reloaded, keeping the last good ones: %s", error
+                logger.error(  # noqa: TRY400 # the message is enough
+                    "signing keys not reloaded; the previous keys stay in use: %s", error
                 )
             self.alarm = str(error)
             return
@@ -159,7 +159,7 @@ class KeyRing:
             try:
                 return self._read(now=now, known=known)
             except KeysError:
-                # A change that ended while we read removes private keys the old manifest names.
+                # A change that finished meanwhile has removed private keys of the old manifest.
                 if self._stat() == before:
                     raise
 
@@ -178,28 +178,28 @@ class KeyRing:
     def _load_signing_key(self, kid: str) -> SigningKey:
         private_key = load_private_key(self._keys_dir, kid, passphrase=self._passphrase)
         if thumbprint(public_jwk(private_key.public_key())) != kid:
-            raise ManifestInvalid(f"The file of key {kid} holds another private key.")
+            raise ManifestInvalid(f"The file of key {kid} contains another private key.")
         return SigningKey(kid=kid, private_key=private_key)
 
     def _stat(self) -> Fingerprint:
-        # ctime moves with a chmod or chown too, so a file opened up to others is noticed.
+        # chmod and chown change the ctime too, so a wrong mode is noticed.
         try:
             found = os.lstat(self._keys_dir / MANIFEST_NAME)
         except OSError as error:
             raise KeysError(
-                f"There is no readable {MANIFEST_NAME} in {self._keys_dir} ({error.strerror}); "
-                "`auth-service keys init` makes the first keys."
+                f"There is no readable {MANIFEST_NAME} in {self._keys_dir} ({error.strerror}). "
+                "Run `auth-service keys init` to create the first keys."
             ) from error
         return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def open_key_ring(keys_dir: Path, *, passphrase: bytes | None, now: datetime) -> KeyRing:
-    """Load the signing keys for a worker.
+    """Load the signing keys.
 
     Args:
-        keys_dir: The key directory; `KeyStore.ensure` makes the first keys.
-        passphrase: Opens encrypted private keys.
-        now: Which private keys are still needed depends on the moment.
+        keys_dir: The key directory; `KeyStore.ensure` creates the first keys.
+        passphrase: Decrypts encrypted private keys.
+        now: Decides which private keys are still needed.
 
     Raises:
         KeysError: The directory, the manifest or a key cannot be trusted or read.

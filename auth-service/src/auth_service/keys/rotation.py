@@ -1,6 +1,6 @@
-"""The changes a set of signing keys can go through, as functions from manifest to manifest.
+"""The changes of a set of signing keys, as functions from manifest to manifest.
 
-Each takes `generate`, which makes a key that is published at once and is nobody's spare yet.
+Their argument `generate` creates a key that is published at once and has no time to sign yet.
 """
 
 from collections.abc import Callable
@@ -15,12 +15,12 @@ Generate = Callable[[], KeyRecord]
 
 
 def spare_of(manifest: Manifest) -> KeyRecord | None:
-    """Find the key that is published and waits to be needed."""
+    """Return the spare key: published, without a time to sign."""
     return next((r for r in manifest.records if r.sign_at is None and not r.revoked_at), None)
 
 
 def scheduled_of(manifest: Manifest, *, now: datetime) -> KeyRecord | None:
-    """Find the key whose turn to sign is fixed but has not come."""
+    """Return the key that will start to sign later."""
     active = signing_record(manifest.records, now=now)
     for record in manifest.records:
         if (
@@ -34,13 +34,13 @@ def scheduled_of(manifest: Manifest, *, now: datetime) -> KeyRecord | None:
 
 
 def with_first_key(manifest: Manifest, generate: Generate) -> Manifest:
-    """Add a key that signs from the moment it is published: nobody waits for the first one."""
+    """Add a key that signs at once: no verifier has cached a JWKS without it."""
     first = generate()
     return manifest.with_records(replace(first, sign_at=first.publish_at))
 
 
 def with_spare(manifest: Manifest, generate: Generate) -> Manifest:
-    """Publish a spare, unless there is one."""
+    """Add a spare key, unless there is one."""
     return manifest if spare_of(manifest) else manifest.with_records(generate())
 
 
@@ -52,34 +52,34 @@ def rotated(
     timings: KeyTimings,
     lead: timedelta | None = None,
 ) -> Manifest:
-    """Give the spare its turn to sign and publish another spare.
+    """Schedule the spare key to sign, and publish another spare key.
 
-    The spare's time in the JWKS counts towards the lead, so where it has been published long
-    enough it takes over as soon as every worker has noticed. Where there is none, a new key is
-    the next one and the whole lead is waited for.
+    The time that the spare key has been published counts towards the lead. So it usually signs as
+    soon as every worker has noticed. Without a spare key, a new key signs after the whole lead.
 
     Args:
-        manifest: The keys as they are.
-        generate: Makes a key.
-        now: The moment of the decision.
+        manifest: The current keys.
+        generate: Creates a key.
+        now: The time of the change.
         timings: The delays to respect.
-        lead: A shorter or longer time to be published before signing, for drills.
+        lead: How long a key is published before it signs, for drills; None for the usual time.
 
     Raises:
-        RotationRefused: A rotation is under way, or no key signs.
+        RotationRefused: Another rotation has not finished, or no key signs.
     """
     scheduled = scheduled_of(manifest, now=now)
     if scheduled:
         raise RotationRefused(
-            f"A rotation is under way: key {scheduled.kid} signs from {scheduled.sign_at:%F %T} "
-            "UTC; wait for it, or revoke that key to give the rotation up."
+            f"A rotation has not finished: key {scheduled.kid} signs from "
+            f"{scheduled.sign_at:%F %T} UTC. "
+            "Wait for it, or revoke that key to cancel the rotation."
         )
     active = signing_record(manifest.records, now=now)
     if active is None:
-        raise RotationRefused("No key signs; `auth-service keys init` makes the first one.")
+        raise RotationRefused("No key signs. Run `auth-service keys init` to create the first one.")
     successor = spare_of(manifest) or generate()
-    waited = timings.lead if lead is None else lead
-    sign_at = max(successor.publish_at + waited, now + min(waited, timings.notice))
+    required = timings.lead if lead is None else lead
+    sign_at = max(successor.publish_at + required, now + min(required, timings.notice))
     return with_spare(
         manifest.with_records(
             retired(active, sign_at=sign_at, timings=timings), replace(successor, sign_at=sign_at)
@@ -89,19 +89,19 @@ def rotated(
 
 
 def revoked(manifest: Manifest, generate: Generate, *, kid: str, now: datetime) -> Manifest:
-    """Stop trusting a key at once and leave a signing key and a spare behind.
+    """Revoke a key at once, and make sure that a key signs and a spare key is published.
 
-    The active key's place is taken, at once, by the key that verifiers have known longest: one
-    already scheduled, else the spare, else a new one. Revoking a scheduled key gives its
-    rotation up.
+    The active key is replaced at once by the key that verifiers have known for longest: the
+    scheduled key, else the spare key, else a new one. Revoking a scheduled key cancels its
+    rotation.
 
     Raises:
-        RotationRefused: No such key, or it is revoked already.
+        RotationRefused: There is no such key, or it is already revoked.
     """
     target = manifest.find(kid)
     if target is None or target.revoked_at is not None:
-        known = "revoked already" if target else "not in the manifest"
-        raise RotationRefused(f"Key {kid} is {known}.")
+        reason = "already revoked" if target else "not in the manifest"
+        raise RotationRefused(f"Key {kid} is {reason}.")
     active = signing_record(manifest.records, now=now)
     scheduled = scheduled_of(manifest, now=now)
     remaining = manifest.with_records(replace(target, revoked_at=now))
@@ -115,7 +115,7 @@ def revoked(manifest: Manifest, generate: Generate, *, kid: str, now: datetime) 
 
 
 def retired(record: KeyRecord, *, sign_at: datetime, timings: KeyTimings) -> KeyRecord:
-    """Fix when a key closes whose successor signs from `sign_at`."""
+    """Set when a key stops to sign, to be published and to verify; its successor signs then."""
     return replace(
         record,
         sign_until=sign_at,
@@ -125,11 +125,11 @@ def retired(record: KeyRecord, *, sign_at: datetime, timings: KeyTimings) -> Key
 
 
 def pruned(manifest: Manifest, *, now: datetime, timings: KeyTimings) -> Manifest:
-    """Forget keys of which no token can be alive; a revoked one is shown for as long."""
+    """Remove the keys whose last token has expired. A revoked key is kept for as long."""
 
-    def matters(record: KeyRecord) -> bool:
+    def is_needed(record: KeyRecord) -> bool:
         if record.revoked_at is not None:
             return now < record.revoked_at + timings.refresh_tail
         return verifies_refresh(record, now=now)
 
-    return Manifest(tuple(record for record in manifest.records if matters(record)))
+    return Manifest(tuple(record for record in manifest.records if is_needed(record)))

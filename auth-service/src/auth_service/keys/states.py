@@ -1,6 +1,6 @@
-"""What a signing key may do at a given moment, derived from its timestamps and the clock alone.
+"""The state of a signing key at a given time. It follows from the key's timestamps alone.
 
-Nothing is switched: every worker reads the same manifest and flips at the same instant.
+No command switches keys: all workers read the same manifest, and change keys at the same time.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ SKEW_SECONDS = 30
 
 
 class KeyState(StrEnum):
-    """The stages of a signing key's life, in order; a revocation ends any of them."""
+    """The states of a signing key, in their order. A key can be revoked in any of them."""
 
     UPCOMING = "upcoming"
     ACTIVE = "active"
@@ -24,18 +24,18 @@ class KeyState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRecord:
-    """One key of the manifest: its public half and the moments at which its state changes.
+    """One key of the manifest: its public key, and when its state changes.
 
     Attributes:
         kid: RFC 7638 thumbprint of `public_jwk`.
-        made_in: The ENVIRONMENT in which it was generated; a demo key must not reach production.
-        publish_at: From then on it stands in the JWKS.
-        sign_at: From then on it signs. None for the spare, which is published but waits for a
-            rotation or an emergency.
-        sign_until: From then on its successor signs; None while no successor is appointed.
-        unpublish_at: From then on no access token of it is alive, so the JWKS drops it.
-        refresh_verify_until: Until then auth-service itself still accepts its refresh tokens.
-        revoked_at: Set once, counts at once, whatever a worker's clock says.
+        made_in: The ENVIRONMENT that created it. Keys of `local` are refused elsewhere.
+        publish_at: When the JWKS starts to contain it.
+        sign_at: When it starts to sign. None for the spare key, which is published but waits for
+            a rotation or a revocation.
+        sign_until: When its successor starts to sign; None while there is no successor.
+        unpublish_at: When its last access token has expired, and the JWKS no longer contains it.
+        refresh_verify_until: When its last refresh token has expired.
+        revoked_at: When it was revoked; it is never used again, whatever the clock says.
     """
 
     kid: str
@@ -51,16 +51,16 @@ class KeyRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyTimings:
-    """The delays a rotation must respect so that no good token is ever refused.
+    """The delays of a rotation, so that no valid token is refused.
 
     Attributes:
-        access_lifetime_seconds: The longest an access token lives.
-        refresh_lifetime_seconds: The longest a refresh token lives.
-        verifier_ttl_seconds: The longest a verifier serves its JWKS without asking again:
-            300 s, with its 10 % of jitter.
-        jwks_max_age_seconds: What our Cache-Control allows a cache in between.
-        poll_seconds: The longest a worker takes to notice a new manifest.
-        skew_seconds: How far two clocks may differ.
+        access_lifetime_seconds: The longest lifetime of an access token.
+        refresh_lifetime_seconds: The longest lifetime of a refresh token.
+        verifier_ttl_seconds: How long a verifier uses its copy of the JWKS: 300 s and up to 10 %
+            of jitter.
+        jwks_max_age_seconds: `max-age` of the JWKS, for HTTP caches.
+        poll_seconds: The longest time until a worker notices a changed manifest.
+        skew_seconds: The largest difference between two clocks.
     """
 
     access_lifetime_seconds: int
@@ -72,32 +72,32 @@ class KeyTimings:
 
     @property
     def lead(self) -> timedelta:
-        """How long a key must be published before it signs: one failed fetch is allowed for."""
+        """How long a key is published before it signs. Includes one failed fetch of a verifier."""
         return timedelta(seconds=2 * self.verifier_ttl_seconds + self.jwks_max_age_seconds) + (
             self.notice
         )
 
     @property
     def notice(self) -> timedelta:
-        """How long all workers need to learn of a change, clocks that differ included."""
+        """How long it takes until all workers use a change."""
         return timedelta(seconds=self.poll_seconds + self.skew_seconds)
 
     @property
     def access_tail(self) -> timedelta:
-        """How long access tokens outlive their key's last signature."""
+        """How long after its last signature a key is published."""
         return timedelta(seconds=self.access_lifetime_seconds + self.skew_seconds)
 
     @property
     def refresh_tail(self) -> timedelta:
-        """How long refresh tokens outlive their key's last signature."""
+        """How long after its last signature a key verifies refresh tokens."""
         return timedelta(seconds=self.refresh_lifetime_seconds + self.skew_seconds)
 
 
 def signing_record(records: Iterable[KeyRecord], *, now: datetime) -> KeyRecord | None:
-    """Pick the one key that signs at `now`: the latest whose turn has come.
+    """Return the key that signs at `now`: the latest whose `sign_at` has passed.
 
-    Where no turn has come yet, the earliest scheduled key signs: a worker whose clock is a
-    little behind the clock that wrote an emergency revocation must go on issuing tokens.
+    If none has passed, it is the earliest scheduled key. So a worker can still sign if its clock
+    is a little behind the clock of the machine that revoked a key.
     """
     unfinished = (
         record
@@ -115,7 +115,7 @@ def signing_record(records: Iterable[KeyRecord], *, now: datetime) -> KeyRecord 
 
 
 def state_of(record: KeyRecord, *, among: Iterable[KeyRecord], now: datetime) -> KeyState:
-    """Say what `record` may do at `now`, given all keys of its manifest."""
+    """Return the state of a key at `now`, among all keys of its manifest."""
     if record.revoked_at is not None:
         return KeyState.REVOKED
     if record is signing_record(among, now=now):
@@ -130,21 +130,21 @@ def state_of(record: KeyRecord, *, among: Iterable[KeyRecord], now: datetime) ->
 
 
 def is_published(record: KeyRecord, *, now: datetime) -> bool:
-    """Say whether the JWKS shows this key: verifiers must know it before it signs, and after."""
+    """Say whether the JWKS contains a key."""
     if record.revoked_at is not None or now < record.publish_at:
         return False
     return record.unpublish_at is None or now < record.unpublish_at
 
 
 def verifies_refresh(record: KeyRecord, *, now: datetime) -> bool:
-    """Say whether auth-service accepts a refresh token signed by this key."""
+    """Say whether a refresh token that was signed by this key is accepted."""
     if record.revoked_at is not None:
         return False
     return record.refresh_verify_until is None or now < record.refresh_verify_until
 
 
 def next_change(record: KeyRecord, state: KeyState) -> tuple[datetime, KeyState] | None:
-    """Say when, and into which state, a key goes next if nobody gives another command."""
+    """Return when a key's state changes next and into which state, without another command."""
     moment, following = {
         KeyState.UPCOMING: (record.sign_at, KeyState.ACTIVE),
         KeyState.ACTIVE: (record.sign_until, KeyState.RETIRING),
@@ -155,7 +155,7 @@ def next_change(record: KeyRecord, state: KeyState) -> tuple[datetime, KeyState]
 
 
 def in_state_since(record: KeyRecord, state: KeyState) -> datetime:
-    """Say when a key entered the state it is in."""
+    """Return when a key entered its state."""
     moment = {
         KeyState.ACTIVE: record.sign_at,
         KeyState.RETIRING: record.sign_until,

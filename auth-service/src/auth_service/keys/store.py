@@ -1,4 +1,4 @@
-"""Changes of the key directory: each under the lock, private files first, the manifest last."""
+"""Changes the key directory: under its lock, private keys first, the manifest last."""
 
 import os
 from collections.abc import Callable
@@ -40,13 +40,13 @@ _SIGNING_STATES = (KeyState.UPCOMING, KeyState.ACTIVE, KeyState.RETIRING)
 
 
 class KeyStore:
-    """The key directory as its writers see it.
+    """Changes one key directory.
 
     Args:
-        keys_dir: Directory 0700 owned by this process's user.
-        passphrase: Encrypts the private keys that are written; None stores them as they are.
-        environment: Recorded with each key, so that a demo key is recognised elsewhere.
-        timings: The delays that rotations respect.
+        keys_dir: A directory with mode 0700 that belongs to this process's user.
+        passphrase: Encrypts new private keys; None stores them unencrypted.
+        environment: Stored with each new key, so that keys of `local` are recognized elsewhere.
+        timings: The delays of a rotation.
     """
 
     def __init__(
@@ -58,28 +58,28 @@ class KeyStore:
         self._timings = timings
 
     def read(self) -> Manifest:
-        """Read the manifest as it stands.
+        """Read the manifest.
 
         Raises:
-            KeysError: The directory may not be trusted, or the manifest is missing or invalid.
+            KeysError: The directory cannot be trusted, or the manifest is missing or invalid.
         """
         return read_manifest(self._keys_dir)
 
     def ensure(self, *, now: datetime, spare: bool) -> Manifest:
-        """Make the first signing key where there is none, and the spare where one is wanted.
+        """Create the first signing key, and the spare key if asked to, if they are missing.
 
-        Several processes may start at once: one makes the keys, the others find them. Where
-        nothing is missing and no private key is spent nothing is written, and on a read-only
-        mount nothing can be.
+        Several processes may start at once: one of them creates the keys. Nothing is written if
+        nothing is missing and every private key is still needed, or if the directory is
+        read-only.
 
         Raises:
-            KeysError: The directory may not be trusted, or what it holds is invalid.
+            KeysError: The directory cannot be trusted, or its content is invalid.
         """
         if self._exists():
             manifest = self.read()
-            complete = not spare or spare_of(manifest)
-            tidy = not self._spent_files(manifest, now=now)
-            if (complete and tidy) or not os.access(self._keys_dir, os.W_OK):
+            is_complete = not spare or spare_of(manifest)
+            is_clean = not self._unneeded_files(manifest, now=now)
+            if (is_complete and is_clean) or not os.access(self._keys_dir, os.W_OK):
                 return manifest
         prepare_directory(self._keys_dir)
         with exclusive_lock(self._keys_dir):
@@ -88,10 +88,10 @@ class KeyStore:
             return self._commit(self.read(), with_spare if spare else _unchanged, now=now)
 
     def add_spare(self, *, now: datetime) -> Manifest:
-        """Publish a spare key where there is none.
+        """Publish a spare key, unless there is one.
 
         Raises:
-            KeysError: The keys cannot be changed now; the sentence says why.
+            KeysError: The keys cannot be changed; the message says why.
         """
         return self._change(with_spare, now=now)
 
@@ -99,15 +99,15 @@ class KeyStore:
         """Start a rotation (`rotation.rotated`).
 
         Raises:
-            KeysError: The keys cannot be changed now; the sentence says why.
+            KeysError: The keys cannot be changed; the message says why.
         """
         return self._change(partial(rotated, now=now, timings=self._timings, lead=lead), now=now)
 
     def revoke(self, kid: str, *, now: datetime) -> Manifest:
-        """Stop trusting a key at once (`rotation.revoked`).
+        """Revoke a key at once (`rotation.revoked`).
 
         Raises:
-            KeysError: There is no such key, or the keys cannot be changed now.
+            KeysError: There is no such key, or the keys cannot be changed.
         """
         return self._change(partial(revoked, kid=kid, now=now), now=now)
 
@@ -133,14 +133,14 @@ class KeyStore:
             for kid, private_key in generated.items():
                 save_private_key(self._keys_dir, kid, private_key, passphrase=self._passphrase)
             write_private_file(self._keys_dir / MANIFEST_NAME, format_manifest(after))
-        for path in self._spent_files(after, now=now):
+        for path in self._unneeded_files(after, now=now):
             path.unlink()
         sync_directory(self._keys_dir)
         return after
 
-    def _spent_files(self, manifest: Manifest, *, now: datetime) -> list[Path]:
-        # A private key that never signs again is a risk without a use, and so is one that a
-        # crash left behind before its manifest was written.
+    def _unneeded_files(self, manifest: Manifest, *, now: datetime) -> list[Path]:
+        # Private keys that never sign again, and those that a crash left before the manifest was
+        # written.
         needed = {pem_name(kid) for kid in kids_with_private_key(manifest, now=now)}
         found = self._keys_dir.glob(f"{'?' * KID_CHARACTERS}.pem")
         return [path for path in found if path.name not in needed]
@@ -157,41 +157,43 @@ def read_manifest(keys_dir: Path) -> Manifest:
     """Read and check the manifest of a key directory.
 
     Raises:
-        KeysError: The directory may not be trusted, or the manifest is missing or invalid.
+        KeysError: The directory cannot be trusted, or the manifest is missing or invalid.
     """
     check_directory(keys_dir)
     return parse_manifest(read_private_file(keys_dir / MANIFEST_NAME))
 
 
 def kids_with_private_key(manifest: Manifest, *, now: datetime) -> tuple[str, ...]:
-    """Name the keys whose private half may still be needed."""
+    """Return the keys that sign now or may sign later."""
     records = manifest.records
     return tuple(r.kid for r in records if state_of(r, among=records, now=now) in _SIGNING_STATES)
 
 
 def resolve_kid(manifest: Manifest, prefix: str) -> str:
-    """Complete the first characters of a kid, as a person types them.
+    """Return the full `kid` that starts with some characters.
 
     Raises:
-        RotationRefused: No key or several keys begin like that.
+        RotationRefused: No key, or several keys, start with them.
     """
     matches = [record.kid for record in manifest.records if record.kid.startswith(prefix)]
     if len(matches) != 1:
-        raise RotationRefused(f"{len(matches) or 'No'} keys begin with {prefix!r}; name one key.")
+        raise RotationRefused(
+            f"{len(matches) or 'No'} keys start with {prefix!r}. Name exactly one key."
+        )
     return matches[0]
 
 
 def refuse_local_keys(manifest: Manifest, *, environment: str) -> None:
-    """Refuse keys of a demo where the environment is not `local`.
+    """Check that keys of `local` are used in `local` only.
 
     Raises:
-        KeysError: Names the key and the way out.
+        KeysError: They are not; the message names the key and what to do.
     """
     if environment == "local":
         return
     for record in manifest.records:
         if record.made_in == "local" and record.revoked_at is None:
             raise KeysError(
-                f"Signing key {record.kid} was made with ENVIRONMENT=local and may have been "
-                f"shared; for {environment} start with an empty KEYS_DIR."
+                f"Signing key {record.kid} was created with ENVIRONMENT=local and may have been "
+                f"shared. Use an empty KEYS_DIR for {environment}."
             )

@@ -1,4 +1,4 @@
-"""The history of the database schema."""
+"""The migrations of the database schema."""
 
 from alembic import command
 from alembic.config import Config
@@ -10,7 +10,7 @@ _LOCK_ID = 7_204_311
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest version; safe to run from several processes at once."""
+    """Upgrade the schema to the latest migration. Several processes may do so at once."""
     with engine.connect() as connection:
         connection.execute(text("SET lock_timeout = 0"))
         connection.execute(text("SET statement_timeout = 0"))
@@ -21,12 +21,12 @@ def migrate(engine: Engine) -> None:
         finally:
             connection.execute(text("SELECT pg_advisory_unlock(:id)"), {"id": _LOCK_ID})
             connection.commit()
-            # The session keeps the settings above, so it must not go back to the pool.
+            # The session has no timeouts any more, so it must not go back to the pool.
             connection.invalidate()
 
 
 def newest_revision() -> str | None:
-    """Name the schema version that this code was written for."""
+    """Return the latest migration of this release."""
     return ScriptDirectory.from_config(_config(None)).get_current_head()
 
 

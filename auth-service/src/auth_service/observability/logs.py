@@ -1,33 +1,50 @@
-"""Logs as JSON lines, each with the id of the request it belongs to."""
+"""The log: JSON lines on standard error."""
 
-import json
 import logging
-from datetime import UTC, datetime
+import time
 from typing import Any
+
+from pythonjsonlogger.core import RESERVED_ATTRS
+from pythonjsonlogger.json import JsonFormatter as LibraryFormatter
 
 from auth_service.observability.request_id import request_id
 
 
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, request id, and any traceback."""
+class JsonFormatter(LibraryFormatter):
+    """One JSON object a line.
 
-    def format(self, record: logging.LogRecord) -> str:
-        """Turn a record into its line."""
-        entry: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if (current := request_id.get()) is not None:
-            entry["request_id"] = current
-        if record.exc_info:
-            entry["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(entry)
+    Members: `time` (ISO 8601, UTC, milliseconds), `level`, `logger`, `message`, `request_id`
+    while a request is served, `exception` (a traceback), and what the call passed as `extra`.
+    """
+
+    converter = staticmethod(time.gmtime)
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def __init__(self) -> None:
+        super().__init__(
+            ["asctime", "levelname", "name", "message"],
+            rename_fields={
+                "asctime": "time",
+                "levelname": "level",
+                "name": "logger",
+                "exc_info": "exception",
+            },
+            # uvicorn repeats its messages with colours for a terminal.
+            reserved_attrs=[*RESERVED_ATTRS, "color_message"],
+        )
+
+    def add_fields(
+        self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]
+    ) -> None:
+        super().add_fields(log_data, record, message_dict)
+        current = request_id.get()
+        if current is not None:
+            log_data["request_id"] = current
 
 
 def log_config(level: str) -> dict[str, Any]:
-    """Describe the logging of a process in the form that uvicorn and `dictConfig` take."""
+    """Return the configuration for uvicorn and `logging.config.dictConfig`."""
     return {
         "version": 1,
         "disable_existing_loggers": False,

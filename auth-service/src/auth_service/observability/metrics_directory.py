@@ -1,6 +1,6 @@
-"""Where the workers leave their counts for whichever of them answers `/metrics`.
+"""The directory through which prometheus_client adds up the metrics of all workers.
 
-This module must not import prometheus_client: that reads the variable when it is imported.
+This module must not import prometheus_client, which reads the variable when it is imported.
 """
 
 import os
@@ -14,14 +14,14 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 @contextmanager
 def metrics_directory() -> Iterator[Path]:
-    """Hand all workers of one server the same empty directory for their counts.
+    """Set PROMETHEUS_MULTIPROC_DIR to an empty directory.
 
-    A directory named by PROMETHEUS_MULTIPROC_DIR is emptied, because counts of an earlier run
-    would be added to this one's; without the variable a temporary one is made and removed.
+    If the variable is set, that directory is used and the metrics of an earlier run are removed
+    from it. Otherwise a temporary directory is created, and removed at the end.
     """
-    named = os.environ.get(VARIABLE)
-    if named:
-        directory = Path(named)
+    configured = os.environ.get(VARIABLE)
+    if configured:
+        directory = Path(configured)
         directory.mkdir(parents=True, exist_ok=True)
         for leftover in directory.glob("*.db"):
             leftover.unlink()

@@ -1,4 +1,4 @@
-"""The id of the request that is being served."""
+"""The id of the request that is being served; None outside a request."""
 
 from contextvars import ContextVar
 

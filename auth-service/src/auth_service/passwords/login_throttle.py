@@ -1,223 +1,177 @@
-"""Login throttling: counts failures in PostgreSQL, so that all workers and hosts see the same.
+"""Limits failed log-ins. The counts are in PostgreSQL, so all workers and hosts share them.
 
-Three buckets watch every attempt: the account from this source, the account from all sources
-it never logged in from, and the source over all accounts. Keys are HMACs of normalised names:
-unknown names behave exactly like known ones, and what somebody typed by mistake is not stored.
+Each log-in attempt is counted under three keys:
+
+- the pair: this account from this network;
+- the account, from all networks where it has not logged in before;
+- the network, over all accounts.
+
+Keys are HMACs of folded usernames and networks. So an unknown username is treated as a known one,
+and what a user typed into the wrong field is not stored.
 """
 
 import hashlib
 import hmac
 import ipaddress
-import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import Connection, Exists, delete, exists, select, text
+from sqlalchemy import ColumnElement, Connection, Table, delete, exists, select
 
-from auth_service.database import bare_rows
+from auth_service import queries
 from auth_service.errors import TooManyAttempts
+from auth_service.queries import ThrottleBucket
 from auth_service.tables import known_source, throttle_bucket
+from auth_service.usernames import fold_username
 
 WINDOW = timedelta(minutes=15)
 _FIRST_BACKOFF = timedelta(seconds=15)
 _LONGEST_BACKOFF = timedelta(minutes=15)
 _PAIR_MEMORY = timedelta(hours=1)
-KNOWN_SOURCE_MEMORY = timedelta(days=30)
-
-_RECORD = text("""
-INSERT INTO throttle_bucket AS b (key, failures, last_failed_at, expires_at)
-VALUES (:key, 1, :now, :expires_at)
-ON CONFLICT (key) DO UPDATE SET
-    failures = CASE WHEN b.expires_at <= :now THEN 1 ELSE b.failures + 1 END,
-    last_failed_at = GREATEST(b.last_failed_at, :now),
-    expires_at = CASE WHEN :slides OR b.expires_at <= :now THEN :expires_at ELSE b.expires_at END
-""")
-
-# Most log-ins find nothing to forgive and a source noted today: then nothing is written.
-_FORGIVE_AND_REMEMBER = """
-WITH forgiven AS (DELETE FROM throttle_bucket WHERE key = %(key)s)
-INSERT INTO known_source (key, last_success_at)
-SELECT %(key)s, %(now)s
-WHERE NOT EXISTS (SELECT FROM known_source WHERE key = %(key)s AND last_success_at >= %(stale)s)
-ON CONFLICT (key) DO UPDATE SET last_success_at = %(now)s
-"""
-
-_OPEN_BUCKETS = """
-SELECT key, failures, last_failed_at, expires_at, EXISTS (
-    SELECT FROM known_source WHERE key = %(pair)s AND last_success_at > %(remembered)s
-)
-FROM throttle_bucket WHERE key = ANY(%(keys)s) AND expires_at > %(now)s
-"""
+KNOWN_NETWORK_MEMORY = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How many failures each bucket allows before it closes."""
+    """How many failures are allowed under each key before log-ins are refused."""
 
     pair_failures: int = 5
     account_failures: int = 20
-    source_failures: int = 50
+    network_failures: int = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try to log in, known by keys only."""
+    """The three keys of one log-in attempt."""
 
     account_key: bytes
-    source_key: bytes
+    network_key: bytes
     pair_key: bytes
-
-
-class _Bucket(NamedTuple):
-    key: bytes
-    failures: int
-    last_failed_at: datetime
-    expires_at: datetime
-    is_known: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginThrottle:
-    """Decides from the buckets whether a password may be tried.
+    """Decides whether a log-in may be attempted.
 
     Attributes:
-        secret: Keys the HMACs; another secret begins with empty buckets.
-        limits: When each bucket closes.
+        secret: Key of the HMACs. A new secret starts with no failures counted.
+        limits: When log-ins are refused.
     """
 
     secret: bytes
     limits: Limits
 
-    def attempt(self, username: str, *, source: str) -> Attempt:
-        """Name the buckets of an attempt.
+    def attempt(self, username: str, *, client_ip: str) -> Attempt:
+        """Derive the keys of an attempt.
 
         Args:
             username: As typed.
-            source: The client's address; an IPv6 client has its whole /64.
+            client_ip: An IPv4 or IPv6 address; an IPv6 client is counted by its /64 network.
         """
-        account, network = normalised(username), network_of(source)
+        account, network = fold_username(username), network_of(client_ip)
+        # The labels are part of what is stored; a new word would forget all counts.
         return Attempt(
             account_key=self._key("account", account),
-            source_key=self._key("source", network),
+            network_key=self._key("source", network),
             pair_key=self._key("pair", account, network),
         )
 
     def check(self, connection: Connection, attempt: Attempt, *, now: datetime) -> None:
-        """Refuse an attempt while one of its buckets is closed, right password or not.
+        """Refuse an attempt while one of its limits is reached, whatever the password is.
 
         Raises:
-            TooManyAttempts: Says after how many seconds the last of the buckets opens again.
+            TooManyAttempts: With the seconds until log-ins are accepted again.
         """
-        parameters = {
-            "keys": [attempt.pair_key, attempt.source_key, attempt.account_key],
-            "pair": attempt.pair_key,
-            "remembered": now - KNOWN_SOURCE_MEMORY,
-            "now": now,
-        }
-        rows = bare_rows(connection, _OPEN_BUCKETS, parameters)
-        # The driver hands a key out as a view that equals no bytes.
-        buckets = [_Bucket(bytes(key), *others) for key, *others in rows]
-        watched = self._limits_for(attempt, is_known=any(bucket.is_known for bucket in buckets))
-        opens = [
-            self._opens_at(bucket, attempt, limit=watched[bucket.key])
+        buckets = queries.throttle_buckets(
+            connection,
+            [attempt.pair_key, attempt.network_key, attempt.account_key],
+            pair_key=attempt.pair_key,
+            known_since=now - KNOWN_NETWORK_MEMORY,
+            now=now,
+        )
+        is_known = any(bucket.is_known_network for bucket in buckets)
+        limits = self._limits_for(attempt, is_known_network=is_known)
+        closed_until = [
+            self._closed_until(bucket, attempt, limit=limits[bucket.key])
             for bucket in buckets
-            if bucket.key in watched
+            if bucket.key in limits
         ]
-        latest = max((moment for moment in opens if moment), default=now)
+        latest = max((moment for moment in closed_until if moment), default=now)
         if latest > now:
             raise TooManyAttempts(retry_after_seconds=ceil((latest - now).total_seconds()))
 
     def record_failure(self, connection: Connection, attempt: Attempt, *, now: datetime) -> None:
-        """Count a failure in every bucket that watched the attempt."""
-        is_known = bool(connection.scalar(select(_is_known(attempt, now=now))))
-        # In key order, so that two attempts never wait for each other in a circle.
-        for key in sorted(self._limits_for(attempt, is_known=is_known)):
-            slides = key == attempt.pair_key
-            connection.execute(
-                _RECORD,
-                {
-                    "key": key,
-                    "now": now,
-                    "slides": slides,
-                    "expires_at": now + (_PAIR_MEMORY if slides else WINDOW),
-                },
+        """Count a failed log-in under the attempt's keys."""
+        is_known = _is_known_network(connection, attempt, now=now)
+        # In the order of the keys: two attempts then cannot wait for each other's rows.
+        for key in sorted(self._limits_for(attempt, is_known_network=is_known)):
+            is_pair = key == attempt.pair_key
+            queries.count_failure(
+                connection,
+                key,
+                now=now,
+                expires_at=now + (_PAIR_MEMORY if is_pair else WINDOW),
+                is_sliding=is_pair,
             )
 
     def record_success(self, connection: Connection, attempt: Attempt, *, now: datetime) -> None:
-        """Forgive the account's failures from this source and remember the source."""
-        bare_rows(
-            connection,
-            _FORGIVE_AND_REMEMBER,
-            {"key": attempt.pair_key, "now": now, "stale": now - timedelta(days=1)},
+        """Forget the account's failures from this network, and remember the network."""
+        queries.forget_failures(
+            connection, attempt.pair_key, now=now, fresh_since=now - timedelta(days=1)
         )
 
-    def _limits_for(self, attempt: Attempt, *, is_known: bool) -> dict[bytes, int]:
+    def _limits_for(self, attempt: Attempt, *, is_known_network: bool) -> dict[bytes, int]:
         limits = {
             attempt.pair_key: self.limits.pair_failures,
-            attempt.source_key: self.limits.source_failures,
+            attempt.network_key: self.limits.network_failures,
         }
-        # A source that logged in before has a bucket of its own: whatever strangers do to the
-        # account, its owner is not locked out.
-        if not is_known:
+        # The account's own limit does not apply where its user has logged in before. So others
+        # cannot lock a user out by failing on purpose.
+        if not is_known_network:
             limits[attempt.account_key] = self.limits.account_failures
         return limits
 
-    def _opens_at(self, bucket: _Bucket, attempt: Attempt, *, limit: int) -> datetime | None:
+    def _closed_until(
+        self, bucket: ThrottleBucket, attempt: Attempt, *, limit: int
+    ) -> datetime | None:
         if bucket.failures < limit:
             return None
         if bucket.key == attempt.pair_key:
             return bucket.last_failed_at + backoff(bucket.failures - limit)
         return bucket.expires_at
 
-    def _key(self, *parts: str) -> bytes:
-        message = "\0".join(parts).encode()
-        return hmac.digest(self.secret, message, hashlib.sha256)
+    def _key(self, *components: str) -> bytes:
+        return hmac.digest(self.secret, "\0".join(components).encode(), hashlib.sha256)
 
 
-def _is_known(attempt: Attempt, *, now: datetime) -> Exists:
-    return exists().where(
-        known_source.c.key == attempt.pair_key,
-        known_source.c.last_success_at > now - KNOWN_SOURCE_MEMORY,
-    )
-
-
-def purge(connection: Connection, *, now: datetime, limit: int) -> int:
-    """Delete some buckets that ended and sources that did not log in for long.
+def delete_expired(connection: Connection, *, now: datetime, limit: int) -> int:
+    """Delete at most `limit` rows of each table.
 
     Returns:
-        How many rows went; fewer than `limit` means that none is left.
+        How many rows were deleted; fewer than `limit` means that no expired row is left.
     """
-    removed = 0
-    outdated: Sequence[tuple[Any, Any]] = (
+    expired: list[tuple[Table, ColumnElement[bool]]] = [
         (throttle_bucket, throttle_bucket.c.expires_at <= now),
-        (known_source, known_source.c.last_success_at <= now - KNOWN_SOURCE_MEMORY),
+        (known_source, known_source.c.last_success_at <= now - KNOWN_NETWORK_MEMORY),
+    ]
+    return sum(
+        _delete_some(connection, table, condition, limit=limit) for table, condition in expired
     )
-    for table, is_outdated in outdated:
-        some = select(table.c.key).where(is_outdated).limit(limit)
-        some = some.with_for_update(skip_locked=True)
-        removed += connection.execute(delete(table).where(table.c.key.in_(some))).rowcount
-    return removed
 
 
-def backoff(failures_too_many: int) -> timedelta:
-    """How long a pair waits after its last failure: 15 s, doubled each time, 15 min at most."""
-    # Two to the seventh already exceeds the longest wait; a larger exponent would overflow.
-    doubled: int = 2 ** min(failures_too_many, 7)
+def backoff(failures_over_limit: int) -> timedelta:
+    """Return the wait after the last failure: 15 s, doubled with each failure, at most 15 min."""
+    # Two to the seventh already exceeds the longest wait; a larger exponent could overflow.
+    doubled: int = 2 ** min(failures_over_limit, 7)
     return min(_FIRST_BACKOFF * doubled, _LONGEST_BACKOFF)
 
 
-def normalised(username: str) -> str:
-    """Fold what looks alike to a person, as the accounts themselves do (Unicode NFKC)."""
-    return unicodedata.normalize("NFKC", username).casefold()
-
-
-def network_of(source: str) -> str:
-    """Name the network an address belongs to: one IPv4 address, or the /64 of an IPv6 one."""
+def network_of(client_ip: str) -> str:
+    """Return the IPv4 address, or the /64 network of an IPv6 address, as text."""
     try:
-        address = ipaddress.ip_address(source.partition("%")[0])
+        address = ipaddress.ip_address(client_ip.partition("%")[0])
     except ValueError:
         return "unknown"
     if isinstance(address, ipaddress.IPv6Address):
@@ -225,3 +179,19 @@ def network_of(source: str) -> str:
             return str(ipaddress.ip_network((address, 64), strict=False))
         address = address.ipv4_mapped
     return str(address)
+
+
+def _is_known_network(connection: Connection, attempt: Attempt, *, now: datetime) -> bool:
+    is_known = exists().where(
+        known_source.c.key == attempt.pair_key,
+        known_source.c.last_success_at > now - KNOWN_NETWORK_MEMORY,
+    )
+    return bool(connection.scalar(select(is_known)))
+
+
+def _delete_some(
+    connection: Connection, table: Table, condition: ColumnElement[bool], *, limit: int
+) -> int:
+    keys: Any = select(table.c.key).where(condition).limit(limit)
+    keys = keys.with_for_update(skip_locked=True)
+    return connection.execute(delete(table).where(table.c.key.in_(keys))).rowcount

@@ -1,1 +1,1 @@
-"""HTTP: what is read from a request, which room is asked, and how its answer is written."""
+"""HTTP: reads requests, calls the packages below, and writes responses."""

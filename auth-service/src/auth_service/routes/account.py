@@ -1,4 +1,4 @@
-"""`/api/token/…` for whoever holds an access token: me, password, revoke-all."""
+"""`/api/token/…` for a caller with an access token: me, password, revoke-all."""
 
 import asyncio
 
@@ -16,65 +16,82 @@ from auth_service.errors import (
     ValidationFailed,
     WrongPassword,
 )
-from auth_service.routes.dependencies import Caller, Parts, parts_of, source_of
+from auth_service.routes.dependencies import AppState, Caller, app_state, client_ip
 from auth_service.routes.middleware import StrictRoute
-from auth_service.routes.new_passwords import acceptable_hash
-from auth_service.routes.openapi_responses import refusals
+from auth_service.routes.new_passwords import hash_new_password
+from auth_service.routes.openapi_responses import errors
 from auth_service.routes.token import NO_STORE, log_in
 from auth_service.schemas import Account, PasswordChange, TokenPair
 from auth_service.users import changes
 from auth_service.users.accounts import User
 
 router = APIRouter(prefix="/api/token", tags=["account"], route_class=StrictRoute)
-_CALLER_REFUSALS = (NotAuthenticated, InvalidToken, Unavailable)
+_CALLER_ERRORS = (NotAuthenticated, InvalidToken, Unavailable)
 
 
-@router.get("/me", responses=refusals(*_CALLER_REFUSALS))
+@router.get(
+    "/me",
+    operation_id="getCurrentUser",
+    summary="Get the caller's account",
+    response_description="The account.",
+    responses=errors(*_CALLER_ERRORS),
+)
 async def me(user: Caller) -> Account:
-    """Show the caller's own account."""
     return Account.model_validate(user)
 
 
 @router.post(
     "/revoke-all",
+    operation_id="revokeAllTokens",
+    summary="Log out of all sessions",
+    response_description="All tokens are revoked.",
     status_code=204,
-    responses=refusals(*_CALLER_REFUSALS),
+    responses=errors(*_CALLER_ERRORS),
 )
 async def revoke_all(user: Caller, request: Request) -> Response:
-    """End every session of the caller: all refresh families, and access tokens with them."""
-    parts, origin = parts_of(request), Origin(actor_id=user.id, source=source_of(request))
-    await asyncio.to_thread(_end_sessions, parts, user, origin)
+    """Revokes all refresh tokens and access tokens of the caller.
+
+    A service that verifies access tokens by their signature alone accepts them until they expire.
+    """
+    state, origin = app_state(request), Origin(actor_id=user.id, client=client_ip(request))
+    await asyncio.to_thread(_revoke_tokens, state, user, origin)
     return Response(status_code=204, headers=NO_STORE)
 
 
 @router.post(
     "/password",
+    operation_id="changePassword",
+    summary="Change the caller's password",
+    response_description="The new tokens.",
     response_model=TokenPair,
-    responses=refusals(
+    responses=errors(
         MalformedBody,
         ValidationFailed,
         BodyTooLarge,
-        *_CALLER_REFUSALS,
+        *_CALLER_ERRORS,
         WrongPassword,
         TooManyAttempts,
         Overloaded,
     ),
 )
 async def change_password(body: PasswordChange, user: Caller, request: Request) -> Response:
-    """Replace the caller's password; every other session ends, and the caller gets new tokens."""
-    parts, source = parts_of(request), source_of(request)
-    await parts.login.confirm(user, body.current_password, source=source)
-    new_hash = await acceptable_hash(parts, body.new_password, username=user.username)
-    return await asyncio.to_thread(_change_password, parts, user, new_hash, source)
+    """Revokes all other tokens of the caller, and returns new ones.
+
+    A new password has 8 to 1024 bytes, is not a common one and differs from the username.
+    """
+    state, ip = app_state(request), client_ip(request)
+    await state.login.confirm(user, body.current_password, client_ip=ip)
+    new_hash = await hash_new_password(state, body.new_password, username=user.username)
+    return await asyncio.to_thread(_change_password, state, user, new_hash, ip)
 
 
-def _end_sessions(parts: Parts, user: User, origin: Origin) -> None:
-    with changes.change(parts.engine, origin=origin, now=parts.clock()) as change:
-        changes.end_sessions(change, user.id)
+def _revoke_tokens(state: AppState, user: User, origin: Origin) -> None:
+    with changes.change(state.engine, origin=origin, now=state.clock()) as change:
+        changes.revoke_tokens(change, user.id)
 
 
-def _change_password(parts: Parts, user: User, new_hash: str, source: str) -> Response:
-    origin = Origin(actor_id=user.id, source=source)
-    with changes.change(parts.engine, origin=origin, now=parts.clock()) as change:
+def _change_password(state: AppState, user: User, new_hash: str, ip: str) -> Response:
+    origin = Origin(actor_id=user.id, client=ip)
+    with changes.change(state.engine, origin=origin, now=state.clock()) as change:
         changed = changes.replace_own_password(change, user, password_hash=new_hash)
-    return log_in(parts, changed, username=user.username, source=source)
+    return log_in(state, changed, username=user.username, client_ip=ip)

@@ -1,4 +1,4 @@
-"""The rooms of the service as routes reach them, and who is asking."""
+"""What routes depend on: the application's state, the client's IP address, and who is calling."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -24,16 +24,19 @@ _SCHEMES = {"jwt", "bearer"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """Everything the routes call, put together by the application.
+class AppState:
+    """Everything that routes use, put together once by `app.py`.
 
     Attributes:
-        client_secret: What billing-service shows at the internal token endpoint.
-        digest_secret: Keys the digests of idempotent requests.
+        engine: The pool for transactions.
+        autocommit: The pool for single statements.
+        client_secret: Password of billing-service at the internal token endpoint.
+        digest_secret: Key of the digests of idempotent requests.
+        schema_revision: The latest migration that this release knows.
     """
 
     engine: Engine
-    statements: Engine
+    autocommit: Engine
     keys: KeyRing
     issuer: Issuer
     families: RefreshFamilies
@@ -47,14 +50,14 @@ class Parts:
     schema_revision: str | None
 
 
-def parts_of(request: Request) -> Parts:
-    """Find the rooms of the application that serves this request."""
-    parts: Parts = request.app.state.parts
-    return parts
+def app_state(request: Request) -> AppState:
+    """Return the state of the application that serves this request."""
+    state: AppState = request.app.state.auth
+    return state
 
 
-def source_of(request: Request) -> str:
-    """Say where a request comes from; the server has resolved trusted X-Forwarded-For already."""
+def client_ip(request: Request) -> str:
+    """Return the client's address; the server has already applied a trusted X-Forwarded-For."""
     return request.client.host if request.client else "unknown"
 
 
@@ -67,7 +70,7 @@ _access_token = APIKeyHeader(
 _service_token = APIKeyHeader(
     name="Authorization",
     scheme_name="serviceAuth",
-    description="`Bearer <service token>` of `/internal/token`.",
+    description="`Bearer <access_token>`, with a token from `POST /internal/token`.",
     auto_error=False,
 )
 
@@ -75,25 +78,25 @@ _service_token = APIKeyHeader(
 async def caller(
     request: Request, authorization: Annotated[str | None, Depends(_access_token)]
 ) -> User:
-    """Find out who sends an access token.
+    """Return the user whose access token was sent.
 
     Raises:
-        NotAuthenticated: There is no token.
-        InvalidToken: It is not good, or the account or the epoch is over.
+        NotAuthenticated: No token was sent.
+        InvalidToken: The token is invalid, expired or revoked, or its user is inactive.
     """
-    parts = parts_of(request)
-    claims = _verify(parts, authorization, token_type=TokenType.ACCESS)
-    return await run_in_threadpool(live_user, parts.statements, claims)
+    state = app_state(request)
+    claims = _verify(state, authorization, token_type=TokenType.ACCESS)
+    return await run_in_threadpool(active_user, state.autocommit, claims)
 
 
-def live_user(statements: Engine, claims: VerifiedClaims) -> User:
+def active_user(autocommit: Engine, claims: VerifiedClaims) -> User:
     """Read the user of verified claims.
 
     Raises:
-        InvalidToken: The account is gone or inactive, or its epoch moved on.
+        InvalidToken: The account was deleted or is inactive, or its tokens were revoked.
     """
     try:
-        with statements.connect() as connection:
+        with autocommit.connect() as connection:
             user = get(connection, claims.user_id)
     except UserNotFound:
         raise InvalidToken from None
@@ -105,28 +108,28 @@ def live_user(statements: Engine, claims: VerifiedClaims) -> User:
 async def internal_origin(
     request: Request,
     authorization: Annotated[str | None, Depends(_service_token)],
-    x_actor_id: Annotated[UUID | None, Header(description="The acting staff user.")] = None,
+    x_actor_id: Annotated[
+        UUID | None, Header(description="The staff user for whom the service acts.")
+    ] = None,
     x_actor_source: Annotated[
-        str, Header(max_length=64, description="The acting user's address.")
+        str, Header(max_length=64, description="The IP address of that user.")
     ] = "",
 ) -> Origin:
-    """Admit a service and note for whom it acts.
+    """Verify a service token, and return for whom the service acts.
 
     Raises:
-        NotAuthenticated: There is no token.
-        InvalidToken: It is no good service token.
+        NotAuthenticated: No token was sent.
+        InvalidToken: It is not a valid service token.
     """
-    claims = _verify(parts_of(request), authorization, token_type=TokenType.SERVICE)
-    return Origin(actor_id=x_actor_id, source=x_actor_source or claims.subject)
+    claims = _verify(app_state(request), authorization, token_type=TokenType.SERVICE)
+    return Origin(actor_id=x_actor_id, client=x_actor_source or claims.subject)
 
 
-def _verify(parts: Parts, authorization: str | None, *, token_type: TokenType) -> VerifiedClaims:
-    if not authorization:
-        raise NotAuthenticated
-    scheme, _, unverified_token = authorization.partition(" ")
+def _verify(state: AppState, authorization: str | None, *, token_type: TokenType) -> VerifiedClaims:
+    scheme, _, unverified_token = (authorization or "").partition(" ")
     if scheme.lower() not in _SCHEMES:
         raise NotAuthenticated
-    return parts.issuer.verify(unverified_token, token_type=token_type, now=parts.clock())
+    return state.issuer.verify(unverified_token, token_type=token_type, now=state.clock())
 
 
 Caller = Annotated[User, Depends(caller)]

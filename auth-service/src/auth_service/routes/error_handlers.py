@@ -1,8 +1,7 @@
-"""The single writer of error answers."""
+"""Turns exceptions into error responses: `{"detail", "code"}`, and `errors` for bad input."""
 
 import logging
 from collections.abc import Mapping
-from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -13,23 +12,26 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from auth_service.database import UNDEFINED, UNMIGRATED, lacks_schema
+from auth_service.database import NOT_MIGRATED, SCHEMA_ERRORS, is_schema_missing
 from auth_service.errors import (
     AuthError,
     BodyTooLarge,
+    InternalError,
     InvalidClient,
     MalformedBody,
+    MethodNotAllowed,
+    NotFound,
     Unauthenticated,
     Unavailable,
     ValidationFailed,
 )
 from auth_service.keys import KeysError
-from auth_service.observability.metrics import note_refusal
 from auth_service.observability.request_id import request_id
+from auth_service.routes.middleware import note_error_code
 
 _RETRY_AFTER_SECONDS = 2
-# SQLAlchemy's, and the driver's own from statements that run without SQLAlchemy.
-_AWAY = (
+# SQLAlchemy's errors, and the driver's own from statements that run on the bare driver.
+_UNAVAILABLE_ERRORS = (
     OperationalError,
     InterfaceError,
     DriverOperationalError,
@@ -37,29 +39,32 @@ _AWAY = (
     PoolTimeoutError,
     KeysError,
 )
-_NAMED = {
-    HTTPStatus.BAD_REQUEST: MalformedBody,
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: BodyTooLarge,
+# What the framework raises by itself.
+_ERROR_BY_STATUS: Mapping[int, type[AuthError]] = {
+    400: MalformedBody,
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: BodyTooLarge,
 }
 
 logger = logging.getLogger(__name__)
 
 
 def install(app: FastAPI) -> None:
-    """Turn every kind of refusal into the one shape that clients know."""
-    app.exception_handler(AuthError)(_refused)
-    app.exception_handler(RequestValidationError)(_invalid)
-    app.exception_handler(HTTPException)(_framework)
-    for kind in _AWAY:
-        app.exception_handler(kind)(_unavailable)
-    for lacking in (ProgrammingError, *UNDEFINED):
-        app.exception_handler(lacking)(_unmigrated)
-    app.exception_handler(Exception)(_bug)
+    """Register a handler for every kind of exception."""
+    app.exception_handler(AuthError)(_handle_auth_error)
+    app.exception_handler(RequestValidationError)(_handle_validation_error)
+    app.exception_handler(HTTPException)(_handle_framework_error)
+    for kind in _UNAVAILABLE_ERRORS:
+        app.exception_handler(kind)(_handle_unavailable)
+    for schema_error in (ProgrammingError, *SCHEMA_ERRORS):
+        app.exception_handler(schema_error)(_handle_schema_error)
+    app.exception_handler(Exception)(_handle_bug)
 
 
-def refusal(request: Request, error: AuthError) -> JSONResponse:
-    """Write a refusal, with the header its status calls for."""
-    note_refusal(request.scope, error.code)
+def error_response(request: Request, error: AuthError) -> JSONResponse:
+    """Write an error with the headers that its status requires."""
+    note_error_code(request.scope, error.code)
     body: dict[str, object] = {"detail": error.detail, "code": error.code}
     if isinstance(error, ValidationFailed):
         body["errors"] = error.errors
@@ -76,64 +81,65 @@ def refusal(request: Request, error: AuthError) -> JSONResponse:
 def _challenge(error: Unauthenticated) -> str:
     if isinstance(error, InvalidClient):
         return 'Basic realm="internal"'
-    # RFC 6750 §3: error and error_description are quoted strings; ours hold no quotes.
+    # RFC 6750 §3: error and error_description are quoted strings; our sentences have no quotes.
     if error.challenge is None:
         return 'Bearer realm="api"'
     return f'Bearer realm="api", error="{error.challenge}", error_description="{error.detail}"'
 
 
-async def _refused(request: Request, error: Exception) -> JSONResponse:
+async def _handle_auth_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, AuthError):
         raise error
-    # The path has no query here, so nothing a caller typed but the path itself is written.
+    # `url.path` has no query, which could contain personal data.
     logger.info("refused %s %s: %s", request.method, request.url.path, error.code)
-    return refusal(request, error)
+    return error_response(request, error)
 
 
-async def _invalid(request: Request, error: Exception) -> JSONResponse:
+async def _handle_validation_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     errors: dict[str, list[str]] = {}
     for entry in error.errors():
         if entry["type"] == "json_invalid" or entry["loc"] == ("body",):
-            return refusal(request, MalformedBody())
-        # Only the place and the sentence: the input may be a password.
+            return error_response(request, MalformedBody())
+        # The field and the sentence only: the value may be a password.
         errors.setdefault(_field(entry), []).append(entry["msg"].removeprefix("Value error, "))
-    return refusal(request, ValidationFailed(errors))
+    return error_response(request, ValidationFailed(errors))
 
 
 def _field(entry: Mapping[str, object]) -> str:
-    place = entry["loc"]
-    return ".".join(str(part) for part in place[1:]) if isinstance(place, tuple) else ""
+    location = entry["loc"]
+    return ".".join(str(name) for name in location[1:]) if isinstance(location, tuple) else ""
 
 
-async def _framework(request: Request, error: Exception) -> JSONResponse:
+async def _handle_framework_error(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
-    status = HTTPStatus(error.status_code)
-    if status in _NAMED:
-        return refusal(request, _NAMED[status]())
-    body = {"detail": f"{status.phrase}.", "code": status.name.lower()}
-    note_refusal(request.scope, body["code"])
-    return JSONResponse(body, status_code=status, headers=error.headers)
+    known = _ERROR_BY_STATUS.get(error.status_code)
+    if known is None:
+        raise error
+    response = error_response(request, known())
+    # Such as Allow, which a 405 has to have (RFC 9110 §15.5.6).
+    response.headers.update(error.headers or {})
+    return response
 
 
-async def _unavailable(request: Request, error: Exception) -> JSONResponse:
+async def _handle_unavailable(request: Request, error: Exception) -> JSONResponse:
     cause = error.orig if isinstance(error, DBAPIError) else error
     logger.error("unavailable: %s: %s", type(cause).__name__, str(cause).strip())
-    return refusal(request, Unavailable(retry_after_seconds=_RETRY_AFTER_SECONDS))
+    return error_response(request, Unavailable(retry_after_seconds=_RETRY_AFTER_SECONDS))
 
 
-async def _unmigrated(request: Request, error: Exception) -> JSONResponse:
-    if not lacks_schema(error):
+async def _handle_schema_error(request: Request, error: Exception) -> JSONResponse:
+    if not is_schema_missing(error):
         raise error
-    logger.error("unavailable: %s", UNMIGRATED)
-    return refusal(request, Unavailable(retry_after_seconds=_RETRY_AFTER_SECONDS))
+    logger.error("unavailable: %s", NOT_MIGRATED)
+    return error_response(request, Unavailable(retry_after_seconds=_RETRY_AFTER_SECONDS))
 
 
-async def _bug(_request: Request, _error: Exception) -> JSONResponse:
-    # Starlette raises the error again after this answer, and the server logs its traceback. Both
-    # happen outside `Edge`, but still in the task of the request whose id it has set.
-    body = {"detail": "Something went wrong on our side.", "code": "internal_error"}
-    headers = {"Cache-Control": "no-store", "X-Request-Id": request_id.get() or ""}
-    return JSONResponse(body, status_code=HTTPStatus.INTERNAL_SERVER_ERROR, headers=headers)
+async def _handle_bug(request: Request, _error: Exception) -> JSONResponse:
+    # Starlette raises the exception again after this response, and the server logs its traceback.
+    # Both happen outside `PrepareRequests`, but in the task that has the request's id.
+    response = error_response(request, InternalError())
+    response.headers["X-Request-Id"] = request_id.get() or ""
+    return response

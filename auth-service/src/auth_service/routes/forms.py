@@ -1,4 +1,4 @@
-"""Bodies that OAuth sends as forms and others as JSON (RFC 6749 appendix B)."""
+"""Bodies that OAuth clients send as a form and others as JSON (RFC 6749 appendix B)."""
 
 import json
 from typing import Any
@@ -14,10 +14,15 @@ FORM = "application/x-www-form-urlencoded"
 _TOKEN_SCHEMA = {
     "type": "object",
     "required": ["token"],
-    # `token_type_hint` may come along; only refresh tokens can be revoked, so it is not read.
-    "properties": {"token": {"type": "string", "minLength": 1}},
+    "properties": {
+        "token": {"type": "string", "minLength": 1, "description": "The refresh token."},
+        "token_type_hint": {
+            "type": "string",
+            "description": "Ignored: only refresh tokens can be revoked.",
+        },
+    },
 }
-FORM_AND_JSON = {
+TOKEN_AS_FORM_OR_JSON = {
     "requestBody": {
         "required": True,
         "content": {
@@ -29,13 +34,13 @@ FORM_AND_JSON = {
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """Read a form in which every name stands once (RFC 6749 §3.2).
+    """Read a form in which no name appears twice (RFC 6749 §3.2).
 
     Raises:
-        MalformedBody: Not a form, not UTF-8, or a name stands twice.
+        MalformedBody: It is not such a form, or not UTF-8.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
-        raise MalformedBody("Send the body as application/x-www-form-urlencoded.")
+        raise MalformedBody(f"Send a form without duplicate names, as {FORM} in UTF-8.")
     try:
         members = parse_qs(
             (await request.body()).decode(), keep_blank_values=True, max_num_fields=16
@@ -47,12 +52,12 @@ async def read_form(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in members.items()}
 
 
-async def read_member(request: Request, name: str) -> str:
-    """Read one text member of a body that is a form or a JSON object.
+async def read_field(request: Request, name: str) -> str:
+    """Read one field of a body that is a form or a JSON object.
 
     Raises:
-        MalformedBody: Neither of them.
-        ValidationFailed: The member is missing, empty or no text.
+        MalformedBody: The body is neither.
+        ValidationFailed: The field is missing, empty or not a string.
     """
     value = (await _read_object(request)).get(name)
     if not isinstance(value, str) or not value:

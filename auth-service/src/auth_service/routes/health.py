@@ -1,27 +1,42 @@
-"""`/livez` and `/readyz`: is the process well, and can it do its work?"""
+"""`/livez` and `/readyz`: for a process supervisor and for a load balancer."""
 
 from fastapi import APIRouter, Request
-from sqlalchemy import text
-from starlette.responses import JSONResponse
 
-from auth_service.routes.dependencies import parts_of
+from auth_service import queries
+from auth_service.database import NOT_MIGRATED
+from auth_service.errors import Unavailable
+from auth_service.routes.dependencies import app_state
+from auth_service.routes.openapi_responses import errors
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/livez")
+@router.get(
+    "/livez",
+    operation_id="getLiveness",
+    summary="Check that the process answers",
+    response_description="It does.",
+    openapi_extra={"security": []},
+)
 async def livez() -> dict[str, str]:
-    """Say that the process answers; the database is not asked, or its outage would restart us."""
+    """Does not ask the database: if it did, an outage of the database would restart the process."""
     return {"status": "alive"}
 
 
-@router.get("/readyz", responses={503: {"description": "The database or the keys are not there."}})
-def readyz(request: Request) -> JSONResponse:
-    """Say whether the database can be reached with the schema we know, and a key signs."""
-    parts = parts_of(request)
-    parts.keys.signing_key(parts.clock())
-    with parts.statements.connect() as connection:
-        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    if found != parts.schema_revision:
-        return JSONResponse({"status": "schema is not migrated"}, status_code=503)
-    return JSONResponse({"status": "ready"})
+@router.get(
+    "/readyz",
+    operation_id="getReadiness",
+    summary="Check that requests can be served",
+    response_description="They can.",
+    responses=errors(Unavailable),
+    openapi_extra={"security": []},
+)
+def readyz(request: Request) -> dict[str, str]:
+    """Checks that the database answers, that its schema is the latest, and that a key can sign."""
+    state = app_state(request)
+    state.keys.signing_key(state.clock())
+    with state.autocommit.connect() as connection:
+        revision = queries.schema_revision(connection)
+    if revision != state.schema_revision:
+        raise Unavailable(NOT_MIGRATED)
+    return {"status": "ready"}

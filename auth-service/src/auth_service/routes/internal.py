@@ -1,4 +1,4 @@
-"""`/internal/token`: a secret against a short-lived token for the other internal endpoints."""
+"""`/internal/token`: a service exchanges its secret for a token of the internal API."""
 
 import base64
 import binascii
@@ -6,11 +6,17 @@ import hmac
 
 from fastapi import APIRouter, Request, Response
 
-from auth_service.errors import InvalidClient, MalformedBody, ValidationFailed
-from auth_service.routes.dependencies import parts_of
+from auth_service.errors import (
+    BodyTooLarge,
+    InvalidClient,
+    MalformedBody,
+    Unavailable,
+    ValidationFailed,
+)
+from auth_service.routes.dependencies import app_state
 from auth_service.routes.forms import FORM, read_form
 from auth_service.routes.middleware import StrictRoute
-from auth_service.routes.openapi_responses import refusals
+from auth_service.routes.openapi_responses import errors
 from auth_service.routes.token import NO_STORE
 from auth_service.schemas import ServiceToken
 from auth_service.tokens.jwt import SERVICE_TOKEN_LIFETIME_SECONDS
@@ -18,7 +24,7 @@ from auth_service.tokens.jwt import SERVICE_TOKEN_LIFETIME_SECONDS
 CLIENT_ID = "billing-service"
 
 router = APIRouter(prefix="/internal", tags=["internal"], route_class=StrictRoute)
-_FORM_BODY = {
+_BASIC_AUTH_AND_FORM = {
     "security": [{"basicAuth": []}],
     "requestBody": {
         "required": True,
@@ -37,19 +43,22 @@ _FORM_BODY = {
 
 @router.post(
     "/token",
-    openapi_extra=_FORM_BODY,
-    responses=refusals(MalformedBody, ValidationFailed, InvalidClient),
+    operation_id="obtainServiceToken",
+    summary="Exchange a client id and secret for a service token",
+    response_description="The service token.",
+    openapi_extra=_BASIC_AUTH_AND_FORM,
+    responses=errors(MalformedBody, ValidationFailed, InvalidClient, BodyTooLarge, Unavailable),
 )
-async def service_token(request: Request, response: Response) -> ServiceToken:
-    """Give billing-service a token for the internal API (RFC 6749 §4.4)."""
-    parts = parts_of(request)
-    _authenticate(request.headers.get("authorization", ""), secret=parts.client_secret)
+async def obtain_service_token(request: Request, response: Response) -> ServiceToken:
+    """The client credentials grant (RFC 6749 §4.4). The token is valid for 60 seconds."""
+    state = app_state(request)
+    _authenticate(request.headers.get("authorization", ""), secret=state.client_secret)
     form = await read_form(request)
     if form.get("grant_type") != "client_credentials":
-        raise ValidationFailed({"grant_type": ["Only client_credentials is supported"]})
+        raise ValidationFailed({"grant_type": ["Send client_credentials"]})
     response.headers.update(NO_STORE)
     return ServiceToken(
-        access_token=parts.issuer.issue_service(CLIENT_ID, now=parts.clock()),
+        access_token=state.issuer.issue_service(CLIENT_ID, now=state.clock()),
         expires_in=SERVICE_TOKEN_LIFETIME_SECONDS,
     )
 
@@ -57,9 +66,9 @@ async def service_token(request: Request, response: Response) -> ServiceToken:
 def _authenticate(authorization: str, *, secret: str) -> None:
     scheme, _, encoded = authorization.partition(" ")
     try:
-        shown = base64.b64decode(encoded, validate=True)
+        sent = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         raise InvalidClient from None
     expected = f"{CLIENT_ID}:{secret}".encode()
-    if scheme.lower() != "basic" or not hmac.compare_digest(shown, expected):
+    if scheme.lower() != "basic" or not hmac.compare_digest(sent, expected):
         raise InvalidClient

@@ -1,30 +1,37 @@
-"""`/.well-known/oauth-authorization-server`: where everything is (RFC 8414)."""
+"""`/.well-known/oauth-authorization-server`: the addresses of our endpoints (RFC 8414)."""
 
 from fastapi import APIRouter, Request
 
-from auth_service.routes.dependencies import parts_of
+from auth_service.routes.dependencies import app_state
+from auth_service.schemas import ServerMetadata
 from auth_service.tokens.jwt import ALGORITHM
 
 router = APIRouter(tags=["keys"])
 
 
-@router.get("/.well-known/oauth-authorization-server")
-async def metadata(request: Request) -> dict[str, object]:
-    """Describe this authorization server to clients and verifiers (RFC 8414 §2).
+@router.get(
+    "/.well-known/oauth-authorization-server",
+    operation_id="getServerMetadata",
+    summary="Get the addresses of the endpoints",
+    response_description="The metadata.",
+    openapi_extra={"security": []},
+)
+async def metadata(request: Request) -> ServerMetadata:
+    """Authorization server metadata (RFC 8414 §2), for clients and verifiers.
 
-    The token endpoints speak the original's JSON, so no OAuth grant is announced for them.
+    `grant_types_supported` is empty, because the token endpoints take JSON and are no OAuth grant.
     """
-    parts = parts_of(request)
-    base = parts.public_url
-    return {
-        "issuer": parts.issuer.issuer,
-        "jwks_uri": f"{base}/.well-known/jwks.json",
-        "token_endpoint": f"{base}/api/token/obtain",
-        "revocation_endpoint": f"{base}/api/token/revoke",
-        "revocation_endpoint_auth_methods_supported": ["none"],
-        "token_endpoint_auth_methods_supported": ["none"],
-        "response_types_supported": [],
-        "grant_types_supported": [],
-        "access_token_signing_alg_values_supported": [ALGORITHM],
-        "service_documentation": f"{base}/api/token/docs",
-    }
+    state = app_state(request)
+    base = state.public_url
+    return ServerMetadata(
+        issuer=state.issuer.issuer,
+        jwks_uri=f"{base}/.well-known/jwks.json",
+        token_endpoint=f"{base}/api/token/obtain",
+        revocation_endpoint=f"{base}/api/token/revoke",
+        revocation_endpoint_auth_methods_supported=["none"],
+        token_endpoint_auth_methods_supported=["none"],
+        response_types_supported=[],
+        grant_types_supported=[],
+        access_token_signing_alg_values_supported=[ALGORITHM],
+        service_documentation=f"{base}/api/token/docs",
+    )

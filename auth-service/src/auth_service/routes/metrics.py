@@ -1,4 +1,4 @@
-"""`GET /metrics`, for Prometheus inside the network; the gateway never routes it."""
+"""`GET /metrics`: for Prometheus. The gateway does not route it."""
 
 from fastapi import APIRouter, Response
 
@@ -9,5 +9,4 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/metrics")
 def metrics() -> Response:
-    """Answer with the sums over all workers."""
     return Response(expose(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,32 +1,32 @@
-"""New passwords in requests: checked against the rules, then hashed in their turn."""
+"""New passwords in requests: checked against the policy, then hashed."""
 
 from functools import partial
 
 from auth_service.errors import ValidationFailed
 from auth_service.passwords.hashing import hash_password
 from auth_service.passwords.policy import objections_to
-from auth_service.routes.dependencies import Parts
+from auth_service.routes.dependencies import AppState
 
 
-async def acceptable_hash(
-    parts: Parts, password: str, *, username: str, field: str = "new_password"
+async def hash_new_password(
+    state: AppState, password: str, *, username: str, field: str = "new_password"
 ) -> str:
-    """Hash a new password, if the rules allow it.
+    """Check a new password and return its hash.
 
     Args:
-        parts: Where the hashing slot is.
+        state: With the hashing slot.
         password: As typed.
-        username: Of the account it is for.
-        field: The request's member that held it, to be named in a refusal.
+        username: Of the account.
+        field: The name of the request's field, for the error.
 
     Raises:
-        ValidationFailed: Too short, too long, too common.
-        Overloaded: Too many are hashing at once.
+        ValidationFailed: The policy does not accept the password.
+        Overloaded: Too many hashes are waiting.
     """
     if objections := objections_to(password, username=username):
         raise ValidationFailed(
             {field: [objection.sentence for objection in objections]},
             error_codes={field: [objection.code for objection in objections]},
         )
-    async with parts.slot.occupied():
-        return await parts.slot.run(partial(hash_password, password))
+    async with state.slot.occupied():
+        return await state.slot.run(partial(hash_password, password))

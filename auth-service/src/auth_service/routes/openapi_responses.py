@@ -1,37 +1,46 @@
-"""How the OpenAPI document describes refusals: by the error classes themselves."""
+"""Documents error responses in the OpenAPI document, from the error classes themselves."""
 
 from typing import Any
 
 from auth_service.errors import AuthError, Unauthenticated, ValidationFailed
-from auth_service.schemas import Refusal
+from auth_service.schemas import ErrorResponse
 
-_WITH_RETRY_AFTER = {429, 503}
+_RETRY_AFTER_STATUSES = {429, 503}
 
 
-def refusals(*kinds: type[AuthError]) -> dict[int | str, dict[str, Any]]:
-    """Describe the refusals of an endpoint, with an example of each `code`."""
-    described: dict[int | str, dict[str, Any]] = {}
+def errors(*kinds: type[AuthError]) -> dict[int | str, dict[str, Any]]:
+    """Return FastAPI's `responses` for some errors, with an example of each `code`."""
+    responses: dict[int | str, dict[str, Any]] = {}
     for kind in kinds:
-        answer = described.setdefault(kind.status, _answer(kind))
-        answer["content"]["application/json"]["examples"][kind.code] = {
+        response = responses.setdefault(kind.status, _response(kind))
+        response["content"]["application/json"]["examples"][kind.code] = {
             "summary": (kind.__doc__ or "").partition("\n")[0],
             "value": _example(kind),
         }
-    return described
+    return responses
 
 
-def _answer(kind: type[AuthError]) -> dict[str, Any]:
-    answer: dict[str, Any] = {
-        "model": Refusal,
+def _response(kind: type[AuthError]) -> dict[str, Any]:
+    response: dict[str, Any] = {
+        "model": ErrorResponse,
         "description": kind.detail,
         "content": {"application/json": {"examples": {}}},
     }
-    text = {"schema": {"type": "string"}}
     if issubclass(kind, Unauthenticated):
-        answer["headers"] = {"WWW-Authenticate": text}
-    if kind.status in _WITH_RETRY_AFTER:
-        answer["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
-    return answer
+        response["headers"] = {
+            "WWW-Authenticate": {
+                "description": "How to authenticate (RFC 9110 §11.6.1).",
+                "schema": {"type": "string"},
+            }
+        }
+    if kind.status in _RETRY_AFTER_STATUSES:
+        response["headers"] = {
+            "Retry-After": {
+                "description": "Seconds until the request can succeed.",
+                "schema": {"type": "integer"},
+            }
+        }
+    return response
 
 
 def _example(kind: type[AuthError]) -> dict[str, Any]:

@@ -18,17 +18,17 @@ from auth_service.errors import (
     Unavailable,
     ValidationFailed,
 )
-from auth_service.routes.dependencies import Parts, live_user, parts_of, source_of
-from auth_service.routes.forms import FORM_AND_JSON, read_member
+from auth_service.routes.dependencies import AppState, active_user, app_state, client_ip
+from auth_service.routes.forms import TOKEN_AS_FORM_OR_JSON, read_field
 from auth_service.routes.middleware import StrictRoute
-from auth_service.routes.openapi_responses import refusals
+from auth_service.routes.openapi_responses import errors
 from auth_service.schemas import Credentials, RefreshRequest, TokenPair, TokenRequest
 from auth_service.tokens.jwt import RefreshGrant, Subject, TokenType, VerifiedClaims
 from auth_service.users.accounts import User
 
 router = APIRouter(prefix="/api/token", tags=["token"], route_class=StrictRoute)
 
-# RFC 6749 §5.1: tokens must not stay in a cache.
+# RFC 6749 §5.1: a response with a token must not be cached.
 NO_STORE = {"Cache-Control": "no-store"}
 _CLAIMS_EXAMPLE = {
     "token_type": "access",
@@ -42,123 +42,139 @@ _CLAIMS_EXAMPLE = {
     "app_name": "Stripe Assignment",
     "auth_epoch": 1,
 }
-_BODY_REFUSALS = (MalformedBody, ValidationFailed, BodyTooLarge)
+_BODY_ERRORS = (MalformedBody, ValidationFailed, BodyTooLarge)
+_PUBLIC: dict[str, Any] = {"security": []}
 
 
 @router.post(
     "/obtain",
+    operation_id="obtainToken",
+    summary="Log in with a username and password",
+    response_description="Both tokens.",
     response_model=TokenPair,
-    responses=refusals(
-        *_BODY_REFUSALS, InvalidCredentials, TooManyAttempts, Overloaded, Unavailable
-    ),
+    responses=errors(*_BODY_ERRORS, InvalidCredentials, TooManyAttempts, Overloaded, Unavailable),
+    openapi_extra=_PUBLIC,
 )
 async def obtain(body: Credentials, request: Request) -> Response:
-    """Exchange a username and a password for both tokens."""
-    parts, source = parts_of(request), source_of(request)
-    user = await parts.login.authenticate(body.username, body.password, source=source)
-    return await asyncio.to_thread(log_in, parts, user, username=body.username, source=source)
+    """Returns an access token, which other requests send in their Authorization header, and a
+    refresh token, which `POST /api/token/refresh` exchanges for the next pair.
+
+    After too many failed log-ins the response is 429, whatever the password is.
+    """
+    state, ip = app_state(request), client_ip(request)
+    user = await state.login.authenticate(body.username, body.password, client_ip=ip)
+    return await asyncio.to_thread(log_in, state, user, username=body.username, client_ip=ip)
 
 
 @router.post(
     "/refresh",
+    operation_id="refreshToken",
+    summary="Exchange a refresh token for new tokens",
+    response_description="The new tokens.",
     response_model=TokenPair,
-    responses=refusals(*_BODY_REFUSALS, InvalidToken, Unavailable),
+    responses=errors(*_BODY_ERRORS, InvalidToken, Unavailable),
+    openapi_extra=_PUBLIC,
 )
 def refresh(body: RefreshRequest, request: Request) -> Response:
-    """Exchange a refresh token for the next one and a new access token.
+    """Each refresh token can be used once. Replace it with the one in the response.
 
-    Each refresh token works once. Used again within ten seconds it gets the same successor, for
-    clients that lost the answer; later it ends the whole family.
+    If the response was lost, send the same refresh token again within ten seconds. Later than
+    that it counts as stolen, and all tokens of the session are revoked.
     """
-    parts = parts_of(request)
-    now = parts.clock()
-    presented = parts.issuer.verify(body.refresh, token_type=TokenType.REFRESH, now=now)
-    origin = Origin(actor_id=presented.user_id, source=source_of(request))
-    rotated = parts.families.rotate(presented, origin=origin, now=now)
-    return token_pair(parts, rotated.subject, rotated.grant)
+    state = app_state(request)
+    now = state.clock()
+    presented = state.issuer.verify(body.refresh, token_type=TokenType.REFRESH, now=now)
+    origin = Origin(actor_id=presented.user_id, client=client_ip(request))
+    rotated = state.families.rotate(presented, origin=origin, now=now)
+    return token_pair(state, rotated.subject, rotated.grant)
 
 
 @router.post(
     "/verify",
+    operation_id="verifyToken",
+    summary="Check a token and get its claims",
     responses={
         200: {
-            "description": "The token is good; these are its claims.",
+            "description": "The token is valid. These are its claims.",
             "content": {"application/json": {"example": _CLAIMS_EXAMPLE}},
         },
-        **refusals(*_BODY_REFUSALS, InvalidToken, Unavailable),
+        **errors(*_BODY_ERRORS, InvalidToken, Unavailable),
     },
+    openapi_extra=_PUBLIC,
 )
 def verify(body: TokenRequest, request: Request) -> dict[str, Any]:
-    """Answer with the claims of a token that is good at this moment, access or refresh.
+    """Takes an access token or a refresh token.
 
-    Other than a check by signature alone this notices at once that a user was deactivated or a
-    family revoked.
+    Unlike a check of the signature alone, this notices at once that a user was deactivated or a
+    token was revoked.
     """
-    parts = parts_of(request)
-    claims = _verify_either(parts, body.token)
-    live_user(parts.statements, claims)
+    state = app_state(request)
+    claims = _verify_either(state, body.token)
+    active_user(state.autocommit, claims)
     is_refresh = claims.token_type is TokenType.REFRESH
-    if is_refresh and not parts.families.is_live(claims, now=parts.clock()):
+    if is_refresh and not state.families.is_live(claims, now=state.clock()):
         raise InvalidToken
     return dict(claims.claims)
 
 
 @router.post(
     "/revoke",
-    openapi_extra=FORM_AND_JSON,
+    operation_id="revokeToken",
+    summary="Log out of one session",
+    openapi_extra={**TOKEN_AS_FORM_OR_JSON, **_PUBLIC},
     responses={
         200: {
-            "description": "The token is worth nothing now, if it ever was anything.",
-            "content": {"application/json": {"example": {}}},
+            "description": "The refresh token cannot be used any more.",
+            "content": {"application/json": {"schema": {"type": "object"}, "example": {}}},
         },
-        **refusals(MalformedBody, ValidationFailed, BodyTooLarge, Unavailable),
+        **errors(MalformedBody, ValidationFailed, BodyTooLarge, Unavailable),
     },
 )
 async def revoke(request: Request) -> Response:
-    """End the family of a refresh token, as at a log-out (RFC 7009).
+    """Revokes a refresh token and all that follow from it (RFC 7009).
 
-    The answer is 200 for a token that is unknown, expired or of another kind, too: the caller's
-    aim is reached.
+    The response is 200 for an unknown, expired or revoked token too. Access tokens of the session
+    stay valid until they expire; `POST /api/token/revoke-all` ends them as well.
     """
-    parts, unverified_token = parts_of(request), await read_member(request, "token")
-    await asyncio.to_thread(_revoke, parts, unverified_token)
+    state, unverified_token = app_state(request), await read_field(request, "token")
+    await asyncio.to_thread(_revoke, state, unverified_token)
     return JSONResponse({}, headers=NO_STORE)
 
 
-def token_pair(parts: Parts, subject: Subject, grant: RefreshGrant) -> Response:
-    """Sign both tokens and write them in the original's shape."""
-    now = parts.clock()
+def token_pair(state: AppState, subject: Subject, grant: RefreshGrant) -> Response:
+    """Sign both tokens: `{"refresh", "access"}`."""
+    now = state.clock()
     pair = {
-        "refresh": parts.issuer.issue_refresh(grant, now=now),
-        "access": parts.issuer.issue_access(subject, now=now),
+        "refresh": state.issuer.issue_refresh(grant, now=now),
+        "access": state.issuer.issue_access(subject, now=now),
     }
     return Response(json.dumps(pair), media_type="application/json", headers=NO_STORE)
 
 
-def log_in(parts: Parts, user: User, *, username: str, source: str) -> Response:
-    """Begin a family for a user whose password was right, and answer with its tokens."""
-    now = parts.clock()
-    attempt = parts.throttle.attempt(username, source=source)
-    # Two statements on their own instead of a transaction: a family whose tokens nobody got is
-    # harmless, and two round trips are less than six.
-    with parts.statements.connect() as connection:
-        grant = parts.families.start(connection, user.subject, now=now)
-        parts.throttle.record_success(connection, attempt, now=now)
-    return token_pair(parts, user.subject, grant)
+def log_in(state: AppState, user: User, *, username: str, client_ip: str) -> Response:
+    """Start a family for a user whose password was right, and return its tokens."""
+    now = state.clock()
+    attempt = state.throttle.attempt(username, client_ip=client_ip)
+    # Two single statements instead of a transaction: two round trips instead of six. If the
+    # second fails, a family without a client is left, which does no harm and expires.
+    with state.autocommit.connect() as connection:
+        grant = state.families.start(connection, user.subject, now=now)
+        state.throttle.record_success(connection, attempt, now=now)
+    return token_pair(state, user.subject, grant)
 
 
-def _verify_either(parts: Parts, unverified_token: str) -> VerifiedClaims:
-    now = parts.clock()
+def _verify_either(state: AppState, unverified_token: str) -> VerifiedClaims:
+    now = state.clock()
     try:
-        return parts.issuer.verify(unverified_token, token_type=TokenType.ACCESS, now=now)
+        return state.issuer.verify(unverified_token, token_type=TokenType.ACCESS, now=now)
     except InvalidToken:
-        return parts.issuer.verify(unverified_token, token_type=TokenType.REFRESH, now=now)
+        return state.issuer.verify(unverified_token, token_type=TokenType.REFRESH, now=now)
 
 
-def _revoke(parts: Parts, unverified_token: str) -> None:
-    now = parts.clock()
+def _revoke(state: AppState, unverified_token: str) -> None:
+    now = state.clock()
     try:
-        presented = parts.issuer.verify(unverified_token, token_type=TokenType.REFRESH, now=now)
+        presented = state.issuer.verify(unverified_token, token_type=TokenType.REFRESH, now=now)
     except InvalidToken:
         return
-    parts.families.revoke(presented, now=now)
+    state.families.revoke(presented, now=now)

@@ -1,4 +1,4 @@
-"""`/internal/users…` and `/internal/audit`: accounts for billing-service, which has the admin."""
+"""`/internal/users…` and `/internal/audit`: accounts, for the admin pages of billing-service."""
 
 import asyncio
 import re
@@ -28,10 +28,10 @@ from auth_service.errors import (
     ValidationFailed,
     VersionConflict,
 )
-from auth_service.routes.dependencies import InternalOrigin, Parts, parts_of
+from auth_service.routes.dependencies import AppState, InternalOrigin, app_state
 from auth_service.routes.middleware import StrictRoute
-from auth_service.routes.new_passwords import acceptable_hash
-from auth_service.routes.openapi_responses import refusals
+from auth_service.routes.new_passwords import hash_new_password
+from auth_service.routes.openapi_responses import errors
 from auth_service.schemas import (
     AuditEventOut,
     AuditPage,
@@ -48,48 +48,57 @@ from auth_service.users import accounts, changes, guards, idempotency
 from auth_service.users.accounts import User
 from auth_service.users.changes import Change, NewUser
 
-_INTERNAL_REFUSALS = (NotAuthenticated, InvalidToken, ValidationFailed, Unavailable)
-_BODY_REFUSALS = (MalformedBody, BodyTooLarge)
-_GUARD_REFUSALS = (SuperuserRequired, SelfDemotion, LastSuperuser)
+_BODY_ERRORS = (MalformedBody, BodyTooLarge)
+_GUARD_ERRORS = (SuperuserRequired, SelfDemotion, LastSuperuser)
 _ENTITY_TAG = re.compile(r'"([0-9]{1,9})"')
-_LARGEST_INTEGER = 2**63 - 1
+_LARGEST_BIGINT = 2**63 - 1
 
 router = APIRouter(
     prefix="/internal",
     tags=["internal"],
     route_class=StrictRoute,
-    responses=refusals(*_INTERNAL_REFUSALS),
+    responses=errors(NotAuthenticated, InvalidToken, ValidationFailed, Unavailable),
 )
 T = TypeVar("T")
-Position = Annotated[int, Query(ge=0, le=_LARGEST_INTEGER)]
+Position = Annotated[int, Query(ge=0, le=_LARGEST_BIGINT)]
 
 
-@router.get("/users")
+@router.get(
+    "/users",
+    operation_id="listUsers",
+    summary="List accounts",
+    response_description="A page of accounts.",
+)
 def list_users(
     request: Request,
     _origin: InternalOrigin,
-    search: SearchText = "",
-    after: UUID | None = None,
+    search: Annotated[SearchText, Query(description="Part of a username or email address.")] = "",
+    after: Annotated[UUID | None, Query(description="`next_after` of the previous page.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> UserPage:
-    """List accounts in the order of their ids, a page at a time."""
+    """Lists accounts in the order of their ids, one page at a time."""
     found = _read(request, lambda c: accounts.page(c, search=search, after=after, limit=limit))
     next_after = found[-1].id if len(found) == limit else None
-    return UserPage(results=[_shown(user) for user in found], next_after=next_after)
+    return UserPage(results=[_user_out(user) for user in found], next_after=next_after)
 
 
-@router.get("/users/changes")
+@router.get(
+    "/users/changes",
+    operation_id="listUserChanges",
+    summary="Read the feed of changed accounts",
+    response_description="A page of the feed.",
+)
 def user_changes(
     request: Request,
     _origin: InternalOrigin,
-    after: Position = 0,
+    after: Annotated[Position, Query(description="`next_after` of the previous page.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 500,
 ) -> FeedPage:
-    """Read the latest change of every account that changed after a position.
+    """Returns the accounts that changed after a position, each with its latest change.
 
-    Positions become visible in their own order: what was read once never grows behind the reader.
-    A position from before an older database was restored starts at the beginning again, which a
-    `next_after` below `after` tells.
+    Positions become visible in their own order, so nothing appears behind a position that you have
+    read. If an older backup of the database was restored, `next_after` can be smaller than
+    `after`: then read everything again from there.
     """
 
     def read(connection: Connection) -> tuple[int, Sequence[User]]:
@@ -99,7 +108,9 @@ def user_changes(
     start, found = _read(request, read)
     return FeedPage(
         changes=[
-            FeedEntry(seq=user.change_seq, deleted=user.deleted_at is not None, user=_shown(user))
+            FeedEntry(
+                seq=user.change_seq, deleted=user.deleted_at is not None, user=_user_out(user)
+            )
             for user in found
         ],
         next_after=found[-1].change_seq if found else start,
@@ -108,9 +119,12 @@ def user_changes(
 
 @router.post(
     "/users",
+    operation_id="createUser",
+    summary="Create an account",
+    response_description="The account, or the one that the first request created.",
     status_code=201,
-    responses=refusals(
-        *_BODY_REFUSALS,
+    responses=errors(
+        *_BODY_ERRORS,
         ValidationFailed,
         SuperuserRequired,
         UsernameTaken,
@@ -122,16 +136,19 @@ async def create_user(
     body: NewUserIn,
     request: Request,
     origin: InternalOrigin,
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(min_length=1, max_length=255, description="Any unique text, valid for a day."),
+    ] = None,
 ) -> UserOut:
-    """Create an account; repeated under the same Idempotency-Key it answers as the first time."""
-    parts = parts_of(request)
-    password_hash = await acceptable_hash(
-        parts, body.password, username=body.username, field="password"
+    """A request that is repeated with its Idempotency-Key returns the first response."""
+    state = app_state(request)
+    password_hash = await hash_new_password(
+        state, body.password, username=body.username, field="password"
     )
 
     def create(change: Change) -> UserOut:
-        digest = idempotency.request_digest(parts.digest_secret, body.model_dump())
+        digest = idempotency.request_digest(state.digest_secret, body.model_dump())
         if idempotency_key is not None:
             earlier = idempotency.earlier_response(
                 change.connection, idempotency_key, digest=digest
@@ -139,7 +156,7 @@ async def create_user(
             if earlier is not None:
                 return UserOut.model_validate(earlier)
         new = NewUser(**body.model_dump(exclude={"password"}))
-        created = _shown(changes.create(change, new, password_hash=password_hash))
+        created = _user_out(changes.create(change, new, password_hash=password_hash))
         if idempotency_key is not None:
             idempotency.remember(
                 change.connection,
@@ -150,85 +167,125 @@ async def create_user(
             )
         return created
 
-    return await asyncio.to_thread(_change, parts, origin, create)
+    return await asyncio.to_thread(_change, state, origin, create)
 
 
-@router.get("/users/{user_id}", responses=refusals(UserNotFound))
+@router.get(
+    "/users/{user_id}",
+    operation_id="getUser",
+    summary="Get an account",
+    response_description="The account.",
+    responses=errors(UserNotFound),
+)
 def get_user(user_id: UUID, request: Request, _origin: InternalOrigin) -> UserOut:
-    """Show one account."""
-    return _shown(_read(request, lambda connection: accounts.get(connection, user_id)))
+    return _user_out(_read(request, lambda connection: accounts.get(connection, user_id)))
 
 
 @router.patch(
     "/users/{user_id}",
-    responses=refusals(
-        *_BODY_REFUSALS,
-        *_GUARD_REFUSALS,
+    operation_id="updateUser",
+    summary="Change an account",
+    response_description="The changed account.",
+    responses=errors(
+        *_BODY_ERRORS,
+        *_GUARD_ERRORS,
         UserNotFound,
         UsernameTaken,
         VersionConflict,
         PreconditionRequired,
     ),
 )
-def change_user(
+def update_user(
     user_id: UUID,
     body: UserChangeIn,
     request: Request,
     origin: InternalOrigin,
-    if_match: Annotated[str | None, Header(description='`"<version>"` as it was read.')] = None,
+    if_match: Annotated[
+        str | None, Header(description='The `version` that you read, in quotes: `"7"`.')
+    ] = None,
 ) -> UserOut:
-    """Change an account that nobody changed since it was read."""
-    version, wanted = _version(if_match), body.model_dump(exclude_none=True)
+    """Changes the fields that are sent, if the account has not changed since you read it.
+
+    An account that loses a right (`is_active`, `is_staff`, `is_superuser`) loses its tokens too.
+    """
+    version, fields = _version(if_match), body.model_dump(exclude_none=True)
     return _change(
-        parts_of(request),
+        app_state(request),
         origin,
-        lambda c: _shown(changes.alter(c, user_id, wanted, expected_version=version)),
+        lambda c: _user_out(changes.update(c, user_id, fields, expected_version=version)),
     )
 
 
-@router.post("/users/{user_id}/deactivate", responses=refusals(*_GUARD_REFUSALS, UserNotFound))
+@router.post(
+    "/users/{user_id}/deactivate",
+    operation_id="deactivateUser",
+    summary="Deactivate an account",
+    response_description="The inactive account.",
+    responses=errors(*_GUARD_ERRORS, UserNotFound),
+)
 def deactivate_user(user_id: UUID, request: Request, origin: InternalOrigin) -> UserOut:
-    """End an account's log-ins, sessions and tokens."""
-    return _change(parts_of(request), origin, lambda c: _shown(changes.deactivate(c, user_id)))
+    """The user can no longer log in, and all tokens are revoked. Repeating it changes nothing."""
+    return _change(app_state(request), origin, lambda c: _user_out(changes.deactivate(c, user_id)))
 
 
 @router.post(
     "/users/{user_id}/password",
-    responses=refusals(
-        *_BODY_REFUSALS, ValidationFailed, SuperuserRequired, UserNotFound, Overloaded
-    ),
+    operation_id="setPassword",
+    summary="Set an account's password",
+    response_description="The account.",
+    responses=errors(*_BODY_ERRORS, ValidationFailed, SuperuserRequired, UserNotFound, Overloaded),
 )
 async def set_password(
     user_id: UUID, body: NewPasswordIn, request: Request, origin: InternalOrigin
 ) -> UserOut:
-    """Set an account's password and end its sessions."""
-    parts = parts_of(request)
+    """Sets a new password and revokes all tokens of the account."""
+    state = app_state(request)
     user = await asyncio.to_thread(_read, request, lambda c: accounts.get(c, user_id))
-    new_hash = await acceptable_hash(parts, body.password, username=user.username, field="password")
+    new_hash = await hash_new_password(
+        state, body.password, username=user.username, field="password"
+    )
     return await asyncio.to_thread(
         _change,
-        parts,
+        state,
         origin,
-        lambda c: _shown(changes.set_password(c, user_id, password_hash=new_hash)),
+        lambda c: _user_out(changes.set_password(c, user_id, password_hash=new_hash)),
     )
 
 
-@router.delete("/users/{user_id}", status_code=204, responses=refusals(*_GUARD_REFUSALS))
+@router.delete(
+    "/users/{user_id}",
+    operation_id="deleteUser",
+    summary="Delete an account",
+    response_description="The account is deleted.",
+    status_code=204,
+    responses=errors(*_GUARD_ERRORS),
+)
 def delete_user(user_id: UUID, request: Request, origin: InternalOrigin) -> Response:
-    """Delete an account and everything personal in it; the feed tells of it."""
-    _change(parts_of(request), origin, lambda c: changes.delete(c, user_id))
+    """Deletes an account and its personal data. The feed reports it as deleted.
+
+    The response is 204 for an account that does not exist too.
+    """
+    _change(app_state(request), origin, lambda c: changes.delete(c, user_id))
     return Response(status_code=204)
 
 
-@router.get("/audit", responses=refusals(SuperuserRequired))
+@router.get(
+    "/audit",
+    operation_id="listAuditEvents",
+    summary="Read the audit log",
+    response_description="A page of events.",
+    responses=errors(SuperuserRequired),
+)
 def read_audit(
     request: Request,
     origin: InternalOrigin,
-    user_id: UUID | None = None,
-    before: Position | None = None,
+    user_id: Annotated[UUID | None, Query(description="Only events of this account.")] = None,
+    before: Annotated[
+        Position | None, Query(description="`next_before` of the previous page.")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> AuditPage:
-    """Read the audit log backwards; for superusers only."""
+    """Returns the newest events first. The acting user has to be a superuser."""
 
     def read(connection: Connection) -> list[Any]:
         guards.require_superuser(connection, origin)
@@ -241,17 +298,17 @@ def read_audit(
     )
 
 
-def _read(request: Request, look: Callable[[Connection], T]) -> T:
-    with parts_of(request).statements.connect() as connection:
-        return look(connection)
+def _read(request: Request, read: Callable[[Connection], T]) -> T:
+    with app_state(request).autocommit.connect() as connection:
+        return read(connection)
 
 
-def _change(parts: Parts, origin: Origin, act: Callable[[Change], T]) -> T:
-    with changes.change(parts.engine, origin=origin, now=parts.clock()) as change:
-        return act(change)
+def _change(state: AppState, origin: Origin, apply: Callable[[Change], T]) -> T:
+    with changes.change(state.engine, origin=origin, now=state.clock()) as change:
+        return apply(change)
 
 
-def _shown(user: User) -> UserOut:
+def _user_out(user: User) -> UserOut:
     return UserOut.model_validate(user)
 
 

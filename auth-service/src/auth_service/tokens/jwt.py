@@ -1,4 +1,4 @@
-"""Claims in, signed JWT out, and back: the only place where tokens are issued and verified."""
+"""Issues and verifies JWTs: access, refresh and service tokens (RFC 7519, RFC 9068)."""
 
 import base64
 import json
@@ -22,15 +22,17 @@ OWN_AUDIENCE = "auth-service"
 INTERNAL_AUDIENCE = "auth-service/internal"
 SERVICE_TOKEN_LIFETIME_SECONDS = 60
 
-_LARGEST_TOKEN = 8192
-# The header we write has about 100 characters; a longer one is not ours, and parsing deeply
-# nested JSON from a stranger can exhaust the stack.
-_LARGEST_HEADER = 512
+# Clock difference that a verifier allows. billing-service allows the same.
+IAT_LEEWAY_SECONDS = 30
+EXP_LEEWAY_SECONDS = 5
+
+_MAXIMUM_TOKEN_LENGTH = 8192
+# Our own header has about 100 characters. Parsing deeply nested JSON could exhaust the stack.
+_MAXIMUM_HEADER_LENGTH = 512
 _HEADER_MEMBERS = {"alg", "kid", "typ"}
 _KID = re.compile(r"[A-Za-z0-9_-]{43}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_LEEWAY_SECONDS = 30
-# PyJWT checks the signature alone: its own checks accept `exp` as a string or a boolean.
+# PyJWT checks the signature only; its checks of claims accept `exp` as a string or a boolean.
 _SIGNATURE_ONLY: Options = {
     "verify_signature": True,
     "verify_exp": False,
@@ -44,7 +46,7 @@ _SIGNATURE_ONLY: Options = {
 
 
 class TokenType(StrEnum):
-    """The claim `token_type`; the header's `typ` says the same in RFC 9068's words."""
+    """The claim `token_type`; it agrees with the header's `typ` (RFC 9068 §2.1)."""
 
     ACCESS = "access"
     REFRESH = "refresh"
@@ -56,7 +58,7 @@ _TYP = {TokenType.ACCESS: "at+jwt", TokenType.REFRESH: "JWT", TokenType.SERVICE:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Whom an access token speaks of."""
+    """The user of an access token."""
 
     user_id: UUID
     auth_epoch: int
@@ -66,7 +68,11 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshGrant:
-    """One refresh token of a family; signing it twice gives the same token, so none is stored."""
+    """The claims of one refresh token; times are Unix seconds.
+
+    RS256 is deterministic: signing the same claims again gives the same token. So the database
+    stores the claims and never the token.
+    """
 
     family_id: UUID
     user_id: UUID
@@ -78,12 +84,12 @@ class RefreshGrant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedClaims:
-    """What a token says, after its signature and every claim was checked.
+    """The claims of a token whose signature and claims have been checked.
 
     Attributes:
-        subject: The user's id; for a service token the name of the client.
-        family_id: Of a refresh token only.
-        claims: All claims as they stand in the token.
+        subject: The user's id, or the client id in a service token.
+        family_id: In a refresh token only.
+        claims: All claims of the token.
     """
 
     token_type: TokenType
@@ -95,18 +101,18 @@ class VerifiedClaims:
 
     @property
     def user_id(self) -> UUID:
-        """The subject of an access or refresh token."""
+        """The subject of an access token or refresh token."""
         return UUID(self.subject)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
-    """Issues and verifies tokens under one `iss` (RFC 7519, RFC 9068).
+    """Issues and verifies tokens with one `iss`.
 
     Attributes:
-        keys: The signing keys; the clock decides which one signs.
-        issuer: Exact `iss`.
-        app_name: The claim `app_name`.
+        keys: The signing keys.
+        issuer: `iss` of every token.
+        app_name: The claim `app_name` of every token.
         audiences: `aud` of access tokens.
     """
 
@@ -118,7 +124,7 @@ class Issuer:
     refresh_lifetime_seconds: int
 
     def issue_access(self, subject: Subject, *, now: datetime) -> str:
-        """Sign an access token; rights stand in it only where the user has them."""
+        """Sign an access token. `is_staff` and `is_superuser` are claims only if they are true."""
         issued_at = int(now.timestamp())
         user_id = str(subject.user_id)
         claims: dict[str, object] = {
@@ -140,7 +146,7 @@ class Issuer:
         return self._sign(claims, TokenType.ACCESS, now=now)
 
     def issue_refresh(self, grant: RefreshGrant, *, now: datetime) -> str:
-        """Sign the refresh token that a family's row describes."""
+        """Sign a refresh token."""
         user_id = str(grant.user_id)
         claims = {
             "token_type": TokenType.REFRESH.value,
@@ -158,7 +164,7 @@ class Issuer:
         return self._sign(claims, TokenType.REFRESH, now=now)
 
     def issue_service(self, client_id: str, *, now: datetime) -> str:
-        """Sign a token with which another service may use the internal API for a minute."""
+        """Sign a token that lets another service use the internal API for 60 seconds."""
         issued_at = int(now.timestamp())
         claims = {
             "token_type": TokenType.SERVICE.value,
@@ -177,16 +183,16 @@ class Issuer:
     ) -> VerifiedClaims:
         """Check a token's signature and every claim.
 
-        Only RS256 is accepted, whatever `alg` the header names, and no header member that we
-        do not write ourselves: `crit`, `jku`, `jwk` and `x5u` are refused (RFC 8725 §3.1, §3.10).
+        Only RS256 is accepted, whatever `alg` the header names. A header with members other than
+        ours, such as `crit`, `jku`, `jwk` or `x5u`, is refused (RFC 8725 §3.1, §3.10).
 
         Args:
-            unverified_token: Compact JWS, scheme removed.
-            token_type: The only kind to accept; one kind never stands in for another.
-            now: The moment of the check.
+            unverified_token: Compact JWS without the authentication scheme.
+            token_type: The only type to accept.
+            now: The time of the check. `iat` and `nbf` may be 30 s later, `exp` 5 s earlier.
 
         Raises:
-            InvalidToken: The same answer whatever is wrong.
+            InvalidToken: Whatever is wrong; the error does not say what.
         """
         claims = self._verify_signature(unverified_token, token_type=token_type, now=now)
         return self._verify_claims(claims, token_type=token_type, now=now)
@@ -218,22 +224,24 @@ class Issuer:
     def _verify_claims(
         self, claims: dict[str, Any], *, token_type: TokenType, now: datetime
     ) -> VerifiedClaims:
-        moment = now.timestamp()
+        timestamp = now.timestamp()
         issued_at, expires_at = claims.get("iat"), claims.get("exp")
-        # `bool` is an `int`, and JSON has integers beyond every clock: compare the exact type.
-        if type(issued_at) is not int or type(expires_at) is not int:
+        not_before = claims.get("nbf", issued_at)
+        # The exact type, because `True` is an `int` too.
+        if type(issued_at) is not int or type(expires_at) is not int or type(not_before) is not int:
             raise InvalidToken
-        is_good = (
+        is_valid = (
             claims.get("token_type") == token_type
             and claims.get("iss") == self.issuer
             and claims.get("app_name") == self.app_name
-            and _has_audience(claims.get("aud"), self._audience(token_type))
-            and issued_at - _LEEWAY_SECONDS <= moment < expires_at
-            and expires_at - issued_at <= self._longest_lifetime(token_type)
+            and _includes(claims.get("aud"), self._audience(token_type))
+            and max(issued_at, not_before) - IAT_LEEWAY_SECONDS <= timestamp
+            and timestamp < expires_at + EXP_LEEWAY_SECONDS
+            and expires_at - issued_at <= self._maximum_lifetime(token_type)
             and _is_uuid(claims.get("jti"))
-            and _has_subject(claims, token_type)
+            and _has_valid_subject(claims, token_type)
         )
-        if not is_good:
+        if not is_valid:
             raise InvalidToken
         family = claims.get("family")
         return VerifiedClaims(
@@ -249,7 +257,7 @@ class Issuer:
     def _audience(token_type: TokenType) -> str:
         return INTERNAL_AUDIENCE if token_type is TokenType.SERVICE else OWN_AUDIENCE
 
-    def _longest_lifetime(self, token_type: TokenType) -> int:
+    def _maximum_lifetime(self, token_type: TokenType) -> int:
         return {
             TokenType.ACCESS: self.access_lifetime_seconds,
             TokenType.REFRESH: self.refresh_lifetime_seconds,
@@ -259,14 +267,16 @@ class Issuer:
 
 def _kid_of(unverified_token: str, *, token_type: TokenType) -> str:
     header_segment, _, rest = unverified_token.partition(".")
-    if len(unverified_token) > _LARGEST_TOKEN or len(header_segment) > _LARGEST_HEADER:
+    if len(unverified_token) > _MAXIMUM_TOKEN_LENGTH:
+        raise InvalidToken
+    if len(header_segment) > _MAXIMUM_HEADER_LENGTH:
         raise InvalidToken
     if rest.count(".") != 1 or not unverified_token.isascii():
         raise InvalidToken
     return _kid_in(header_segment, token_type=token_type)
 
 
-# All tokens of a key and a kind have the very same header, so it is parsed once.
+# All tokens of one key and type have the same header, so each header is parsed once.
 @lru_cache(maxsize=64)
 def _kid_in(header_segment: str, *, token_type: TokenType) -> str:
     padded = header_segment + "=" * (-len(header_segment) % 4)
@@ -284,15 +294,15 @@ def _kid_in(header_segment: str, *, token_type: TokenType) -> str:
     return kid
 
 
-def _has_audience(audience: object, wanted: str) -> bool:
-    return audience == wanted or (isinstance(audience, list) and wanted in audience)
+def _includes(audience: object, required: str) -> bool:
+    return audience == required or (isinstance(audience, list) and required in audience)
 
 
 def _is_uuid(value: object) -> bool:
     return isinstance(value, str) and _UUID.fullmatch(value) is not None
 
 
-def _has_subject(claims: Mapping[str, Any], token_type: TokenType) -> bool:
+def _has_valid_subject(claims: Mapping[str, Any], token_type: TokenType) -> bool:
     subject = claims.get("sub")
     if token_type is TokenType.SERVICE:
         return isinstance(subject, str)

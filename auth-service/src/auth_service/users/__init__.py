@@ -1,1 +1,1 @@
-"""Accounts: logging in, reading and changing them, and the feed that tells others of changes."""
+"""Accounts: logging in, reading and changing them, and the feed that reports changes to others."""

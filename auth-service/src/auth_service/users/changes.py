@@ -1,4 +1,4 @@
-"""Changing accounts: one writer at a time, every change numbered, guarded and logged."""
+"""Changes accounts: one change at a time, each numbered, checked and written to the audit log."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -7,22 +7,23 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Engine, insert, update
+from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import update as update_rows
 from sqlalchemy.exc import IntegrityError
 
 from auth_service import audit
 from auth_service.audit import Origin
 from auth_service.errors import InvalidToken, UsernameTaken, VersionConflict
-from auth_service.passwords.login_throttle import normalised
 from auth_service.tables import feed_position, users
+from auth_service.usernames import fold_username
 from auth_service.users import guards, idempotency
-from auth_service.users.accounts import COLUMNS, User, get, user_of
+from auth_service.users.accounts import COLUMNS, User, get
 from auth_service.users.guards import RIGHTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewUser:
-    """What an account begins with."""
+    """An account to create."""
 
     username: str
     email: str = ""
@@ -33,15 +34,15 @@ class NewUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """An open transaction that holds the one lock of all writers.
+    """An open transaction that holds the lock of all changes.
 
     Attributes:
-        connection: Everything of the change happens here.
-        seq: The change's number in the feed. Nobody else can take one until this transaction
-            ends, so numbers become visible in their own order, and a guard that counts
-            superusers needs no lock of its own.
-        origin: For the audit log.
-        now: The moment of the change.
+        connection: The transaction.
+        seq: The change's position in the feed. No other change gets a position before this
+            transaction ends. So positions become visible in their own order, and the check for
+            the last superuser needs no lock of its own.
+        origin: Who makes the change, for the audit log.
+        now: The time of the change.
     """
 
     connection: Connection
@@ -52,15 +53,15 @@ class Change:
 
 @contextmanager
 def change(engine: Engine, *, origin: Origin, now: datetime) -> Iterator[Change]:
-    """Open the transaction of a change; commits at the end, rolls back on any error.
+    """Open the transaction of a change. It commits at the end, and rolls back on any error.
 
     Raises:
-        UsernameTaken: The change would give two accounts the same name.
+        UsernameTaken: The change would give two accounts the same username.
     """
     try:
         with engine.begin() as connection:
             seq = connection.execute(
-                update(feed_position)
+                update_rows(feed_position)
                 .values(seq=feed_position.c.seq + 1)
                 .returning(feed_position.c.seq)
             ).scalar_one()
@@ -72,10 +73,10 @@ def change(engine: Engine, *, origin: Origin, now: datetime) -> Iterator[Change]
 
 
 def create(change: Change, new: NewUser, *, password_hash: str) -> User:
-    """Add an account.
+    """Create an account.
 
     Raises:
-        SuperuserRequired: Somebody who is no superuser would make staff.
+        SuperuserRequired: The account would be staff, and the acting user is no superuser.
     """
     if new.is_staff or new.is_superuser:
         guards.require_superuser(change.connection, change.origin)
@@ -84,7 +85,7 @@ def create(change: Change, new: NewUser, *, password_hash: str) -> User:
         .values(
             id=uuid4(),
             username=new.username,
-            username_key=normalised(new.username),
+            username_key=fold_username(new.username),
             email=new.email,
             password_hash=password_hash,
             is_active=new.is_active,
@@ -98,135 +99,135 @@ def create(change: Change, new: NewUser, *, password_hash: str) -> User:
         )
         .returning(*COLUMNS)
     ).one()
-    user = user_of(row)
+    user = User._make(row)
     _log(change, "user.created", user.id, {name: getattr(user, name) for name in RIGHTS})
     return user
 
 
-def alter(
-    change: Change, user_id: UUID, wanted: Mapping[str, Any], *, expected_version: int
+def update(
+    change: Change, user_id: UUID, fields: Mapping[str, Any], *, expected_version: int
 ) -> User:
-    """Change name, address or rights.
+    """Change an account's username, email address or rights.
 
-    Losing a right moves the epoch: tokens that still claim the right die.
+    An account that loses a right loses its tokens too.
 
     Args:
         change: The open change.
-        user_id: Whose account.
-        wanted: New values of some fields.
-        expected_version: The version the caller read.
+        user_id: The account.
+        fields: New values by field; a value that is already set changes nothing.
+        expected_version: The account's version when the caller read it.
 
     Raises:
-        UserNotFound: There is no such account.
-        VersionConflict: It is not the version the caller read.
-        SelfDemotion: The actor would lose a right.
-        LastSuperuser: Nobody would be left.
-        SuperuserRequired: The target or the right is out of the actor's reach.
+        UserNotFound: There is no such account, or it was deleted.
+        VersionConflict: The account has changed since the caller read it.
+        SelfDemotion: The acting user would lose a right.
+        LastSuperuser: No active superuser would be left.
+        SuperuserRequired: Only a superuser may change this account or grant this right.
     """
     user = get(change.connection, user_id)
     if user.version != expected_version:
         raise VersionConflict
-    changed = {name: value for name, value in wanted.items() if getattr(user, name) != value}
+    changed = {name: value for name, value in fields.items() if getattr(user, name) != value}
     if not changed:
         return user
-    guards.check_alteration(change.connection, change.origin, user, changed)
+    guards.check_update(change.connection, change.origin, user, changed)
     loses_right = any(changed.get(name) is False for name in RIGHTS)
     values = dict(changed)
     if "username" in values:
-        values["username_key"] = normalised(values["username"])
-    altered = _write(change, user, values, moves_epoch=loses_right)
-    # Names and addresses are personal, and the log outlives the account.
+        values["username_key"] = fold_username(values["username"])
+    updated = _write(change, user, values, revokes_tokens=loses_right)
+    # Usernames and email addresses are personal data, and the log outlives the account.
     detail = {
         name: [getattr(user, name), value] if name in RIGHTS else "changed"
         for name, value in changed.items()
     }
     _log(change, "user.changed", user.id, detail)
-    return altered
+    return updated
 
 
 def deactivate(change: Change, user_id: UUID) -> User:
-    """End an account's log-ins and tokens; doing it twice changes nothing.
+    """Deactivate an account, which revokes its tokens. Repeating it changes nothing.
 
-    Whoever may not do it is told so even when there is nothing left to do.
+    The checks come first, so they refuse an account that is already inactive too.
 
     Raises:
-        UserNotFound: There is no such account.
-        SelfDemotion: The actor's own account.
-        LastSuperuser: Nobody would be left.
-        SuperuserRequired: The account is out of the actor's reach.
+        UserNotFound: There is no such account, or it was deleted.
+        SelfDemotion: It is the acting user's own account.
+        LastSuperuser: No active superuser would be left.
+        SuperuserRequired: Only a superuser may change this account.
     """
     user = get(change.connection, user_id)
-    guards.check_alteration(change.connection, change.origin, user, {"is_active": False})
+    guards.check_update(change.connection, change.origin, user, {"is_active": False})
     if not user.is_active:
         return user
-    deactivated = _write(change, user, {"is_active": False}, moves_epoch=True)
+    deactivated = _write(change, user, {"is_active": False}, revokes_tokens=True)
     _log(change, "user.deactivated", user.id)
     return deactivated
 
 
 def set_password(change: Change, user_id: UUID, *, password_hash: str) -> User:
-    """Replace an account's password and end all its tokens.
+    """Replace an account's password, which revokes its tokens.
 
     Raises:
-        UserNotFound: There is no such account.
-        SuperuserRequired: The account is out of the actor's reach.
+        UserNotFound: There is no such account, or it was deleted.
+        SuperuserRequired: Only a superuser may change this account.
     """
     user = get(change.connection, user_id)
-    guards.require_reach(change.connection, change.origin, user)
-    changed = _write(change, user, {"password_hash": password_hash}, moves_epoch=True)
+    guards.require_can_manage(change.connection, change.origin, user)
+    changed = _write(change, user, {"password_hash": password_hash}, revokes_tokens=True)
     _log(change, "user.password_set", user.id)
     return changed
 
 
 def replace_own_password(change: Change, user: User, *, password_hash: str) -> User:
-    """Replace the password of somebody who has just shown the present one.
+    """Replace the password of a user who has just entered the current one.
 
     Args:
         change: The open change.
         user: As read before the password was checked. If the epoch has moved since, staff may
-            have shut out whoever knew it, and they must not get back in by this.
+            have set a new password to keep an intruder out, and the intruder must stay out.
         password_hash: Of the new password.
 
     Raises:
-        InvalidToken: The account is gone or its sessions ended meanwhile.
+        InvalidToken: The account was deleted, or its tokens were revoked, since it was read.
     """
-    now_known = guards.get_or_none(change.connection, user.id)
-    if now_known is None or now_known.auth_epoch != user.auth_epoch:
+    current = guards.get_or_none(change.connection, user.id)
+    if current is None or current.auth_epoch != user.auth_epoch:
         raise InvalidToken
     return set_password(change, user.id, password_hash=password_hash)
 
 
-def end_sessions(change: Change, user_id: UUID) -> User:
-    """Move an account's epoch, so that every token of it dies.
+def revoke_tokens(change: Change, user_id: UUID) -> User:
+    """Revoke all tokens of an account.
 
     Raises:
-        UserNotFound: There is no such account.
+        UserNotFound: There is no such account, or it was deleted.
     """
     user = get(change.connection, user_id)
-    moved = _write(change, user, {}, moves_epoch=True)
+    updated = _write(change, user, {}, revokes_tokens=True)
     _log(change, "user.sessions_ended", user.id)
-    return moved
+    return updated
 
 
 def delete(change: Change, user_id: UUID) -> None:
-    """Remove an account; an anonymous row stays, so that the feed can tell of it.
+    """Delete an account and its personal data; a row without them reports it in the feed.
 
-    Deleting twice, or what never was, changes nothing.
+    Deleting an account that does not exist changes nothing.
 
     Raises:
-        SelfDemotion: The actor's own account.
-        LastSuperuser: Nobody would be left.
-        SuperuserRequired: The account is out of the actor's reach.
+        SelfDemotion: It is the acting user's own account.
+        LastSuperuser: No active superuser would be left.
+        SuperuserRequired: Only a superuser may delete this account.
     """
     user = guards.get_or_none(change.connection, user_id)
     if user is None:
         return
-    guards.check_alteration(change.connection, change.origin, user, {"is_active": False})
-    # No username may have a colon, so nobody is called like this in a mirror either.
-    name = f"deleted:{user.id}"
-    anonymous = {
-        "username": name,
-        "username_key": name,
+    guards.check_update(change.connection, change.origin, user, {"is_active": False})
+    # A username cannot contain a colon, so this is free in every copy of the accounts.
+    placeholder = f"deleted:{user.id}"
+    values = {
+        "username": placeholder,
+        "username_key": placeholder,
         "email": "",
         "password_hash": "",
         "is_active": False,
@@ -235,25 +236,25 @@ def delete(change: Change, user_id: UUID) -> None:
         "last_login_at": None,
         "deleted_at": change.now,
     }
-    _write(change, user, anonymous, moves_epoch=True)
+    _write(change, user, values, revokes_tokens=True)
     idempotency.forget(change.connection, user.id)
     _log(change, "user.deleted", user.id)
 
 
-def _write(change: Change, user: User, values: Mapping[str, Any], *, moves_epoch: bool) -> User:
+def _write(change: Change, user: User, values: Mapping[str, Any], *, revokes_tokens: bool) -> User:
     row = change.connection.execute(
-        update(users)
+        update_rows(users)
         .where(users.c.id == user.id)
         .values(
             **values,
-            auth_epoch=users.c.auth_epoch + int(moves_epoch),
+            auth_epoch=users.c.auth_epoch + int(revokes_tokens),
             version=users.c.version + 1,
             updated_at=change.now,
             change_seq=change.seq,
         )
         .returning(*COLUMNS)
     ).one()
-    return user_of(row)
+    return User._make(row)
 
 
 def _log(

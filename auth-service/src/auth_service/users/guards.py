@@ -1,4 +1,4 @@
-"""What even staff may not do to accounts; the caller holds the lock of all writers."""
+"""Which changes of accounts are refused. The caller holds the lock of all changes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,12 +12,12 @@ from auth_service.tables import users
 from auth_service.users.accounts import User, get
 
 RIGHTS = ("is_active", "is_staff", "is_superuser")
-# Those that only superusers give.
+# The rights that only superusers grant.
 GRANTS = ("is_staff", "is_superuser")
 
 
 def get_or_none(connection: Connection, user_id: UUID) -> User | None:
-    """Read one account, or nothing where there is none."""
+    """Read an account; None if there is none or it was deleted."""
     try:
         return get(connection, user_id)
     except UserNotFound:
@@ -25,10 +25,10 @@ def get_or_none(connection: Connection, user_id: UUID) -> User | None:
 
 
 def require_superuser(connection: Connection, origin: Origin) -> None:
-    """Let superusers pass, and services that act for nobody.
+    """Accept superusers, and services and commands that act for no user.
 
     Raises:
-        SuperuserRequired: The actor is no active superuser.
+        SuperuserRequired: The acting user is not an active superuser.
     """
     if origin.actor_id is None:
         return
@@ -37,33 +37,36 @@ def require_superuser(connection: Connection, origin: Origin) -> None:
         raise SuperuserRequired
 
 
-def require_reach(connection: Connection, origin: Origin, user: User) -> None:
-    """Only superusers touch staff: another's new password would be their rights.
+def require_can_manage(connection: Connection, origin: Origin, user: User) -> None:
+    """Accept everyone for ordinary accounts, and superusers for accounts of staff.
+
+    Otherwise staff could set a superuser's password and use that superuser's rights.
 
     Raises:
-        SuperuserRequired: The actor is none, and the account is another's with power.
+        SuperuserRequired: The account is another user's staff account, and the acting user is no
+            superuser.
     """
     if (user.is_staff or user.is_superuser) and origin.actor_id != user.id:
         require_superuser(connection, origin)
 
 
-def check_alteration(
+def check_update(
     connection: Connection, origin: Origin, user: User, changed: Mapping[str, Any]
 ) -> None:
     """Check a change of an account's rights.
 
     Args:
-        connection: The change's transaction.
-        origin: Who acts.
-        user: The account as it is.
-        changed: The fields that will differ.
+        connection: The transaction of the change.
+        origin: Who makes the change.
+        user: The account before the change.
+        changed: The new values of the fields that change.
 
     Raises:
-        SuperuserRequired: The account or the right is out of the actor's reach.
-        SelfDemotion: The actor would lose a right.
-        LastSuperuser: Nobody would be left who can grant rights.
+        SuperuserRequired: Only a superuser may change this account or grant this right.
+        SelfDemotion: The acting user would lose a right.
+        LastSuperuser: No active superuser would be left.
     """
-    require_reach(connection, origin, user)
+    require_can_manage(connection, origin, user)
     if not changed.keys().isdisjoint(GRANTS):
         require_superuser(connection, origin)
     loses_right = any(changed.get(name) is False for name in RIGHTS)

@@ -1,4 +1,4 @@
-"""Idempotency keys: a repeated creation gets the first one's answer and no second account."""
+"""Idempotency keys: a repeated creation gets the first response and creates no second account."""
 
 import hashlib
 import hmac
@@ -13,23 +13,23 @@ from sqlalchemy import Connection, delete, insert, select
 from auth_service.errors import IdempotencyKeyReused
 from auth_service.tables import idempotency_key
 
-MEMORY = timedelta(hours=24)
+LIFETIME = timedelta(hours=24)
 
 
 def request_digest(secret: bytes, body: Mapping[str, Any]) -> bytes:
-    """Recognise a request again.
+    """Return the HMAC-SHA256 of a request's body.
 
-    A keyed digest: the body holds a password, which a plain hash would give to a dictionary.
+    Not a plain hash: the body contains a password, which a dictionary would find.
     """
     message = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
     return hmac.digest(secret, b"idempotency\0" + message, hashlib.sha256)
 
 
 def earlier_response(connection: Connection, key: str, *, digest: bytes) -> Any | None:
-    """Find what the first request under this key was answered.
+    """Return the JSON response to the first request with this key, or None.
 
     Raises:
-        IdempotencyKeyReused: The first request was a different one.
+        IdempotencyKeyReused: The first request had another body.
     """
     row = connection.execute(select(idempotency_key).where(idempotency_key.c.key == key)).first()
     if row is None:
@@ -42,7 +42,7 @@ def earlier_response(connection: Connection, key: str, *, digest: bytes) -> Any 
 def remember(
     connection: Connection, key: str, *, digest: bytes, response: Mapping[str, Any], now: datetime
 ) -> None:
-    """Keep an answer, in the transaction that earned it."""
+    """Store a response, in the transaction of the change that it reports."""
     connection.execute(
         insert(idempotency_key).values(
             key=key, request_digest=digest, response=dict(response), created_at=now
@@ -51,16 +51,16 @@ def remember(
 
 
 def forget(connection: Connection, user_id: UUID) -> None:
-    """Forget the answers that describe a user who is being deleted."""
-    describes = idempotency_key.c.response["id"].astext == str(user_id)
-    connection.execute(delete(idempotency_key).where(describes))
+    """Delete the stored responses about a user."""
+    is_about_user = idempotency_key.c.response["id"].astext == str(user_id)
+    connection.execute(delete(idempotency_key).where(is_about_user))
 
 
-def purge(connection: Connection, *, now: datetime) -> int:
-    """Forget the keys of yesterday.
+def delete_expired(connection: Connection, *, now: datetime) -> int:
+    """Delete the keys that are older than a day.
 
     Returns:
-        How many were forgotten.
+        How many were deleted.
     """
-    old = idempotency_key.c.created_at <= now - MEMORY
-    return connection.execute(delete(idempotency_key).where(old)).rowcount
+    is_expired = idempotency_key.c.created_at <= now - LIFETIME
+    return connection.execute(delete(idempotency_key).where(is_expired)).rowcount

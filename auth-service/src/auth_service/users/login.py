@@ -1,4 +1,4 @@
-"""Logging in: throttle, hash, and one answer for every reason to refuse."""
+"""Checks usernames and passwords, with the same response for every reason to refuse."""
 
 import asyncio
 from dataclasses import dataclass
@@ -22,40 +22,36 @@ from auth_service.users.accounts import User, find_with_hash
 
 @dataclass(slots=True, kw_only=True)
 class LogIn:
-    """Checks names and passwords.
+    """Checks usernames and passwords.
 
     Attributes:
-        failures_seen: Counts this process's failures: an attempt that waited for the hashing
-            slot asks the throttle again if one happened meanwhile, so that a burst sent at
-            once gets no more tries than the same passwords one after the other.
+        failures_seen: Failed log-ins in this process. An attempt that waited for the hashing slot
+            checks the throttle again if this number has changed. So attempts that are sent at
+            once get no more guesses than attempts one after the other.
     """
 
     engine: Engine
-    statements: Engine
+    autocommit: Engine
     slot: HashingSlot
     throttle: LoginThrottle
     clock: Clock
     failures_seen: int = 0
 
-    async def authenticate(self, username: str, password: str, *, source: str) -> User:
-        """Find the account that a name and a password belong to.
+    async def authenticate(self, username: str, password: str, *, client_ip: str) -> User:
+        """Return the account with this username and password.
 
-        Unknown, inactive and wrong take the same steps and as long: the password is hashed
-        either way. No transaction is open meanwhile.
-
-        Args:
-            username: As typed.
-            password: As typed.
-            source: The client's address.
+        An unknown username, an inactive account and a wrong password take the same steps and the
+        same time: a password is hashed in each case. No transaction is open meanwhile.
 
         Raises:
-            InvalidCredentials: One and the same for all three.
-            TooManyAttempts: The throttle is closed for this name or source.
-            Overloaded: Too many are logging in at once.
+            InvalidCredentials: There is no such account, it is inactive, or the password is
+                wrong.
+            TooManyAttempts: Too many log-ins have failed for this username or network.
+            Overloaded: Too many log-ins are waiting.
         """
-        attempt = self.throttle.attempt(username, source=source)
+        attempt = self.throttle.attempt(username, client_ip=client_ip)
         seen = self.failures_seen
-        found = await asyncio.to_thread(self._admit, attempt, username)
+        found = await asyncio.to_thread(self._check_and_find, attempt, username)
         user, password_hash = found or (None, DUMMY_HASH)
         if user is not None and not user.is_active:
             password_hash = DUMMY_HASH
@@ -65,7 +61,7 @@ class LogIn:
             check = partial(verify_password, password, password_hash=password_hash)
             is_right = await self.slot.run(check)
             if user is None or not user.is_active or not is_right:
-                # Counted while the slot is held: the next attempt sees it.
+                # Counted while the slot is held, so that the next attempt sees it.
                 self.failures_seen += 1
                 await asyncio.to_thread(self._record_failure, attempt)
                 raise InvalidCredentials
@@ -74,27 +70,29 @@ class LogIn:
                 await asyncio.to_thread(self._replace_hash, user, password_hash, renewed)
         return user
 
-    async def confirm(self, user: User, password: str, *, source: str) -> None:
-        """Check the present password of a user who is logged in already.
+    async def confirm(self, user: User, password: str, *, client_ip: str) -> None:
+        """Check the current password of a user who has an access token.
+
+        A wrong password counts as a failed log-in. So a stolen access token does not help to guess
+        the password.
 
         Raises:
-            WrongPassword: Counted like a failed log-in: a stolen access token is no way to
-                guess the password.
-            TooManyAttempts: The throttle is closed for this name or source.
-            Overloaded: Too many are logging in at once.
+            WrongPassword: The password is wrong.
+            TooManyAttempts: Too many log-ins have failed for this username or network.
+            Overloaded: Too many log-ins are waiting.
         """
         try:
-            await self.authenticate(user.username, password, source=source)
+            await self.authenticate(user.username, password, client_ip=client_ip)
         except InvalidCredentials:
             raise WrongPassword from None
 
-    def _admit(self, attempt: Attempt, username: str) -> tuple[User, str] | None:
-        with self.statements.connect() as connection:
+    def _check_and_find(self, attempt: Attempt, username: str) -> tuple[User, str] | None:
+        with self.autocommit.connect() as connection:
             self.throttle.check(connection, attempt, now=self.clock())
             return find_with_hash(connection, username)
 
     def _check(self, attempt: Attempt) -> None:
-        with self.statements.connect() as connection:
+        with self.autocommit.connect() as connection:
             self.throttle.check(connection, attempt, now=self.clock())
 
     def _record_failure(self, attempt: Attempt) -> None:
@@ -102,7 +100,7 @@ class LogIn:
             self.throttle.record_failure(connection, attempt, now=self.clock())
 
     def _replace_hash(self, user: User, old: str, new: str) -> None:
-        # Compare and swap: a password changed meanwhile must not come back.
+        # Only if it is still the old hash: the password may have been changed meanwhile.
         with self.engine.begin() as connection:
             connection.execute(
                 update(users)

@@ -1,0 +1,327 @@
+"""All SQL that is written by hand, each statement with the NamedTuple of its rows.
+
+These are the statements of the busiest requests (log in, refresh, read the caller) and what
+SQLAlchemy has no words for. They run on the bare driver, which saves SQLAlchemy's share of the
+time; everything else uses the tables of `tables.py`.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine
+
+# ---- Users
+
+
+class UserRow(NamedTuple):
+    """One account, without its password hash.
+
+    Fields:
+        auth_epoch: Tokens that were issued under an older epoch are refused.
+        version: Grows by one with every change; compared with If-Match.
+        last_login_at: None until the first log-in.
+        deleted_at: Set for a deleted account, which stays as a row without personal data.
+        change_seq: The position of the account's latest change in the feed of changes.
+    """
+
+    id: UUID
+    username: str
+    email: str
+    is_active: bool
+    is_staff: bool
+    is_superuser: bool
+    auth_epoch: int
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    last_login_at: datetime | None
+    deleted_at: datetime | None
+    change_seq: int
+
+
+class UserWithHash(NamedTuple):
+    """One account with its password hash, for a log-in."""
+
+    password_hash: str
+    user: UserRow
+
+
+_USER_COLUMNS = ", ".join(UserRow._fields)
+_USER_BY_ID = f"SELECT {_USER_COLUMNS} FROM users WHERE id = %(id)s AND deleted_at IS NULL"  # noqa: S608 # our own column names
+_USER_BY_USERNAME = f"""
+SELECT password_hash, {_USER_COLUMNS} FROM users
+WHERE username_key = %(username_key)s AND deleted_at IS NULL
+"""  # noqa: S608 # our own column names
+
+
+def user_by_id(connection: Connection, user_id: UUID) -> UserRow | None:
+    """Read an account that is not deleted."""
+    row = _first(connection, _USER_BY_ID, {"id": user_id})
+    return UserRow._make(row) if row else None
+
+
+def user_by_username(connection: Connection, username_key: str) -> UserWithHash | None:
+    """Read an account that is not deleted, by its folded username."""
+    row = _first(connection, _USER_BY_USERNAME, {"username_key": username_key})
+    if row is None:
+        return None
+    password_hash, *user = row
+    return UserWithHash(password_hash, UserRow._make(user))
+
+
+# ---- Refresh families
+
+# How many used tokens a family remembers for the replay grace. A client that refreshes more
+# often than this within the grace has not lost a response.
+_REMEMBERED_TOKENS = 32
+
+# The user's state is compared with the one the family started under. So a deactivation or a
+# changed password ends the family without touching its row.
+_ROTATE_FAMILY = f"""
+UPDATE refresh_family AS f
+SET head_jti = %(successor_jti)s,
+    head_iat = %(now)s,
+    head_exp = LEAST(%(now)s + %(lifetime_seconds)s, f.absolute_exp),
+    consumed_jtis = (f.head_jti || f.consumed_jtis)[1:{_REMEMBERED_TOKENS}],
+    consumed_at = (%(now)s || f.consumed_at)[1:{_REMEMBERED_TOKENS}]
+FROM users AS u
+WHERE f.id = %(family_id)s AND f.head_jti = %(presented_jti)s
+  AND f.revoked_at IS NULL AND f.absolute_exp > %(now)s
+  AND u.id = f.user_id AND u.is_active AND u.auth_epoch = f.epoch
+RETURNING f.head_exp, f.epoch, u.is_staff, u.is_superuser
+"""  # noqa: S608 # our own constant
+
+# Returns no row if the user was deactivated, or the epoch moved, while the password was hashed.
+_START_FAMILY = """
+WITH started AS (
+    INSERT INTO refresh_family (id, user_id, epoch, head_jti, head_iat, head_exp, absolute_exp)
+    SELECT %(family_id)s, id, auth_epoch, %(jti)s, %(issued_at)s, %(expires_at)s, %(absolute_exp)s
+    FROM users WHERE id = %(user_id)s AND is_active AND auth_epoch = %(auth_epoch)s
+    RETURNING user_id
+)
+UPDATE users SET last_login_at = %(now)s FROM started WHERE users.id = started.user_id
+RETURNING users.id
+"""
+
+
+class RotatedFamily(NamedTuple):
+    """The state of a family after its head moved.
+
+    Fields:
+        head_exp: When the new head expires, in Unix seconds.
+        epoch: The user's `auth_epoch`.
+    """
+
+    head_exp: int
+    epoch: int
+    is_staff: bool
+    is_superuser: bool
+
+
+def rotate_family(
+    autocommit: Engine,
+    family_id: UUID,
+    *,
+    presented_jti: UUID,
+    successor_jti: UUID,
+    now: int,
+    lifetime_seconds: int,
+) -> RotatedFamily | None:
+    """Replace the head of a family, if it is the presented token.
+
+    Args:
+        autocommit: The pool for single statements.
+        family_id: The family of the presented token.
+        presented_jti: The token that has to be the head.
+        successor_jti: The token that becomes the head.
+        now: Unix seconds.
+        lifetime_seconds: Of the successor; it never outlives the family.
+
+    Returns:
+        None if another token is the head, or the family or its user is no longer valid.
+    """
+    parameters = {
+        "family_id": family_id,
+        "presented_jti": presented_jti,
+        "successor_jti": successor_jti,
+        "now": now,
+        "lifetime_seconds": lifetime_seconds,
+    }
+    connection = autocommit.raw_connection()
+    try:
+        with connection.cursor() as cursor:  # type: ignore[attr-defined] # psycopg2's own
+            cursor.execute(_ROTATE_FAMILY, parameters)
+            row = cursor.fetchone()
+    finally:
+        connection.close()
+    return RotatedFamily._make(row) if row else None
+
+
+def start_family(
+    connection: Connection,
+    *,
+    family_id: UUID,
+    user_id: UUID,
+    auth_epoch: int,
+    jti: UUID,
+    issued_at: int,
+    expires_at: int,
+    absolute_exp: int,
+    now: datetime,
+) -> bool:
+    """Insert a family and set the user's last log-in; times of tokens are Unix seconds.
+
+    Returns:
+        False if the user is no longer active under `auth_epoch`; then nothing is written.
+    """
+    parameters = {
+        "family_id": family_id,
+        "user_id": user_id,
+        "auth_epoch": auth_epoch,
+        "jti": jti,
+        "issued_at": issued_at,
+        "expires_at": expires_at,
+        "absolute_exp": absolute_exp,
+        "now": now,
+    }
+    return _first(connection, _START_FAMILY, parameters) is not None
+
+
+# ---- Login throttle
+
+_THROTTLE_BUCKETS = """
+SELECT key, failures, last_failed_at, expires_at, EXISTS (
+    SELECT FROM known_source WHERE key = %(pair_key)s AND last_success_at > %(known_since)s
+)
+FROM throttle_bucket WHERE key = ANY(%(keys)s) AND expires_at > %(now)s
+"""
+_COUNT_FAILURE = """
+INSERT INTO throttle_bucket AS b (key, failures, last_failed_at, expires_at)
+VALUES (%(key)s, 1, %(now)s, %(expires_at)s)
+ON CONFLICT (key) DO UPDATE SET
+    failures = CASE WHEN b.expires_at <= %(now)s THEN 1 ELSE b.failures + 1 END,
+    last_failed_at = GREATEST(b.last_failed_at, %(now)s),
+    expires_at = CASE
+        WHEN %(is_sliding)s OR b.expires_at <= %(now)s THEN %(expires_at)s ELSE b.expires_at
+    END
+"""
+# Most log-ins have no failures to forget, and their network was remembered today: then nothing
+# is written.
+_FORGET_FAILURES = """
+WITH forgotten AS (DELETE FROM throttle_bucket WHERE key = %(pair_key)s)
+INSERT INTO known_source (key, last_success_at)
+SELECT %(pair_key)s, %(now)s
+WHERE NOT EXISTS (
+    SELECT FROM known_source WHERE key = %(pair_key)s AND last_success_at >= %(fresh_since)s
+)
+ON CONFLICT (key) DO UPDATE SET last_success_at = %(now)s
+"""
+
+
+class ThrottleBucket(NamedTuple):
+    """The failures counted under one key.
+
+    Fields:
+        key: A keyed digest.
+        is_known_network: Whether this account has logged in from this network before; the same
+            in every row.
+    """
+
+    key: bytes
+    failures: int
+    last_failed_at: datetime
+    expires_at: datetime
+    is_known_network: bool
+
+
+def throttle_buckets(
+    connection: Connection,
+    keys: Sequence[bytes],
+    *,
+    pair_key: bytes,
+    known_since: datetime,
+    now: datetime,
+) -> list[ThrottleBucket]:
+    """Read the buckets that have not expired."""
+    parameters = {
+        "keys": list(keys),
+        "pair_key": pair_key,
+        "known_since": known_since,
+        "now": now,
+    }
+    rows = _all(connection, _THROTTLE_BUCKETS, parameters)
+    # The driver returns a key as a memoryview, which does not equal bytes.
+    return [ThrottleBucket(bytes(key), *others) for key, *others in rows]
+
+
+def count_failure(
+    connection: Connection, key: bytes, *, now: datetime, expires_at: datetime, is_sliding: bool
+) -> None:
+    """Add a failure to a bucket, or start a new bucket.
+
+    Args:
+        connection: In the transaction that counts all failures of one attempt.
+        key: The bucket's key.
+        now: When the attempt failed.
+        expires_at: The end of a new bucket.
+        is_sliding: Whether a failure also moves the end of a bucket that exists.
+    """
+    parameters = {"key": key, "now": now, "expires_at": expires_at, "is_sliding": is_sliding}
+    _execute(connection, _COUNT_FAILURE, parameters)
+
+
+def forget_failures(
+    connection: Connection, pair_key: bytes, *, now: datetime, fresh_since: datetime
+) -> None:
+    """Delete a pair's failures, and remember the success if the last one is older than that."""
+    parameters = {"pair_key": pair_key, "now": now, "fresh_since": fresh_since}
+    _execute(connection, _FORGET_FAILURES, parameters)
+
+
+# ---- The database itself
+
+
+def schema_revision(connection: Connection) -> str | None:
+    """Return the revision of the latest migration, or None if there is none."""
+    revision: str | None = _value(connection, "SELECT version_num FROM alembic_version")
+    return revision
+
+
+def database_time(connection: Connection) -> datetime:
+    """Return the database server's clock, in UTC."""
+    now: datetime = _value(connection, "SELECT clock_timestamp()")
+    return now
+
+
+def try_advisory_lock(connection: Connection, lock_id: int) -> bool:
+    """Take a lock of this session, unless another session holds it."""
+    return bool(_value(connection, "SELECT pg_try_advisory_lock(%(id)s)", {"id": lock_id}))
+
+
+def release_advisory_lock(connection: Connection, lock_id: int) -> None:
+    """Give the lock back; ending the session would do the same."""
+    _execute(connection, "SELECT pg_advisory_unlock(%(id)s)", {"id": lock_id})
+
+
+def _execute(connection: Connection, sql: str, parameters: Mapping[str, Any]) -> None:
+    with connection.connection.cursor() as cursor:  # type: ignore[attr-defined] # psycopg2's own
+        cursor.execute(sql, parameters)
+
+
+def _all(connection: Connection, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    with connection.connection.cursor() as cursor:  # type: ignore[attr-defined] # psycopg2's own
+        cursor.execute(sql, parameters)
+        return list(cursor.fetchall())
+
+
+def _first(
+    connection: Connection, sql: str, parameters: Mapping[str, Any]
+) -> tuple[Any, ...] | None:
+    return next(iter(_all(connection, sql, parameters)), None)
+
+
+def _value(connection: Connection, sql: str, parameters: Mapping[str, Any] | None = None) -> Any:
+    (value,) = _first(connection, sql, parameters or {}) or (None,)
+    return value
