@@ -6,7 +6,6 @@ from typing import Any
 
 import httpx
 import pytest
-import stripe
 
 from tests.scenes import BASIC, Scene, intent_of
 from tests.server import Server
@@ -289,18 +288,6 @@ def test_checkout_shows_what_will_be_charged(scene: Scene) -> None:
     assert cheaper.total_details.amount_discount == 250
     assert scene.v1.coupons.retrieve(coupon.id).times_redeemed == 0
     assert (trial.amount_total, trial.payment_status) == (0, "no_payment_required")
-
-
-@pytest.mark.parametrize(
-    "wanted", [{"allow_promotion_codes": True}, {"payment_method_collection": "if_required"}]
-)
-def test_checkout_refuses_what_its_page_cannot_do(scene: Scene, wanted: Any) -> None:
-    """A setting without effect is refused by name."""
-    with pytest.raises(stripe.APIError) as refused:
-        session_of(scene, **wanted)
-
-    assert refused.value.http_status == 501
-    assert f'"param": "{next(iter(wanted))}"' in str(refused.value.http_body)
 
 
 def test_an_expired_checkout_cannot_be_paid(browser: httpx.Client, scene: Scene) -> None:

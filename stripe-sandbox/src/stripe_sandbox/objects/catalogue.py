@@ -106,7 +106,7 @@ class Discount(TypedDict):
     id: str
     object: str
     checkout_session: str | None
-    customer: str
+    customer: str | None
     end: int | None
     invoice: str | None
     invoice_item: str | None

@@ -66,9 +66,17 @@ class CheckoutSessionState:
     subscription_data: The request's `subscription_data`.
     discounts: The request's `discounts`.
     payment_intent_data: Fields that the payment intent takes over.
+    invoice_data: Fields that the invoice of a one-time payment takes over.
+    tax_rates: The ids of tax rates by line item.
+    address: The billing address that the customer entered.
+    saves_address: Whether that becomes the address of a customer who was known before.
     """
 
     items: list[Json] = field(default_factory=list)
     subscription_data: Json = field(default_factory=dict)
     discounts: list[Json] = field(default_factory=list)
     payment_intent_data: Json = field(default_factory=dict)
+    invoice_data: Json = field(default_factory=dict)
+    tax_rates: dict[str, list[str]] = field(default_factory=dict)
+    address: Json | None = None
+    saves_address: bool = False

@@ -46,6 +46,7 @@ def routes(site: Site) -> list[BaseRoute]:
         get("/hosted/invoice/{id}/pdf", invoice.pdf),
         get("/hosted/checkout/{id}", checkout.show),
         post("/hosted/checkout/{id}", checkout.pay, refused=checkout.show),
+        post("/hosted/checkout/{id}/change", checkout.change, refused=checkout.show),
         get("/hosted/portal/{id}", portal.show),
         post("/hosted/portal/{id}/cancel", portal.cancel),
         post("/hosted/portal/{id}/keep", portal.keep),

@@ -1,43 +1,30 @@
 """Checkout sessions: created by the API, completed on the hosted page."""
 
-from collections.abc import Callable
 from typing import Any
 
 from stripe_sandbox import changes
 from stripe_sandbox.api.paging import list_object, page, slice_page
 from stripe_sandbox.api.registry import Call, handles, includes, retrieves
 from stripe_sandbox.api.rendering import present
-from stripe_sandbox.errors import CardError, InvalidRequest, NotCovered
+from stripe_sandbox.errors import InvalidRequest, NotCovered
 from stripe_sandbox.objects.catalogue import Price
 from stripe_sandbox.objects.common import Json, Thing
-from stripe_sandbox.objects.customers import Customer
-from stripe_sandbox.objects.invoices import Invoice
-from stripe_sandbox.objects.payments import PaymentIntent, PaymentMethod, SetupIntent
 from stripe_sandbox.objects.sessions import CheckoutSession
 from stripe_sandbox.objects.state import CheckoutSessionState
-from stripe_sandbox.objects.subscriptions import Subscription
-from stripe_sandbox.resources import customers
+from stripe_sandbox.resources.checkout_purchases import reprice
 from stripe_sandbox.resources.subscription_terms import inline_price, recurring_price
-from stripe_sandbox.resources.subscriptions import new_subscription
-from stripe_sandbox.rules import (
-    checkout,
-    invoice_lines,
-    invoices,
-    payment_methods,
-    payments,
-    setups,
-    subscription_creation,
-    subscriptions,
-)
+from stripe_sandbox.rules import checkout, invoice_lines, setups, taxes
 from stripe_sandbox.sdk import response_shapes
 from stripe_sandbox.storage.kinds import CHECKOUT_SESSION, CUSTOMER, PRICE, PRODUCT
 from stripe_sandbox.storage.store import Work
-from stripe_sandbox.webhooks.events import emit
 
 _LIVES_FOR = 24 * 3600
+# Source: https://docs.stripe.com/api/checkout/sessions/create, `adjustable_quantity`.
+_MOST = 999999
 _SUBSCRIPTION_DATA = (
     "billing_cycle_anchor",
     "billing_mode",
+    "default_tax_rates",
     "description",
     "metadata",
     "proration_behavior",
@@ -61,55 +48,92 @@ def create(call: Call) -> Thing:
     work, params = call.work, call.params
     mode = params.get("mode", "payment")
     _check(work, params, mode)
-    items = _items(work, params.get("line_items") or [], mode)
+    rates: dict[str, list[str]] = {}
+    items = _items(work, params.get("line_items") or [], mode, rates)
+    creates_invoice = params.get("invoice_creation") or {}
     state = CheckoutSessionState(
         items=items,
         subscription_data=params.get("subscription_data") or {},
         discounts=params.get("discounts") or [],
         payment_intent_data=_intent_values(params.get("payment_intent_data") or {}),
+        tax_rates=rates,
+        saves_address=(params.get("customer_update") or {}).get("address") == "auto",
+        invoice_data=changes.only(
+            creates_invoice.get("invoice_data") or {},
+            "description",
+            "footer",
+            "metadata",
+            path="invoice_creation[invoice_data]",
+        ),
     )
-    if mode == "subscription":
-        _price_first_invoice(work, params.get("customer"), state)
-    subtotal = sum(item["amount_subtotal"] for item in items)
-    amount = sum(item["amount_total"] for item in items)
-    identifier = work.ids.new("cs_test_")
-    now = work.now()
+    identifier, now = work.ids.new("cs_test_"), work.now()
     ui_mode = params.get("ui_mode", "hosted_page")
     hosted = ui_mode == "hosted_page"
+    customer = work.find(CUSTOMER, params.get("customer"))
     session = work.create(
         CHECKOUT_SESSION,
         {
             "id": identifier,
             "adaptive_pricing": {"enabled": False},
-            "amount_subtotal": None if mode == "setup" else subtotal,
-            "amount_total": None if mode == "setup" else amount,
-            "automatic_tax": {"enabled": False},
+            "automatic_tax": _automatic_tax(params),
+            "collected_information": {},
             "created": now,
             "client_secret": None if hosted else f"{identifier}_secret_{work.ids.text(40)}",
             "currency": _currency(params.get("currency"), items),
             "custom_fields": [],
-            "customer_creation": params.get("customer_creation"),
+            "customer_creation": _customer_creation(params, mode),
+            "customer_details": checkout.details(work, customer, params.get("customer_email"))
+            if customer or params.get("customer_email")
+            else None,
             "expires_at": params.get("expires_at", now + _LIVES_FOR),
+            "invoice_creation": {
+                "enabled": creates_invoice.get("enabled", False),
+                "invoice_data": {"metadata": state.invoice_data.get("metadata") or {}},
+            }
+            if mode == "payment"
+            else None,
             "metadata": changes.metadata({}, params),
             "mode": mode,
-            "payment_method_collection": params.get("payment_method_collection", "always"),
+            "payment_method_collection": params.get(
+                "payment_method_collection", "if_required" if mode == "payment" else "always"
+            ),
+            "payment_method_options": {"card": {"request_three_d_secure": "automatic"}},
             "payment_method_types": ["card"],
-            "payment_status": "unpaid" if amount else "no_payment_required",
+            "payment_status": "no_payment_required",
+            "saved_payment_method_options": {
+                "allow_redisplay_filters": ["always"],
+                "payment_method_remove": "disabled",
+            }
+            if mode == "subscription"
+            else None,
             "shipping_options": [],
             "status": "open",
-            "total_details": {
-                "amount_discount": subtotal - amount,
-                "amount_shipping": 0,
-                "amount_tax": 0,
-            },
             "ui_mode": ui_mode,
             "url": f"{work.public_url}/hosted/checkout/{identifier}" if hosted else None,
             **_plain(params),
         },
     )
+    if mode == "setup":
+        intent = setups.new_intent(work, {"customer": customer["id"] if customer else None})
+        session["setup_intent"] = intent["id"]
+        if session["customer_details"]:
+            session["customer_details"]["tax_exempt"] = None
     work.set_state(session, state)
     work.schedule(session, "checkout.expire", session["expires_at"], clock=None)
-    return session
+    return reprice(work, work.save(session))
+
+
+def _automatic_tax(params: Any) -> Json:
+    if not taxes.wanted(params):
+        return {"enabled": False}
+    return {"enabled": True, "liability": {"type": "self"}, "provider": "stripe"}
+
+
+def _customer_creation(params: Any, mode: str) -> str | None:
+    if params.get("customer"):
+        return None
+    default = "if_required" if mode == "payment" else "always"
+    return str(params.get("customer_creation") or default)
 
 
 def _currency(named: str | None, items: list[Json]) -> str | None:
@@ -131,6 +155,7 @@ def _intent_values(data: Json) -> Json:
 def _plain(params: Any) -> Json:
     return changes.given(
         params,
+        "allow_promotion_codes",
         "billing_address_collection",
         "cancel_url",
         "client_reference_id",
@@ -157,6 +182,7 @@ def _check(work: Work, params: Any, mode: str) -> None:
         work.referenced(CUSTOMER, params["customer"], param="customer")
     _check_expiry(work, params)
     _check_covered(params, mode)
+    _check_location(work, params)
     wanted = params.get("subscription_data") or {}
     changes.only(wanted, *_SUBSCRIPTION_DATA, path="subscription_data")
     if mode == "setup" and not params.get("currency") and not params.get("customer"):
@@ -166,13 +192,39 @@ def _check(work: Work, params: Any, mode: str) -> None:
 
 
 def _check_covered(params: Any, mode: str) -> None:
-    """Refuse parameters that the page would ignore."""
-    if params.get("allow_promotion_codes"):
-        raise NotCovered("promotion codes entered at Checkout", param="allow_promotion_codes")
-    if params.get("payment_method_collection") == "if_required":
-        raise NotCovered("Checkout without a card", param="payment_method_collection")
-    if params.get("discounts") and mode != "subscription":
-        raise NotCovered("discounts of one-time payments", param="discounts")
+    """Refuse parameters that the page would ignore, or that do not go together."""
+    if params.get("discounts") and params.get("allow_promotion_codes"):
+        raise InvalidRequest(
+            "You may only specify one of these parameters: allow_promotion_codes, discounts."
+        )
+    if params.get("payment_method_collection") and mode != "subscription":
+        raise InvalidRequest(
+            "You can only set `payment_method_collection` in `subscription` mode.",
+            param="payment_method_collection",
+        )
+    if params.get("invoice_creation") and mode != "payment":
+        raise InvalidRequest(
+            "You can only set `invoice_creation` in `payment` mode.", param="invoice_creation"
+        )
+    changes.only(params.get("customer_update") or {}, "address", path="customer_update")
+    if params.get("customer_update") and not params.get("customer"):
+        raise InvalidRequest(
+            "`customer_update` can only be used with `customer`.", param="customer_update"
+        )
+
+
+def _check_location(work: Work, params: Any) -> None:
+    """Refuse automatic tax for a customer whose address could be neither used nor saved."""
+    customer = work.find(CUSTOMER, params.get("customer"))
+    saved = (params.get("customer_update") or {}).get("address") == "auto"
+    if taxes.wanted(params) and customer and not saved and not taxes.location_of(customer):
+        raise InvalidRequest(
+            "Automatic tax calculation in Checkout requires a valid address on the Customer. Add "
+            "a valid address to the Customer or set either `customer_update[address]` to 'auto' "
+            "or `customer_update[shipping]` to 'auto' to save the address entered in Checkout to "
+            "the Customer.",
+            code="customer_tax_location_invalid",
+        )
 
 
 def _check_expiry(work: Work, params: Any) -> None:
@@ -185,26 +237,37 @@ def _check_expiry(work: Work, params: Any) -> None:
         )
 
 
-def _items(work: Work, wanted: list[Json], mode: str) -> list[Json]:
-    return [_item(work, one, index, mode) for index, one in enumerate(wanted)]
+def _items(work: Work, wanted: list[Json], mode: str, rates: dict[str, list[str]]) -> list[Json]:
+    """The line items; their tax rates are entered into `rates`."""
+    made = []
+    for index, one in enumerate(wanted):
+        path = f"line_items[{index}]"
+        item = _item(work, one, path, mode)
+        param = f"{path}[tax_rates]"
+        rates[item["id"]] = taxes.chosen(work, one.get("tax_rates"), param=param)
+        made.append(item)
+    return made
 
 
-def _item(work: Work, wanted: Json, index: int, mode: str) -> Json:
-    path = f"line_items[{index}]"
-    changes.only(wanted, "price", "price_data", "quantity", "metadata", path=path)
-    price = recurring_price(work, wanted, path) if mode == "subscription" else None
+def _item(work: Work, wanted: Json, path: str, mode: str) -> Json:
+    names = ("adjustable_quantity", "metadata", "price", "price_data", "quantity", "tax_rates")
+    changes.only(wanted, *names, path=path)
+    described = {name: value for name, value in wanted.items() if name != "adjustable_quantity"}
+    price = recurring_price(work, described, path) if mode == "subscription" else None
     price = price or _one_time_price(work, wanted, path)
     product = work.find(PRODUCT, price["product"])
     quantity = wanted.get("quantity", 1)
-    amount = invoice_lines.amount_of(price, quantity)
+    # Refused here, where the path of the item is known.
+    invoice_lines.amount_of(price, quantity)
     return response_shapes.new(
         "item",
         {
             "id": work.ids.new("li_"),
+            "adjustable_quantity": _adjustable(wanted.get("adjustable_quantity"), quantity, path),
             "amount_discount": 0,
-            "amount_subtotal": amount,
+            "amount_subtotal": 0,
             "amount_tax": 0,
-            "amount_total": amount,
+            "amount_total": 0,
             "currency": price["currency"],
             "description": product["name"] if product else None,
             "discounts": [],
@@ -214,6 +277,18 @@ def _item(work: Work, wanted: Json, index: int, mode: str) -> Json:
             "taxes": [],
         },
     )
+
+
+def _adjustable(wanted: Json | None, quantity: int, path: str) -> Json | None:
+    if not wanted or not wanted["enabled"]:
+        return None
+    bounds = {"enabled": True, "minimum": 0, "maximum": 99, **wanted}
+    if not 0 <= bounds["minimum"] <= quantity <= bounds["maximum"] <= _MOST:
+        raise InvalidRequest(
+            "The quantity must be between the minimum and the maximum of `adjustable_quantity`.",
+            param=f"{path}[adjustable_quantity]",
+        )
+    return bounds
 
 
 def _one_time_price(work: Work, wanted: Json, path: str) -> Price:
@@ -228,42 +303,6 @@ def _one_time_price(work: Work, wanted: Json, path: str) -> Price:
             param=f"{path}[price]",
         )
     return price
-
-
-def _price_first_invoice(work: Work, customer: str | None, state: CheckoutSessionState) -> None:
-    """Set the items' amounts to those of the first invoice, with trials and discounts."""
-    with work.rolled_back():
-        buyer = work.get(CUSTOMER, customer) if customer else customers.make(work, {})
-        subscription, invoice = _begin(work, buyer, state)
-    lines_by_item = {
-        line["parent"]["subscription_item_details"]["subscription_item"]: line
-        for line in invoice["lines"]["data"]
-        if line["parent"]["type"] == "subscription_item_details"
-    }
-    for item, subscribed in zip(state.items, subscription["items"]["data"], strict=True):
-        line = lines_by_item.get(subscribed["id"])
-        amount = line["amount"] if line else 0
-        off = sum(one["amount"] for one in line["discount_amounts"]) if line else 0
-        item |= {"amount_subtotal": amount, "amount_discount": off, "amount_total": amount - off}
-
-
-def _begin(
-    work: Work, customer: Customer, state: CheckoutSessionState, *, method: str | None = None
-) -> tuple[Subscription, Invoice]:
-    """Create the subscription that a session is for, and its first invoice."""
-    data = state.subscription_data
-    wanted = {
-        **data,
-        "items": [{"price": item["price"], "quantity": item["quantity"]} for item in state.items],
-        "default_payment_method": method,
-        "discounts": state.discounts,
-    }
-    bought = [work.get(PRICE, item["price"]) for item in state.items]
-    subscription = new_subscription(work, customer, wanted, bought=bought)
-    prorate = data.get("proration_behavior", "create_prorations") != "none"
-    return subscription, subscription_creation.first_invoice(
-        work, subscription, customer, [], prorate=prorate
-    )
 
 
 def _shown_items(work: Work, session: CheckoutSession) -> list[Json]:
@@ -317,107 +356,3 @@ def list_sessions(call: Call) -> Thing:
     """Sessions, newest first."""
     names = ("customer", "subscription", "payment_intent", "status")
     return page(call, CHECKOUT_SESSION, {name: call.params.get(name) for name in names})
-
-
-def complete(work: Work, session: CheckoutSession, method: PaymentMethod) -> Thing:
-    """Pay, subscribe or save a card, as the button of the hosted page does.
-
-    Args:
-        work: The unit of work.
-        session: An open session.
-        method: A payment method that is not attached yet.
-
-    Returns:
-        The intent that was attempted. With a status of `requires_action`, the
-        session completes once 3-D Secure succeeds.
-
-    Raises:
-        CardError: The card was declined; the session stays open.
-        InvalidRequest: The session is not open.
-    """
-    if session["status"] != "open":
-        raise InvalidRequest(f"This Checkout Session has a status of {session['status']}.")
-    checkout.undo_attempt(work, session)
-    customer = _customer(work, session)
-    attempt = _ATTEMPTS[session["mode"]]
-    intent = attempt(work, session, customer, method)
-    work.save(session)
-    if intent is None or intent["status"] == "succeeded":
-        if intent:
-            checkout.keep_card(work, session, intent)
-        checkout.finish(work, session)
-    return intent or session
-
-
-def _customer(work: Work, session: CheckoutSession) -> Customer | None:
-    if session["customer"]:
-        return work.get(CUSTOMER, session["customer"])
-    if session["mode"] == "payment" and session["customer_creation"] != "always":
-        return None
-    customer = customers.make(work, {"email": session["customer_email"]})
-    emit(work, "customer.created", customer)
-    session["customer"] = customer["id"]
-    return customer
-
-
-def _pay(
-    work: Work, session: CheckoutSession, customer: Customer | None, method: PaymentMethod
-) -> PaymentIntent:
-    intent = payments.new_intent(
-        work,
-        {
-            **work.state(session, CheckoutSessionState).payment_intent_data,
-            "amount": session["amount_total"],
-            "currency": session["currency"],
-            "customer": customer["id"] if customer else None,
-        },
-    )
-    session["payment_intent"] = intent["id"]
-    payments.attempt(work, intent, method, off_session=False)
-    if intent["status"] == "requires_payment_method":
-        raise _nothing_kept(payments.declined(work, intent))
-    return intent
-
-
-def _set_up(
-    work: Work, session: CheckoutSession, customer: Customer | None, method: PaymentMethod
-) -> SetupIntent:
-    values = {"customer": customer["id"] if customer else None}
-    intent = setups.new_intent(work, values)
-    session["setup_intent"] = intent["id"]
-    setups.attempt(work, intent, method)
-    if intent["status"] == "requires_payment_method":
-        raise _nothing_kept(setups.declined(work, intent))
-    return intent
-
-
-def _subscribe(
-    work: Work, session: CheckoutSession, customer: Customer | None, method: PaymentMethod
-) -> PaymentIntent | None:
-    if customer is None:
-        raise LookupError("a session that subscribes has a customer")
-    payment_methods.attach(work, method, customer)
-    state = work.state(session, CheckoutSessionState)
-    subscription, invoice = _begin(work, customer, state, method=method["id"])
-    session |= {"subscription": subscription["id"], "invoice": invoice["id"]}
-    subscription_creation.collect_first(
-        work, subscription, invoice, behavior="allow_incomplete", off_session=False
-    )
-    subscription_creation.begin_schedule(work, subscription)
-    intent = invoices.intent_of(work, invoice)
-    if intent and intent["status"] == "requires_payment_method":
-        raise _nothing_kept(payments.declined(work, intent))
-    emit(work, "customer.subscription.created", subscriptions.save(work, subscription))
-    return intent
-
-
-def _nothing_kept(refusal: CardError) -> CardError:
-    """A declined payment leaves the session open; nothing else is stored."""
-    refusal.keeps_work = False
-    return refusal
-
-
-_Attempt = Callable[
-    [Work, CheckoutSession, Customer | None, PaymentMethod], PaymentIntent | SetupIntent | None
-]
-_ATTEMPTS: dict[str, _Attempt] = {"payment": _pay, "setup": _set_up, "subscription": _subscribe}

@@ -1,14 +1,16 @@
 """How a Checkout session ends: completed, expired, or a failed attempt undone."""
 
 from stripe_sandbox.api.registry import due
-from stripe_sandbox.objects.common import Json, Thing
+from stripe_sandbox.objects.common import Json
 from stripe_sandbox.objects.customers import Customer
 from stripe_sandbox.objects.payments import PaymentIntent, SetupIntent
 from stripe_sandbox.objects.sessions import CheckoutSession
-from stripe_sandbox.rules import invoices, payment_methods, payments, setups, subscriptions
+from stripe_sandbox.objects.state import CheckoutSessionState
+from stripe_sandbox.rules import invoices, payment_methods, payments, setups, subscriptions, taxes
 from stripe_sandbox.storage.kinds import (
     CHECKOUT_SESSION,
     CUSTOMER,
+    INVOICE,
     PAYMENT_INTENT,
     PAYMENT_METHOD,
     SETUP_INTENT,
@@ -26,18 +28,35 @@ def finish(work: Work, session: CheckoutSession) -> CheckoutSession:
         "payment_status": "paid" if paid else "no_payment_required",
         "status": "complete",
         "url": None,
-        "customer_details": _details(session, customer),
+        "customer_details": _final_details(work, session, customer),
     }
     work.unschedule(session, "checkout.expire")
     emit(work, "checkout.session.completed", work.save(session))
     return session
 
 
-def _details(session: CheckoutSession, customer: Customer | None) -> Json:
-    known: Thing = customer or {"email": session["customer_email"], "tax_exempt": "none"}
-    names = ("address", "email", "name", "phone", "tax_exempt")
-    details = {name: known.get(name) for name in names}
-    return {**details, "business_name": None, "individual_name": None, "tax_ids": []}
+def details(work: Work, customer: Customer | None, email: str | None) -> Json:
+    """The `customer_details` of a session that is open: the address is not yet confirmed."""
+    known = taxes.ids_of(work, customer) if customer else []
+    return {
+        "email": customer["email"] if customer else email,
+        "tax_exempt": customer["tax_exempt"] if customer else "none",
+        "tax_ids": known or None,
+    }
+
+
+def _final_details(work: Work, session: CheckoutSession, customer: Customer | None) -> Json:
+    known = details(work, customer, session["customer_email"])
+    address = work.state(session, CheckoutSessionState).address
+    if session["mode"] == "setup":
+        return {**known, "tax_exempt": None}
+    return {
+        **known,
+        "address": address or (customer["address"] if customer else None),
+        "name": customer["name"] if customer else None,
+        "phone": customer["phone"] if customer else None,
+        "tax_ids": known["tax_ids"] or [],
+    }
 
 
 def waiting_for(work: Work, intent: PaymentIntent | SetupIntent) -> CheckoutSession | None:
@@ -70,15 +89,15 @@ def undo_attempt(work: Work, session: CheckoutSession) -> None:
     payment = work.find(PAYMENT_INTENT, session["payment_intent"])
     if payment and payment["status"] not in {"succeeded", "canceled"}:
         payments.cancel(work, payment, reason="abandoned")
+    bill = work.find(INVOICE, session["invoice"])
+    if bill and bill["status"] == "open":
+        invoices.void(work, bill)
     setup = work.find(SETUP_INTENT, session["setup_intent"])
-    if setup and setup["status"] not in {"succeeded", "canceled"}:
+    if setup and setup["status"] == "requires_action":
         setups.cancel(work, setup, reason="abandoned")
-    session |= {
-        "invoice": None,
-        "payment_intent": None,
-        "setup_intent": None,
-        "subscription": None,
-    }
+    session |= {"invoice": None, "payment_intent": None, "subscription": None}
+    if setup and setup["status"] == "canceled":
+        session["setup_intent"] = None
     work.save(session)
 
 

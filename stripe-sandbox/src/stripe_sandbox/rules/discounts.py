@@ -20,7 +20,7 @@ class Owner:
     """What discounts are redeemed for.
 
     Attributes:
-        customer: The id of the customer.
+        customer: The id of the customer, if there is one.
         currency: The currency of the subscription or invoice.
         clock: The test clock that the customer lives on.
         amount: What the purchase comes to before discounts, for restrictions of codes.
@@ -28,9 +28,10 @@ class Owner:
         subscription_item: The id of the subscription item, if it is for one alone.
         invoice: The id of the invoice, if it is for one alone.
         invoice_item: The id of the invoice item, if it is for one alone.
+        checkout_session: The id of the Checkout session of a one-time payment.
     """
 
-    customer: str
+    customer: str | None
     currency: str
     clock: str | None
     amount: int
@@ -38,6 +39,7 @@ class Owner:
     subscription_item: str | None = None
     invoice: str | None = None
     invoice_item: str | None = None
+    checkout_session: str | None = None
 
 
 def owner_of(subscription: Subscription, amount: int) -> Owner:
@@ -122,8 +124,10 @@ def _unmet(work: Work, restrictions: Json, owner: Owner) -> str | None:
     return "the amount is below its minimum amount" if owner.amount < least else None
 
 
-def _has_paid(work: Work, customer: str) -> bool:
+def _has_paid(work: Work, customer: str | None) -> bool:
     """Whether a customer has made a successful payment or has a paid invoice."""
+    if customer is None:
+        return False
     charges = work.newest(CHARGE, {"customer": customer, "status": "succeeded"}, limit=1)
     return bool(charges or work.newest(INVOICE, {"customer": customer, "status": "paid"}, limit=1))
 
@@ -171,6 +175,7 @@ def _new_discount(work: Work, coupon: Coupon, owner: Owner, promotion: Promotion
             "subscription_item": owner.subscription_item,
             "invoice": owner.invoice,
             "invoice_item": owner.invoice_item,
+            "checkout_session": owner.checkout_session,
         },
     )
     work.state(discount, DiscountState).terms = {

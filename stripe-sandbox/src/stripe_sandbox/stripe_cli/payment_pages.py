@@ -3,7 +3,7 @@
 from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import CardError, InvalidRequest
 from stripe_sandbox.objects.common import Json
-from stripe_sandbox.resources import checkout_sessions
+from stripe_sandbox.resources import checkout_purchases
 from stripe_sandbox.rules import payment_methods
 from stripe_sandbox.storage.kinds import CHECKOUT_SESSION
 from stripe_sandbox.storage.store import Work
@@ -33,7 +33,7 @@ def confirm(work: Work, identifier: str, sent: Json) -> Json:
         raise InvalidRequest("The amount has changed.", param="expected_amount")
     named = str(sent.get("payment_method", ""))
     method = payment_methods.resolve(work, named, param="payment_method")
-    intent = checkout_sessions.complete(work, session, method)
+    intent = checkout_purchases.complete(work, session, method)
     if intent.get("status") == "requires_action":
         raise CardError("This card asks for 3-D Secure.", code="authentication_required")
     return present(work, session)
