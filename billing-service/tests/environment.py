@@ -14,7 +14,7 @@ AUDIENCE = "billing-service"
 
 
 def free_port() -> int:
-    """Return a port nobody listens on right now."""
+    """Return a port that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 

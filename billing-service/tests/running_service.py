@@ -1,4 +1,4 @@
-"""The service as it runs in earnest: gunicorn and a worker, on a test's database and Stripe."""
+"""The service as in production: gunicorn and a worker, on a test's database and Stripe."""
 
 import contextlib
 import socket
@@ -16,7 +16,7 @@ from tests.sandbox import Sandbox
 from tests.service_environment import service_environment
 
 _FOLDER = Path(__file__).resolve().parents[1]
-_READY_WITHIN_TRIES = 300
+_READY_WITHIN_ATTEMPTS = 300
 
 
 @contextlib.contextmanager
@@ -77,7 +77,7 @@ def _endpoint(stripe: Sandbox, url: str) -> Iterator[str]:
 
 
 def _wait_for(address: str, started: list[subprocess.Popen[bytes]]) -> None:
-    for _ in range(_READY_WITHIN_TRIES):
+    for _ in range(_READY_WITHIN_ATTEMPTS):
         assert all(process.poll() is None for process in started), "a process ended at once"
         with contextlib.suppress(httpx.TransportError):
             if httpx.get(f"{address}/readyz").status_code == 200:

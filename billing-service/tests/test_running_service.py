@@ -77,7 +77,7 @@ def test_a_hundred_clicks_are_one_subscription(service: httpx.Client, stripe: Sa
     assert Subscription.objects.filter(user_id=user_id).count() == 1
 
 
-def test_authentication_is_settled_by_stripes_own_delivery(
+def test_authentication_is_completed_by_stripes_own_delivery(
     service: httpx.Client, stripe: Sandbox
 ) -> None:
     """From the bank's page to `active` through a signed webhook, the inbox and the worker."""
@@ -113,9 +113,9 @@ def test_no_card_number_is_written_down(service: httpx.Client, stripe: Sandbox, 
     assert [answer.status_code for answer in answers[:4]] == [200, 409, 409, 400]
     assert answers[3].json()["code"] == "raw_card_refused"
     assert all(answer.status_code < 500 for answer in answers)
-    told = log.read_text() + _dump() + "".join(answer.text for answer in answers)
-    assert "webhook event stored" in told.lower()
-    leaked = [number for number in [*PAYMENT_METHOD_BY_NUMBER, _PLANTED] if number in told]
+    written = log.read_text() + _dump() + "".join(answer.text for answer in answers)
+    assert "webhook event stored" in written.lower()
+    leaked = [number for number in [*PAYMENT_METHOD_BY_NUMBER, _PLANTED] if number in written]
     assert leaked == []
 
 

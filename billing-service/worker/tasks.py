@@ -14,7 +14,7 @@ from backoffice.user_deletion import finish_deletions
 from subscriptions.models import ReconcileRun
 from subscriptions.subscribing import subscribe
 from subscriptions.sync import reconcile
-from webhooks.awaited import is_awaited
+from webhooks.pending import has_pending_event
 from worker.retention import prune_attempts, prune_events
 
 EACH_MINUTE = "* * * * *"
@@ -48,7 +48,7 @@ async def retry_stalled_jobs(context: JobContext, timestamp: int) -> None:
     queue=_SWEEPERS, queueing_lock="sweep-attempts", lock="sweep-attempts", name="attempts.sweep"
 )
 def sweep_attempts(timestamp: int) -> None:
-    """Finish tries to subscribe that a dead process or an absent Stripe left open."""
+    """Finish attempts to subscribe that a dead process or an outage of Stripe left open."""
     subscribe.finish_stale(seconds=_SWEEP_SECONDS)
 
 
@@ -73,7 +73,7 @@ def sweep_deletions(timestamp: int) -> None:
 def reconcile_nightly(context: JobContext, timestamp: int) -> None:
     """Compare everything with Stripe and leave the result for the admin to show."""
     record = reconcile.unfinished_run(nightly=True) or ReconcileRun(nightly=True)
-    _do(reconcile.run(record, is_awaited=is_awaited), context=context)
+    _do(reconcile.run(record, has_pending_event=has_pending_event), context=context)
 
 
 @app.periodic(cron=EACH_LATER_NIGHT)

@@ -1,6 +1,6 @@
-"""Compares what we remember with what Stripe says, customer by customer, both ways round.
+"""Compares our rows with Stripe's objects, customer by customer, in both directions.
 
-Webhooks keep the two alike; this finds out whether they did.
+Webhooks keep the two in line; this finds out whether they did.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -32,13 +32,13 @@ class Difference:
     what: str
     ours: str = ""
     stripes: str = ""
-    # Whether it was gone after Stripe's truth had been written.
+    # Whether it was gone after our rows had been brought in line with Stripe.
     repaired: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a run is."""
+    """The state of a run."""
 
     customers_compared: int
     differences: int
@@ -48,31 +48,32 @@ def unfinished_run(*, nightly: bool) -> ReconcileRun | None:
     """Return the last run if it was broken off.
 
     Args:
-        nightly: Look at the nightly job's runs, or at those people began: neither carries on what
-            the other may be busy with.
+        nightly: Whether to look at the nightly job's runs or at those of operators: neither
+            continues a run that the other may be working on.
     """
     last = ReconcileRun.objects.filter(nightly=nightly).order_by("-id").first()
     return last if last is not None and last.finished_at is None else None
 
 
 def run(
-    record: ReconcileRun, *, is_awaited: Callable[[str], bool]
+    record: ReconcileRun, *, has_pending_event: Callable[[str], bool]
 ) -> Generator[Progress, None, None]:
-    """Carry a run on from where it is, yielding after every customer.
+    """Continue a run from where it is, yielding after every customer.
 
     The run is saved with every batch, at its end, and when the caller stops in between.
 
     Args:
-        record: A new run, or one that was broken off; with `fix`, Stripe's truth is written.
-        is_awaited: Tells by a customer's id whether news of it is still to be handled. What
-            differs until then is no difference, but a fix does not wait for it.
+        record: A new run, or one that was broken off; with `fix`, rows are brought in line with
+            Stripe.
+        has_pending_event: Returns for a customer's id whether an event about it is still to be
+            processed. Until then a difference does not count, but a fix does not wait for it.
 
     Raises:
-        PaymentGatewayUnavailable: Stripe is away; the run can be carried on later.
+        PaymentGatewayUnavailable: Stripe cannot be reached; the run can be continued later.
     """
     try:
-        yield from _our_customers(record, is_awaited=is_awaited)
-        yield from _stripes_customers(record, is_awaited=is_awaited)
+        yield from _our_customers(record, has_pending_event=has_pending_event)
+        yield from _stripes_customers(record, has_pending_event=has_pending_event)
         record.finished_at = timezone.now()
     finally:
         record.save()
@@ -93,7 +94,7 @@ def compare(customer: Customer, *, truth: Truth) -> list[Difference]:
 
 
 def _our_customers(
-    record: ReconcileRun, *, is_awaited: Callable[[str], bool]
+    record: ReconcileRun, *, has_pending_event: Callable[[str], bool]
 ) -> Iterator[Progress]:
     while True:
         rows = list(
@@ -105,7 +106,7 @@ def _our_customers(
             found = _look(row.pk)
             if found and record.fix:
                 found = _repair(row, found=found)
-            elif found and is_awaited(row.stripe_customer_id or ""):
+            elif found and has_pending_event(row.stripe_customer_id or ""):
                 found = []
             _note(record, found)
             record.position = row.pk
@@ -117,7 +118,7 @@ def _our_customers(
 
 
 def _stripes_customers(
-    record: ReconcileRun, *, is_awaited: Callable[[str], bool]
+    record: ReconcileRun, *, has_pending_event: Callable[[str], bool]
 ) -> Iterator[Progress]:
     """Look for customers that were made for a user of ours and that we know nothing of."""
     for page in _pages(record):
@@ -132,7 +133,7 @@ def _stripes_customers(
                 continue
             if record.fix:
                 _note(record, _adopt(found))
-            elif not is_awaited(found.id):
+            elif not has_pending_event(found.id):
                 _note(record, [_unknown(found)])
             yield _progress(record)
         record.stripe_position = page[-1].id if page else record.stripe_position
@@ -144,7 +145,7 @@ def _pages(record: ReconcileRun) -> Iterator[list[StripeCustomer]]:
     try:
         yield from pages_of_customers(after=record.stripe_position or None)
     except MissingAtStripe:
-        # The customer behind which to go on was deleted, so nobody knows how far we were.
+        # The customer behind which to go on was deleted, so the position is lost.
         yield from pages_of_customers(after=None)
 
 

@@ -43,7 +43,9 @@ def test_a_customer_with_the_right_password_stays_outside(
 
 
 @pytest.mark.django_db
-def test_the_form_says_when_auth_service_is_away(client: Client, auth_service: AuthStandIn) -> None:
+def test_the_form_says_that_auth_service_is_unavailable(
+    client: Client, auth_service: AuthStandIn
+) -> None:
     """Staff learn that it is not their password."""
     auth_service.add_user("boss", password=STAFF_PASSWORD, is_staff=True)
     auth_service.away = True
@@ -62,8 +64,8 @@ def test_the_form_says_when_auth_service_throttles(
 
 
 @pytest.mark.django_db
-def test_a_forged_answer_lets_nobody_in(client: Client, auth_service: AuthStandIn) -> None:
-    """Whoever answers in auth-service's place must also hold its signing key."""
+def test_a_forged_response_is_refused(client: Client, auth_service: AuthStandIn) -> None:
+    """A server in auth-service's place would also need its signing key."""
     auth_service.add_user("boss", password=STAFF_PASSWORD, is_staff=True)
     auth_service.key = SigningKey(signing_key(2).private, auth_service.key.jwk)
 
@@ -85,10 +87,10 @@ def test_auth_service_learns_the_browsers_address(
     assert sent[-1]["X-Forwarded-For"] == "203.0.113.9"
 
 
-def test_sessions_go_on_while_auth_service_is_away(
+def test_sessions_go_on_while_auth_service_is_unavailable(
     sign_in: SignIn, auth_service: AuthStandIn
 ) -> None:
-    """Whoever is logged in goes on working; nothing is asked of auth-service per page."""
+    """Staff who are logged in go on working: pages make no request to auth-service."""
     client, _ = sign_in()
     auth_service.away = True
 

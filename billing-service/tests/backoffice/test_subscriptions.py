@@ -90,10 +90,10 @@ def test_a_subscription_is_cancelled_from_the_list(
     assert "has ended already" in act(staff_client, "cancel_now", row)
 
 
-def test_resync_fetches_what_a_lost_webhook_would_have_told(
+def test_resync_fetches_what_a_lost_webhook_would_have_brought(
     subscriber: Person, staff_client: Client
 ) -> None:
-    """The truth is one click away."""
+    """Stripe's current state is one click away."""
     row = Subscription.objects.get()
     subscriber.stripe.delete(f"/v1/subscriptions/{row.stripe_subscription_id}")
     assert subscriber.words() == ("successful", "active")
@@ -145,10 +145,10 @@ def test_several_rows_are_deleted_after_one_confirmation(
     assert subscriber.stripe.customers_of(subscriber.id) == []
 
 
-def test_with_stripe_away_nothing_is_deleted(
+def test_with_stripe_unavailable_nothing_is_deleted(
     subscriber: Person, staff_client: Client, stripe: Sandbox
 ) -> None:
-    """A row without its object at Stripe would be a customer nobody stops billing."""
+    """A row without its object at Stripe would be a customer who is billed for ever."""
     row = Customer.objects.get()
     with stripe.fault(effect="error", status=500):
         page = staff_client.post(
@@ -164,7 +164,7 @@ def test_with_stripe_away_nothing_is_deleted(
     assert subscriber.words() == ("successful", "active")
 
 
-def test_a_dead_letter_can_be_replayed(subscriber: Person, staff_client: Client) -> None:
+def test_a_failed_event_can_be_replayed(subscriber: Person, staff_client: Client) -> None:
     """When its cause is gone, staff put the event back into the queue."""
     row = Subscription.objects.get()
     subscriber.stripe.delete(f"/v1/subscriptions/{row.stripe_subscription_id}")
@@ -185,7 +185,7 @@ def test_a_dead_letter_can_be_replayed(subscriber: Person, staff_client: Client)
 def test_the_timeline_ties_attempt_key_request_and_event_together(
     subscriber: Person, staff_client: Client
 ) -> None:
-    """Whoever has to explain a charge finds every step on one page."""
+    """Staff who have to explain a charge find every step on one page."""
     attempt = SubscribeAttempt.objects.get()
     page = staff_client.get(f"/admin/timeline/{subscriber.id}/").content.decode()
 
@@ -229,7 +229,7 @@ def test_a_new_price_can_be_put_on_sale(staff_client: Client, person: Person) ->
     """Staff give a price of Stripe's a name; the amount comes from there."""
     product = SubscriptionProduct.objects.get(name="basic_subscription")
     page = f"{listing(SubscriptionProduct)}{product.pk}/change/"
-    wrong = {"name": product.name, "price_reference": "price_nobody_has", "on_sale": "on"}
+    wrong = {"name": product.name, "price_reference": "price_unknown", "on_sale": "on"}
     staff_client.post(page, wrong)
     assert [each["name"] for each in person.get("products").json()] == ["pro_subscription"]
 

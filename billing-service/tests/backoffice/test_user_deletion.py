@@ -17,7 +17,7 @@ from users.mirror import anonymise
 from users.models import User, UserState
 
 pytestmark = pytest.mark.django_db(transaction=True)
-AWAY = {"effect": "error", "status": 500}
+UNAVAILABLE = {"effect": "error", "status": 500}
 SignIn = Callable[..., tuple[Client, uuid.UUID]]
 
 
@@ -58,11 +58,11 @@ def test_the_confirmation_says_what_will_happen(
     assert len(stripe.customers_of(alice.id)) == 1
 
 
-def test_stripe_away_leaves_the_deletion_pending_and_visible(
+def test_stripe_unavailable_leaves_the_deletion_pending_and_visible(
     staff_client: Client, auth_service: AuthStandIn, stripe: Sandbox, alice: Person
 ) -> None:
     """The user is deactivated at once; the worker does the rest when Stripe is back."""
-    with stripe.fault(**AWAY):
+    with stripe.fault(**UNAVAILABLE):
         page = _delete(staff_client, alice.id)
         assert user_deletion.finish_deletions() == 0
     listing = staff_client.get(LIST, {"state": "deletion_pending"}).content.decode()
@@ -76,7 +76,7 @@ def test_stripe_away_leaves_the_deletion_pending_and_visible(
     assert User.objects.get(id=alice.id).state == UserState.DELETED
 
 
-def test_auth_service_away_leaves_the_deletion_pending(
+def test_auth_service_unavailable_leaves_the_deletion_pending(
     staff_client: Client, auth_service: AuthStandIn, stripe: Sandbox, alice: Person
 ) -> None:
     """Nothing is cancelled before the user is deactivated: they could subscribe again."""
@@ -103,12 +103,12 @@ def _actors(auth_service: AuthStandIn, user_id: uuid.UUID) -> set[tuple[str, str
     }
 
 
-def test_whoever_asked_for_a_deletion_is_told_with_every_step(
+def test_the_requester_of_a_deletion_is_sent_with_every_step(
     sign_in: SignIn, auth_service: AuthStandIn, stripe: Sandbox, alice: Person
 ) -> None:
     """auth-service checks and logs the member of staff, also when the worker finishes later."""
     client, boss_id = sign_in("second")
-    with stripe.fault(**AWAY):
+    with stripe.fault(**UNAVAILABLE):
         _delete(client, alice.id)
 
     assert user_deletion.finish_deletions() == 1
@@ -200,7 +200,7 @@ def test_the_bulk_action_goes_the_same_way(
     assert User.objects.filter(anonymised_at=None).values_list("username", flat=True)[0] == "boss"
 
 
-def test_the_bulk_action_stops_when_auth_service_is_away(
+def test_the_bulk_action_stops_when_auth_service_is_unavailable(
     staff_client: Client, auth_service: AuthStandIn, stripe: Sandbox, alice: Person
 ) -> None:
     """One user is waited for, not each of fifty; the others are as they were."""
@@ -243,7 +243,7 @@ def test_the_admin_log_tells_of_a_deletion_without_naming_anybody(
     auth_service.refuse_next = Refusal(409, "last_superuser")
     _delete(staff_client, alice.id)
     refused = _logged(alice.id)
-    with stripe.fault(**AWAY):
+    with stripe.fault(**UNAVAILABLE):
         _delete(staff_client, alice.id)
     pending = _logged(alice.id)
     _delete(staff_client, alice.id)
@@ -257,7 +257,7 @@ def test_the_admin_log_tells_of_a_deletion_without_naming_anybody(
 def test_a_user_deleted_at_auth_service_is_cancelled_too(
     auth_service: AuthStandIn, staff_client: Client, stripe: Sandbox, alice: Person
 ) -> None:
-    """The feed's word starts the same deletion: nobody pays on without an account."""
+    """The feed starts the same deletion: a user without an account is not billed."""
     auth_service.change_user(alice.id, is_active=False)
     auth_service.changes.append((str(alice.id), True))
     del auth_service.passwords[str(alice.id)]

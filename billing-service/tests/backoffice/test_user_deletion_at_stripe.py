@@ -49,7 +49,7 @@ def test_a_deleted_user_is_not_billed_any_more(person: Person, stripe: Sandbox) 
     assert Customer.objects.get().deleted_at is not None
 
 
-def test_with_stripe_away_nothing_is_assumed(person: Person, stripe: Sandbox) -> None:
+def test_with_stripe_unavailable_nothing_is_assumed(person: Person, stripe: Sandbox) -> None:
     """Nothing is assumed to be cancelled that Stripe has not confirmed."""
     assert person.subscribe().status_code == 200
 

@@ -42,7 +42,7 @@ def test_a_user_added_in_the_admin_exists_at_auth_service(
     assert mirrored.email == "alice@example.com"
 
 
-def test_who_acts_and_from_where_is_told(sign_in: SignIn, auth_service: AuthStandIn) -> None:
+def test_the_actor_and_address_are_sent(sign_in: SignIn, auth_service: AuthStandIn) -> None:
     """auth-service's audit log names the member of staff and the browser's address."""
     client, boss_id = sign_in()
     add(client, "alice")
@@ -72,7 +72,7 @@ def test_a_weak_password_is_an_error_beside_the_field(staff_client: Client) -> N
     assert not User.objects.filter(username="alice").exists()
 
 
-def test_two_different_passwords_reach_nobody(
+def test_two_different_passwords_are_not_sent(
     staff_client: Client, auth_service: AuthStandIn
 ) -> None:
     """What local validation refuses is not sent."""
@@ -82,7 +82,7 @@ def test_two_different_passwords_reach_nobody(
     assert auth_service.count("POST", "/internal/users") == 0
 
 
-def test_nothing_is_saved_while_auth_service_is_away(
+def test_nothing_is_saved_while_auth_service_is_unavailable(
     staff_client: Client, auth_service: AuthStandIn
 ) -> None:
     """The form says so and no mirror row is left behind."""
@@ -156,10 +156,10 @@ def test_a_form_overtaken_by_somebody_elses_change_is_refused(
     assert auth_service.users[str(alice)]["email"] == "first@example.com"
 
 
-def test_a_change_while_auth_service_is_away_changes_nothing_here(
+def test_a_change_while_auth_service_is_unavailable_changes_nothing_here(
     staff_client: Client, auth_service: AuthStandIn, alice: uuid.UUID
 ) -> None:
-    """The mirror never runs ahead of the truth."""
+    """Our copy never has a value that auth-service does not have."""
     known = hidden(staff_client, change_page(alice), "known_version")
     auth_service.away = True
     form = {"username": "alice", "email": "new@example.com", "known_version": known}
@@ -174,7 +174,7 @@ def test_a_change_while_auth_service_is_away_changes_nothing_here(
 def test_a_lost_answer_saves_nothing_here_and_the_feed_brings_what_was_done(
     staff_client: Client, auth_service: AuthStandIn, alice: uuid.UUID, lost: str
 ) -> None:
-    """Whether auth-service did it before it went away is its to say; the page makes no claim."""
+    """auth-service may have done it before it failed; the page does not say either."""
     twice = {"password1": PASSWORD + "2", "password2": PASSWORD + "2"}
     submission = hidden(staff_client, ADD, "submission")
     known = hidden(staff_client, change_page(alice), "known_version")
@@ -215,7 +215,7 @@ def test_groups_are_ours_and_need_no_auth_service(
 
 
 def test_the_last_superuser_stays_one(sign_in: SignIn, auth_service: AuthStandIn) -> None:
-    """auth-service's refusal is shown; nobody locks everybody out."""
+    """auth-service's refusal is shown: a superuser always remains."""
     client, boss_id = sign_in()
 
     page = change(client, boss_id, username="boss", is_staff="on")
@@ -224,7 +224,7 @@ def test_the_last_superuser_stays_one(sign_in: SignIn, auth_service: AuthStandIn
     assert User.objects.get(id=boss_id).is_superuser
 
 
-def test_nobody_demotes_himself(sign_in: SignIn, auth_service: AuthStandIn) -> None:
+def test_staff_cannot_demote_themselves(sign_in: SignIn, auth_service: AuthStandIn) -> None:
     """auth-service knows who acts, and refuses."""
     client, boss_id = sign_in()
 
@@ -279,7 +279,7 @@ def test_selected_users_are_deactivated_at_auth_service(
     assert User.objects.get(id=alice).is_active is False
 
 
-def test_deactivating_stops_when_auth_service_is_away(
+def test_deactivating_stops_when_auth_service_is_unavailable(
     staff_client: Client, auth_service: AuthStandIn, alice: uuid.UUID
 ) -> None:
     """One user is waited for, not each of fifty, and one sentence says so."""
@@ -298,7 +298,7 @@ def test_deactivating_stops_when_auth_service_is_away(
 def test_a_stale_mirror_can_be_read_only(
     staff_client: Client, auth_service: AuthStandIn, alice: uuid.UUID
 ) -> None:
-    """After ten minutes without the feed nobody edits what may be long outdated."""
+    """After ten minutes without the feed, users that may have changed cannot be edited."""
     FeedPosition.objects.update(read_at=timezone.now() - timedelta(minutes=11))
 
     listing = staff_client.get(LIST).content.decode()

@@ -11,7 +11,7 @@ from django.test import Client
 
 
 def test_the_bare_address_leads_to_the_documentation(client: Client) -> None:
-    """Whoever opens the bare address lands on the Swagger page."""
+    """A visitor of the bare address is sent to the Swagger page."""
     answer = client.get("/")
 
     assert (answer.status_code, answer["Location"]) == (302, "/api/docs/")
@@ -136,7 +136,7 @@ def test_an_absent_database_is_no_bug(
     monkeypatch: pytest.MonkeyPatch,
     path: str,
 ) -> None:
-    """Callers are told when to come back, not that something is broken."""
+    """The response says when to try again, not that something is broken."""
 
     def no_cursor() -> None:
         raise OperationalError

@@ -1,4 +1,4 @@
-"""Connections that ended while nobody used them."""
+"""Connections that ended while they were idle."""
 
 import psycopg
 import pytest
@@ -12,7 +12,7 @@ WHERE datname = current_database() AND pid <> pg_backend_pid()
 
 @pytest.mark.django_db(transaction=True)
 def test_connections_that_the_server_closed_are_not_handed_out() -> None:
-    """After a restart of PostgreSQL nobody gets a 500 for it."""
+    """A restart of PostgreSQL does not cause a 500."""
     connection.ensure_connection()
     connection.close()
     with psycopg.connect(**connection.get_connection_params(), autocommit=True) as other:

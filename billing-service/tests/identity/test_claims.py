@@ -165,7 +165,7 @@ def test_the_public_key_is_no_shared_secret(get: Callable[[str], Any]) -> None:
 
 
 def test_an_edited_payload_is_refused(get: Callable[[str], Any]) -> None:
-    """Nobody promotes himself by editing the claims."""
+    """A user cannot become staff by editing the claims."""
     header, _, signature = signing_key().access_token().split(".")
 
     _assert_refused(get(f"JWT {header}.{encode(access_claims(is_staff=True))}.{signature}"))

@@ -253,7 +253,7 @@ def test_keys_are_fetched_again_without_any_request(
 def test_a_known_kid_survives_the_issuers_absence_until_the_hard_limit(
     start: Callable[[], KeyFetcher], auth_service: AuthStandIn, clock: Clock
 ) -> None:
-    """A day of auth-service's absence is survived; after it nobody can vouch for the keys."""
+    """Keys are good for a day without auth-service, and no longer."""
     fetcher = start()
     fetcher.key(signing_key().kid)
     auth_service.away = True
@@ -347,7 +347,7 @@ def test_the_kid_is_the_thumbprint_of_rfc_7638() -> None:
 def test_a_restart_while_the_issuer_is_down_verifies_from_disk(
     start: Callable[[], KeyFetcher], auth_service: AuthStandIn, disk: KeyDisk
 ) -> None:
-    """Billing may be deployed while auth-service is away; the file is for our eyes alone."""
+    """Billing can be deployed during an outage of auth-service; no other account reads the file."""
     start().key(signing_key().kid)
     wait_until(disk.path.exists)
     auth_service.away = True
@@ -360,7 +360,7 @@ def test_a_restart_while_the_issuer_is_down_verifies_from_disk(
 def test_a_start_without_issuer_and_without_file_asks_to_come_back(
     start: Callable[[], KeyFetcher], auth_service: AuthStandIn
 ) -> None:
-    """Nobody is logged out by a 401 only because two services start at the same time."""
+    """Users are not logged out by a 401 because two services start at the same time."""
     auth_service.away = True
 
     with pytest.raises(KeysUnavailable) as caught:
@@ -382,7 +382,7 @@ def test_a_set_on_disk_that_is_too_old_does_not_serve(
     assert refusal(start(), signing_key().kid) is KeysUnavailable
 
 
-def test_a_file_that_others_may_write_convinces_nobody(
+def test_a_file_that_others_may_write_is_ignored(
     start: Callable[[], KeyFetcher], auth_service: AuthStandIn, disk: KeyDisk
 ) -> None:
     """Another account on the machine cannot slip a key of its own in."""
@@ -398,7 +398,7 @@ def test_a_file_that_others_may_write_convinces_nobody(
 def test_a_damaged_file_is_ignored(
     start: Callable[[], KeyFetcher], disk: KeyDisk, damage: str
 ) -> None:
-    """What stands on the disk can delay nobody and convince nobody."""
+    """A damaged file neither delays requests nor verifies tokens."""
     disk.path.parent.mkdir()
     if damage == "folder":
         disk.path.mkdir()

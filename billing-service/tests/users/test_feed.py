@@ -48,7 +48,7 @@ def test_more_than_a_page_is_read_to_its_end(
     assert FeedPosition.objects.get().after == 7
 
 
-def test_the_position_stays_while_auth_service_is_away(auth_service: AuthStandIn) -> None:
+def test_the_position_stays_while_auth_service_is_unavailable(auth_service: AuthStandIn) -> None:
     """Nothing is lost: after the outage reading goes on where it stopped."""
     auth_service.add_user("alice")
     auth_service.away = True
@@ -152,7 +152,7 @@ def test_two_names_may_be_swapped(auth_service: AuthStandIn) -> None:
 
 @pytest.mark.parametrize("prefix", ["user", "deleted"])
 def test_no_username_stands_in_the_way_of_the_feed(auth_service: AuthStandIn, prefix: str) -> None:
-    """Whoever is called like somebody's id keeps nobody out of the mirror, nor in it."""
+    """A username that looks like another user's id does not affect that user."""
     alice = auth_service.add_user("alice")
     mallory = auth_service.add_user(f"{prefix}-{alice}")
     auth_service.changes.reverse()
@@ -315,7 +315,7 @@ def test_a_reactivated_user_goes_on_with_a_good_token(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_worker_outlives_an_outage_and_stops_when_told(auth_service: AuthStandIn) -> None:
+def test_the_worker_outlives_an_outage_and_stops_when_asked(auth_service: AuthStandIn) -> None:
     """The loop reads on after auth-service's return and ends with the worker."""
     auth_service.add_user("alice")
     auth_service.away = True
@@ -348,7 +348,7 @@ def test_the_worker_outlives_a_refusal(auth_service: AuthStandIn) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_worker_outlives_what_nobody_foresaw(
+def test_the_worker_outlives_an_unexpected_error(
     auth_service: AuthStandIn, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A change that makes no sense is logged with its traceback, and later ones still arrive."""
@@ -366,7 +366,7 @@ def test_the_worker_outlives_what_nobody_foresaw(
     assert not loop.is_alive()
 
 
-def test_a_web_process_outlives_what_nobody_foresaw(
+def test_a_web_process_outlives_an_unexpected_error(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Else a process that looks alive would go on without later revocations and keys."""

@@ -88,7 +88,7 @@ def test_fresh_news_ends_the_pause_between_attempts() -> None:
     assert set(due.values_list("id", flat=True)) == {"evt_failed", "evt_fresh"}
 
 
-def test_an_event_nobody_handles_is_kept_and_ignored() -> None:
+def test_an_event_of_another_type_is_kept_and_ignored() -> None:
     """A new event type is no reason for Stripe to try again for three days."""
     assert deliver(event(type="radar.early_fraud_warning.created")).status_code == 200
 
@@ -171,7 +171,7 @@ def test_the_secret_can_be_rotated(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_signed_body_that_is_no_event_is_refused(body: bytes) -> None:
-    """Whoever holds the secret still cannot make the endpoint fail."""
+    """A sender who has the secret still cannot make the endpoint fail."""
     assert post(body, signature(body)) == 400
 
 

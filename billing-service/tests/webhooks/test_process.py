@@ -133,7 +133,7 @@ def test_a_new_price_name_reaches_the_list_of_products(person: Person, stripe: S
     stripe.post("/v1/products/prod_sandbox_basic", name="Basic subscription")
 
 
-def test_with_stripe_away_the_event_waits_and_is_tried_again(
+def test_with_stripe_unavailable_the_event_waits_and_is_tried_again(
     person: Person, stripe: Sandbox
 ) -> None:
     """The inbox answers 200 all the same; the job comes back a little later."""
@@ -179,7 +179,7 @@ def stripe_events(person: Person) -> list[dict[str, object]]:
     ],
     ids=["tried for long", "tried often, with others", "ended its worker each time"],
 )
-def test_after_too_many_tries_an_event_is_a_dead_letter(
+def test_after_too_many_tries_an_event_is_a_failed_event(
     person: Person, age: timedelta, last_error: str, state: str
 ) -> None:
     """It stops costing calls and staff see why; a burst in a short outage costs no event."""

@@ -45,7 +45,7 @@ def test_missed_events_are_fetched_from_stripe(person: Person, stripe: Sandbox) 
     assert webhooks("backfill", "--since", since).startswith("0 events")
 
 
-def test_dead_letters_are_replayed(person: Person, stripe: Sandbox) -> None:
+def test_failed_events_are_replayed(person: Person, stripe: Sandbox) -> None:
     """All of them, one of them, or everything since."""
     for event in stripe.new_events():
         deliver(event)
@@ -64,7 +64,7 @@ def test_dead_letters_are_replayed(person: Person, stripe: Sandbox) -> None:
 
 
 def test_old_events_are_pruned(person: Person, stripe: Sandbox) -> None:
-    """What waits or was given up on stays, however old."""
+    """Pending and failed events stay, however old."""
     for event in stripe.new_events():
         deliver(event)
     handled = WebhookEvent.objects.first()
@@ -82,7 +82,7 @@ def test_old_events_are_pruned(person: Person, stripe: Sandbox) -> None:
 
 
 @pytest.mark.django_db
-def test_a_moment_nobody_understands_is_refused() -> None:
+def test_an_unreadable_moment_is_refused() -> None:
     """The sentence says what would be understood."""
     with pytest.raises(CommandError, match="neither like 30m"):
         webhooks("replay", "--since", "yesterday")

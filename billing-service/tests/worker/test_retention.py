@@ -20,7 +20,7 @@ from worker.tasks import prune_jobs, prune_nightly, settle
 
 @pytest.fixture
 def person(stripe: Sandbox) -> Person:
-    """Somebody whose card was refused, and whose next try an outage left open."""
+    """A user whose card was declined, and whose next attempt an outage left open."""
     someone = Person(stripe)
     assert someone.subscribe(DECLINED).status_code == 400
     with stripe.fault(effect="error", status=503):
@@ -48,7 +48,7 @@ def test_what_is_long_over_is_deleted(person: Person) -> None:
 
 
 def test_handled_events_are_deleted_after_a_while(stripe: Sandbox) -> None:
-    """Stripe itself shows an event for 30 days only; one that was given up on stays."""
+    """Stripe itself shows an event for 30 days only; failed ones stay."""
     someone = Person(stripe)
     assert someone.subscribe().status_code == 200
     someone.hear_from_stripe()

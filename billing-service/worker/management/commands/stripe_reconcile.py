@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from errors import BillingError
 from subscriptions.models import ReconcileRun
 from subscriptions.sync.reconcile import run, unfinished_run
-from webhooks.awaited import is_awaited
+from webhooks.pending import has_pending_event
 
 _DRIFT = 2
 _REPORT_EVERY = 100
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         """Run, show progress on standard error, report on standard output."""
         record = _begin(fix=options["fix"], resume=options["resume"])
         try:
-            for number, progress in enumerate(run(record, is_awaited=is_awaited)):
+            for number, progress in enumerate(run(record, has_pending_event=has_pending_event)):
                 if number % _REPORT_EVERY == 0:
                     self.stderr.write(
                         f"{progress.customers_compared} customers compared, "

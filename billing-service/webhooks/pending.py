@@ -1,4 +1,4 @@
-"""Tells for whom news has arrived that no worker has handled yet."""
+"""Finds events that were received but not processed yet."""
 
 from datetime import timedelta
 
@@ -6,12 +6,12 @@ from django.utils import timezone
 
 from webhooks.models import WebhookEvent
 
-# News that waits longer may never be handled.
+# An event that is pending for longer may never be processed.
 _SOON = timedelta(minutes=15)
 
 
-def is_awaited(subject: str) -> bool:
-    """Tell whether an event about a subject is likely to be handled soon.
+def has_pending_event(subject: str) -> bool:
+    """Return whether an event about a subject is likely to be processed soon.
 
     Args:
         subject: A customer's, product's or price's id.
