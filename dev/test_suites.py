@@ -103,13 +103,19 @@ def suites() -> list[Suite]:
         # Each folder has a system of its own, whose logs and databases are searched at the end.
         return from_root(f"test e2e {folder}", "dev", f"e2e/{folder}", "e2e/test_traces.py")
 
+    def target(name: str) -> Suite:
+        path = ROOT / "dev" / ".venv" / "bin"
+        return Suite(name=name.replace("-", " "), argv=("make", name), cwd=ROOT, path=path)
+
     return [
-        end_to_end("faults"),
+        *(end_to_end(folder) for folder in ("journeys", "faults")),
         *(pytest(part) for part in services),
-        *(end_to_end(folder) for folder in ("journeys", "attacks", "browser")),
+        *(end_to_end(folder) for folder in ("attacks", "browser")),
         from_root("test dev, gateway", "dev", "dev/tests", "gateway/tests"),
         from_root("test bench", "bench", "bench/tests"),
         *(lint(part) for part in (*services, "dev", "bench")),
+        target("lint-words"),
+        target("lint-openapi"),
     ]
 
 

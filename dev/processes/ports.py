@@ -12,12 +12,13 @@ from dev.errors import PortTaken
 
 # Below the range of outgoing connections, each port once, and a different range for each process:
 # on a busy machine a port can be taken between the choice and its use.
-_PORTS = itertools.count(10_000 + os.getpid() * 200 % 20_000)
+_PORTS = itertools.count(10_000 + os.getpid() * 61 % 20_000)
 
 
 def free_port() -> int:
     """A port that is free and that this process does not choose again."""
-    return next(port for port in _PORTS if not is_taken(port))
+    # A port that a process has bound and does not listen on yet counts as taken here.
+    return next(port for port in _PORTS if not is_taken(port, also_if_bound=True))
 
 
 def require_free_port(variable: str, port: int) -> None:
@@ -37,16 +38,24 @@ def require_free_port(variable: str, port: int) -> None:
         )
 
 
-def is_taken(port: int) -> bool:
-    """Whether a program listens on a port, at 127.0.0.1 or at ::1, which browsers try first."""
-    return _is_taken(port, socket.AF_INET, "127.0.0.1") or _is_taken(port, socket.AF_INET6, "::1")
+def is_taken(port: int, *, also_if_bound: bool = False) -> bool:
+    """Whether a program listens on a port, at 127.0.0.1 or at ::1, which browsers try first.
+
+    Args:
+        port: A port of this machine.
+        also_if_bound: Count ports that are bound without a listener, too. That includes the ports
+            of connections which were closed within the last minute.
+    """
+    return any(
+        _is_taken(port, family, address, reuse=not also_if_bound)
+        for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
+    )
 
 
-def _is_taken(port: int, family: socket.AddressFamily, address: str) -> bool:
+def _is_taken(port: int, family: socket.AddressFamily, address: str, *, reuse: bool) -> bool:
     try:
         with socket.socket(family) as probe:
-            # Connections that have just been closed do not count.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
             probe.bind((address, port))
     except OSError as error:
         # A machine without IPv6 has no such address.
