@@ -39,6 +39,15 @@ class DiscountState:
 
 
 @dataclass
+class InvoiceItemState:
+    """Attributes:
+    credited: The invoice and its lines that a proration credits, as a line's `credited_items`.
+    """
+
+    credited: Json | None = None
+
+
+@dataclass
 class TestClockState:
     """Attributes:
     reached: The time that an advancing clock has come to; `frozen_time` once it is ready.

@@ -1,5 +1,6 @@
 """Invoice items: amounts for a customer's next invoice."""
 
+from decimal import Decimal
 from typing import Any
 
 from stripe_sandbox import changes
@@ -10,7 +11,8 @@ from stripe_sandbox.objects.catalogue import Price
 from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.objects.customers import Customer
 from stripe_sandbox.objects.invoices import InvoiceItem
-from stripe_sandbox.resources import tax_rates
+from stripe_sandbox.resources import prices, tax_rates
+from stripe_sandbox.resources.subscription_terms import inline_price
 from stripe_sandbox.rules import discounts, invoice_lines, invoices, prorating, taxes
 from stripe_sandbox.storage.kinds import CUSTOMER, INVOICE, INVOICE_ITEM, PRICE, SUBSCRIPTION
 from stripe_sandbox.storage.store import NOTHING, Except, Work
@@ -44,7 +46,9 @@ def _values(work: Work, customer: Customer, params: Any) -> Json:
             raise InvalidRequest(f"The price's currency is {price['currency']}.", param="currency")
         currency = price["currency"]
     else:
-        amount, currency = _amount(params), currency or customer["currency"] or "usd"
+        currency = currency or customer["currency"] or "usd"
+        amount, unit = _amount(params, quantity)
+        price = prices.hidden(work, unit, currency, params.get("description"))
     subscription = params.get("subscription")
     if subscription:
         work.referenced(SUBSCRIPTION, subscription, param="subscription")
@@ -60,7 +64,7 @@ def _values(work: Work, customer: Customer, params: Any) -> Json:
         "metadata": changes.metadata({}, params),
         "parent": parent if subscription else None,
         "period": params.get("period") or {"start": now, "end": now},
-        "pricing": invoice_lines.pricing_of(price) if price else None,
+        "pricing": invoice_lines.pricing_of(price),
         "proration": False,
         "quantity": quantity,
         "tax_rates": taxes.chosen(work, params.get("tax_rates"), param="tax_rates"),
@@ -90,16 +94,22 @@ def shown(work: Work, item: Json) -> Json:
 
 
 def _price(work: Work, params: Any) -> Price | None:
+    if params.get("price_data"):
+        return inline_price(work, params["price_data"], "price_data")
     named = (params.get("pricing") or {}).get("price")
     return work.referenced(PRICE, named, param="pricing[price]") if named else None
 
 
-def _amount(params: Any) -> int:
+def _amount(params: Any, quantity: int) -> tuple[int, str]:
+    """What an item without a price costs, and what one unit of it does."""
+    if params.get("unit_amount_decimal"):
+        unit = str(params["unit_amount_decimal"])
+        return discounts.rounded(Decimal(unit) * quantity), unit
     if "amount" not in params:
         raise InvalidRequest(
             "Missing required param: amount.", code="parameter_missing", param="amount"
         )
-    return int(params["amount"])
+    return int(params["amount"]), str(params["amount"])
 
 
 def _add_to_draft(work: Work, identifier: str, item: InvoiceItem) -> None:
@@ -112,7 +122,7 @@ def _add_to_draft(work: Work, identifier: str, item: InvoiceItem) -> None:
         )
     if invoice["currency"] != item["currency"]:
         raise InvalidRequest(f"The invoice's currency is {invoice['currency']}.", param="currency")
-    invoices.take_pending(work, invoice, [item])
+    invoices.take_pending(work, invoice, [item], later=True)
     emit(work, "invoice.updated", work.save(invoice))
 
 

@@ -59,16 +59,12 @@ def create(call: Call) -> Thing:
         currency = billed["currency"]
     pending = invoices.pending_items(work, customer, subscription, currency=currency)
     wanted = params.get("pending_invoice_items_behavior", "exclude")
-    if subscription or wanted == "include":
-        taken = pending
-        if not taken:
-            raise InvalidRequest(
-                "Nothing to invoice for customer", code="invoice_no_customer_line_items"
-            )
-    else:
-        taken = []
+    taken = pending if subscription or wanted == "include" else []
     amount = sum(item["amount"] for item in taken)
     values = _values(work, customer, params, parent, currency, amount)
+    if subscription:
+        items = billed["items"]["data"]
+        values["period_start"] = min(item["current_period_start"] for item in items)
     invoice = invoices.draft(work, customer, values, [])
     invoices.take_pending(work, invoice, taken)
     if invoice["auto_advance"]:
@@ -93,7 +89,7 @@ def _values(
     return {
         "automatic_tax": taxes.automatic(enabled=taxes.wanted(params)),
         "auto_advance": params.get("auto_advance", False),
-        "billing_reason": "subscription_update" if parent else "manual",
+        "billing_reason": "manual",
         "collection_method": params.get("collection_method", "charge_automatically"),
         "currency": currency,
         "default_payment_method": method,

@@ -72,7 +72,7 @@ def _of_new(work: Work, customer: Customer, details: Json, asked: Json) -> Invoi
         # A new subscription's cycle begins now, whichever of the two types is named.
         del params["billing_cycle_anchor"]
     subscription = new_subscription(work, customer, params)
-    return subscription_creation.first_invoice(work, subscription, customer, [], prorate=True)
+    return subscription_creation.first_invoice(work, subscription, customer, prorate=True)
 
 
 def _of_customer(work: Work, customer: Customer) -> Invoice:
@@ -95,7 +95,11 @@ def _of_subscription(work: Work, subscription: Subscription, details: Json) -> I
         _change(work, subscription, details)
     if subscription["latest_invoice"] != before:
         # The change would be invoiced at once; that invoice is the preview.
-        return work.get(INVOICE, subscription["latest_invoice"])
+        invoice = work.get(INVOICE, subscription["latest_invoice"])
+        at = details.get("proration_date") or subscriptions.now(work, subscription)
+        if invoice["parent"] and invoice["parent"]["subscription_details"]:
+            invoice["parent"]["subscription_details"]["subscription_proration_date"] = at
+        return invoice
     if renewals.ends_before_renewal(subscription):
         raise InvalidRequest(_NOTHING, code="invoice_upcoming_none")
     return _next(work, subscription)

@@ -81,6 +81,28 @@ def make(work: Work, params: Any) -> Price:
     return price
 
 
+def hidden(work: Work, unit_amount: str, currency: str, name: str | None) -> Price:
+    """The price, and its product, that Stripe makes for an invoice item that has none."""
+    product = work.create(
+        PRODUCT, new_product(work, {"name": name or "Invoice item", "active": False})
+    )
+    whole = float(unit_amount).is_integer()
+    return work.create(
+        PRICE,
+        {
+            "active": False,
+            "billing_scheme": "per_unit",
+            "currency": currency,
+            "metadata": {},
+            "product": product["id"],
+            "tax_behavior": "unspecified",
+            "type": "one_time",
+            "unit_amount": int(float(unit_amount)) if whole else None,
+            "unit_amount_decimal": unit_amount,
+        },
+    )
+
+
 def _amount(params: Any) -> tuple[int | None, str]:
     amount, decimal = params.get("unit_amount"), params.get("unit_amount_decimal")
     if (amount is None) == (decimal is None):

@@ -8,8 +8,8 @@ from stripe_sandbox.objects.catalogue import Price
 from stripe_sandbox.objects.common import Json
 from stripe_sandbox.objects.subscriptions import Subscription
 from stripe_sandbox.resources import prices
-from stripe_sandbox.rules import periods, subscriptions
-from stripe_sandbox.rules.invoice_lines import recurring_of
+from stripe_sandbox.rules import periods, prorating, subscriptions
+from stripe_sandbox.rules.invoice_lines import amount_of, pricing_of, recurring_of
 from stripe_sandbox.storage.kinds import PRICE, PRODUCT
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
@@ -78,6 +78,47 @@ def inline_price(work: Work, data: Json, param: str) -> Price:
         path = f"{param}[price_data][product]"
         product = work.referenced(PRODUCT, data.get("product", ""), param=path)
     return prices.make(work, {**data, "product": product["id"], "active": False})
+
+
+def add_invoice_item(work: Work, subscription: Subscription, wanted: Json, param: str) -> None:
+    """Put a one-time price on the subscription's next invoice, for its current period.
+
+    Raises:
+        InvalidRequest: It names no price and describes none.
+        NotCovered: The item asks for more than a price can say.
+    """
+    changes.only(wanted, "price", "price_data", "quantity", "metadata", path=param)
+    if wanted.get("price_data"):
+        price = inline_price(work, wanted["price_data"], param)
+    else:
+        price = work.referenced(PRICE, wanted.get("price") or "", param=f"{param}[price]")
+    product, quantity = work.find(PRODUCT, price["product"]), wanted.get("quantity", 1)
+    first = subscription["items"]["data"][0]
+    item = prorating.pending_item(
+        work,
+        subscription["customer"],
+        {
+            "amount": amount_of(price, quantity),
+            "currency": subscription["currency"],
+            "date": subscriptions.now(work, subscription),
+            "description": product["name"] if product else None,
+            "discountable": True,
+            "metadata": changes.metadata({}, wanted),
+            "parent": {
+                "type": "subscription_details",
+                "subscription_details": {"subscription": subscription["id"]},
+            },
+            "period": {
+                "start": first["current_period_start"],
+                "end": first["current_period_end"],
+            },
+            "pricing": pricing_of(price),
+            "proration": False,
+            "quantity": quantity,
+            "test_clock": subscription["test_clock"],
+        },
+    )
+    emit(work, "invoiceitem.created", item)
 
 
 def trial_end(params: Any, prices: list[Price], now: int) -> int | None:

@@ -69,12 +69,9 @@ def create(call: Call) -> Thing:
     subscription = new_subscription(work, customer, params)
     off_session = bool(params.get("off_session", False))
     prorate = params.get("proration_behavior", "create_prorations") != "none"
-    extra = subscription_creation.extra_lines(
-        work, params.get("add_invoice_items") or [], subscription
-    )
-    invoice = subscription_creation.first_invoice(
-        work, subscription, customer, extra, prorate=prorate
-    )
+    for index, wanted in enumerate(params.get("add_invoice_items") or []):
+        terms.add_invoice_item(work, subscription, wanted, f"add_invoice_items[{index}]")
+    invoice = subscription_creation.first_invoice(work, subscription, customer, prorate=prorate)
     subscription_creation.collect_first(
         work, subscription, invoice, behavior=behavior, off_session=off_session
     )

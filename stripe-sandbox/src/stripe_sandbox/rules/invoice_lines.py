@@ -7,6 +7,7 @@ from stripe_sandbox.errors import InvalidRequest
 from stripe_sandbox.objects.catalogue import Price, Recurring
 from stripe_sandbox.objects.common import Json, Period
 from stripe_sandbox.objects.invoices import InvoiceItem, InvoiceLine
+from stripe_sandbox.objects.state import InvoiceItemState
 from stripe_sandbox.objects.subscriptions import Subscription, SubscriptionItem
 from stripe_sandbox.rules import discounts
 from stripe_sandbox.rules.discounts import rounded
@@ -60,7 +61,7 @@ def subscription_line(
     text = f"{quantity}{unit} × {name} (at {_rate(price)})"  # noqa: RUF001 -- the sign Stripe prints
     return new_line(
         work,
-        price,
+        pricing_of(price) | ({"unit_amount_decimal": "0"} if free else {}),
         amount=0 if free else amount_of(price, quantity, share),
         quantity=quantity,
         period={"start": item["current_period_start"], "end": item["current_period_end"]},
@@ -75,7 +76,7 @@ def subscription_line(
             },
         },
         discounted=discounts.take(work, item["discounts"], work.now(subscription["test_clock"])),
-        free=free,
+        currency=price["currency"],
     )
 
 
@@ -105,29 +106,25 @@ def money(amount: int, currency: str) -> str:
 
 def new_line(
     work: Work,
-    price: Price | None,
+    pricing: Json | None,
     *,
     amount: int,
     quantity: int,
     period: Period,
     description: str | None,
     parent: Json,
-    currency: str | None = None,
+    currency: str,
     metadata: Json | None = None,
     discountable: bool = True,
     discounted: list[str] | None = None,
-    free: bool = False,
 ) -> InvoiceLine:
     """A whole line item that is on no invoice yet."""
-    pricing = pricing_of(price) if price else None
-    if pricing and free:
-        pricing["unit_amount_decimal"] = "0"
     line = response_shapes.new(
         "line_item",
         {
             "id": work.ids.new("il_"),
             "amount": amount,
-            "currency": currency or (price["currency"] if price else None),
+            "currency": currency,
             "description": description,
             "discount_amounts": [],
             "discountable": discountable,
@@ -162,7 +159,8 @@ def pending_line(work: Work, item: InvoiceItem) -> InvoiceLine:
     shared: Json = {
         "invoice_item": item["id"],
         "proration": item["proration"],
-        "proration_details": {},
+        "proration_details": {"credited_items": work.state(item, InvoiceItemState).credited},
+        "subscription": details.get("subscription"),
     }
     if details.get("subscription_item"):
         parent = {
@@ -172,10 +170,9 @@ def pending_line(work: Work, item: InvoiceItem) -> InvoiceLine:
         }
     else:
         parent = {"type": "invoice_item_details", "invoice_item_details": shared}
-    pricing = (item["pricing"] or {}).get("price_details") or {}
     return new_line(
         work,
-        work.find(PRICE, pricing.get("price")),
+        item["pricing"],
         amount=item["amount"],
         quantity=item["quantity"],
         period=item["period"],

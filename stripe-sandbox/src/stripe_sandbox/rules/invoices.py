@@ -358,7 +358,7 @@ def schedule_finalization(work: Work, invoice: Invoice) -> None:
     work.schedule(work.save(invoice), "invoice.finalize", at, clock=invoice["test_clock"])
 
 
-def subscription_parent(subscription: Subscription, proration_date: int | None = None) -> Json:
+def subscription_parent(subscription: Subscription) -> Json:
     """The `parent` of an invoice that bills a subscription."""
     return response_shapes.nested(
         "invoice",
@@ -368,7 +368,6 @@ def subscription_parent(subscription: Subscription, proration_date: int | None =
             "subscription_details": {
                 "metadata": dict(subscription["metadata"]),
                 "subscription": subscription["id"],
-                "subscription_proration_date": proration_date,
             },
         },
     )
@@ -377,7 +376,7 @@ def subscription_parent(subscription: Subscription, proration_date: int | None =
 def pending_items(
     work: Work, customer: Customer, subscription: str | None, *, currency: str | None
 ) -> list[InvoiceItem]:
-    """Invoice items that wait for the next invoice of a customer or subscription.
+    """Invoice items that wait for the next invoice of a customer or subscription, newest first.
 
     Args:
         work: The unit of work.
@@ -388,7 +387,7 @@ def pending_items(
     found = work.all(INVOICE_ITEM, {"customer": customer["id"], "invoice": NOTHING})
     return [
         item
-        for item in found
+        for item in sorted(found, key=lambda item: -item["date"])
         if _waits_for(item) in {None, subscription} and currency in {None, item["currency"]}
     ]
 
@@ -403,10 +402,14 @@ def _waits_for(item: InvoiceItem) -> str | None:
     return details["subscription"] if details else None
 
 
-def take_pending(work: Work, invoice: Invoice, items: list[InvoiceItem]) -> None:
-    """Add pending invoice items to a draft."""
+def take_pending(
+    work: Work, invoice: Invoice, items: list[InvoiceItem], *, later: bool = False
+) -> None:
+    """Add pending invoice items to a draft: before its other lines, or `later` after them."""
+    added = [invoice_lines.pending_line(work, item) for item in items]
+    lines = invoice["lines"]["data"]
+    invoice["lines"]["data"] = lines + added if later else added + lines
     for item in items:
-        invoice["lines"]["data"].append(invoice_lines.pending_line(work, item))
         item["invoice"] = invoice["id"]
         work.save(item)
     if items:

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from stripe_sandbox.objects.common import Json
-from stripe_sandbox.objects.invoices import InvoiceItem
-from stripe_sandbox.objects.state import DiscountState
+from stripe_sandbox.objects.invoices import Invoice, InvoiceItem, InvoiceLine
+from stripe_sandbox.objects.state import DiscountState, InvoiceItemState
 from stripe_sandbox.objects.subscriptions import Subscription, SubscriptionItem
 from stripe_sandbox.rules import discounts, invoice_lines, subscription_creation, subscriptions
 from stripe_sandbox.rules.discounts import rounded
@@ -35,9 +35,14 @@ def credit(
     """A pending item that credits the unused time of a subscription item."""
     price = work.get(PRICE, item["price"])
     share = remaining(item, moment) * subscription_creation.share_of(price, item)
-    paid = _paid_share(work, subscription, item)
-    amount = -rounded(invoice_lines.amount_of(price, item["quantity"]) * paid * share)
-    return _pending(work, subscription, item, amount=amount, moment=moment, words="Unused time on")
+    invoice, line = _billed(work, subscription, item)
+    share *= _paid_share(line)
+    amount = -rounded(invoice_lines.amount_of(price, item["quantity"]) * share)
+    made = _pending(work, subscription, item, amount=amount, moment=moment, words="Unused time on")
+    if invoice and line:
+        credited = {"invoice": invoice["id"], "invoice_line_items": [line["id"]]}
+        work.state(made, InvoiceItemState).credited = credited
+    return made
 
 
 def debit(
@@ -53,16 +58,25 @@ def debit(
     )
 
 
-def _paid_share(work: Work, subscription: Subscription, item: SubscriptionItem) -> Decimal:
-    """The share of its list price that an item's latest line cost after discounts."""
+def _billed(
+    work: Work, subscription: Subscription, item: SubscriptionItem
+) -> tuple[Invoice | None, InvoiceLine | None]:
+    """The latest invoice line that an item was billed with, and its invoice."""
     where = {"parent.subscription_details.subscription": subscription["id"]}
     for invoice in work.newest(INVOICE, where):
         for line in invoice["lines"]["data"]:
             details = line["parent"].get("subscription_item_details") or {}
             if details.get("subscription_item") == item["id"] and line["amount"] > 0:
-                taken = sum(one["amount"] for one in line["discount_amounts"])
-                return 1 - Decimal(taken) / Decimal(line["amount"])
-    return Decimal(1)
+                return invoice, line
+    return None, None
+
+
+def _paid_share(line: InvoiceLine | None) -> Decimal:
+    """The share of its list price that a line cost after discounts."""
+    if line is None:
+        return Decimal(1)
+    taken = sum(one["amount"] for one in line["discount_amounts"])
+    return 1 - Decimal(taken) / Decimal(line["amount"])
 
 
 def _discounted_share(work: Work, identifiers: list[str], moment: int) -> Decimal:
@@ -105,7 +119,8 @@ def _pending(
                 },
             },
             "period": {"start": moment, "end": item["current_period_end"]},
-            "pricing": invoice_lines.pricing_of(price),
+            # A share of a period has no price by the unit.
+            "pricing": invoice_lines.pricing_of(price) | {"unit_amount_decimal": None},
             "proration": True,
             "proration_details": {"discount_amounts": []},
             "quantity": item["quantity"],

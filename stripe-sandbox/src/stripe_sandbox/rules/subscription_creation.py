@@ -3,13 +3,12 @@
 from decimal import Decimal
 from typing import cast
 
-from stripe_sandbox import changes
 from stripe_sandbox.api.rendering import present
-from stripe_sandbox.errors import CardError, InvalidRequest, NotCovered
+from stripe_sandbox.errors import CardError, InvalidRequest
 from stripe_sandbox.objects.catalogue import Price
 from stripe_sandbox.objects.common import Json, Period
 from stripe_sandbox.objects.customers import Customer
-from stripe_sandbox.objects.invoices import Invoice, InvoiceLine
+from stripe_sandbox.objects.invoices import Invoice
 from stripe_sandbox.objects.payments import PaymentIntent, PaymentMethod
 from stripe_sandbox.objects.subscriptions import Subscription, SubscriptionItem
 from stripe_sandbox.rules import (
@@ -24,7 +23,7 @@ from stripe_sandbox.rules import (
     taxes,
 )
 from stripe_sandbox.sdk import response_shapes
-from stripe_sandbox.storage.kinds import PRICE, PRODUCT
+from stripe_sandbox.storage.kinds import PRICE
 from stripe_sandbox.storage.store import Work
 
 
@@ -110,7 +109,6 @@ def first_invoice(
     work: Work,
     subscription: Subscription,
     customer: Customer,
-    extra: list[InvoiceLine],
     *,
     prorate: bool,
 ) -> Invoice:
@@ -128,7 +126,7 @@ def first_invoice(
     now = subscriptions.now(work, subscription)
     values = invoice_values(work, subscription, "subscription_create")
     values |= {"period_start": now, "period_end": now}
-    invoice = invoices.draft(work, customer, values, lines + extra)
+    invoice = invoices.draft(work, customer, values, lines)
     invoices.take_pending(work, invoice, invoices.pending_for(work, customer, subscription))
     subscription["latest_invoice"] = invoice["id"]
     subscriptions.save(work, subscription)
@@ -249,34 +247,3 @@ def authorise(
     if intent["status"] != "succeeded":
         subscription["pending_setup_intent"] = intent["id"]
         subscriptions.save(work, subscription)
-
-
-def extra_lines(work: Work, wanted: list[Json], subscription: Subscription) -> list[InvoiceLine]:
-    """Lines for `add_invoice_items`: one-time prices on the first invoice."""
-    return [_extra_line(work, one, subscription, index) for index, one in enumerate(wanted)]
-
-
-def _extra_line(work: Work, wanted: Json, subscription: Subscription, index: int) -> InvoiceLine:
-    path = f"add_invoice_items[{index}]"
-    changes.only(wanted, "price", "quantity", path=path)
-    if not wanted.get("price"):
-        raise NotCovered("invoice items without a stored price", param=f"{path}[price_data]")
-    price = work.referenced(PRICE, wanted["price"], param=f"{path}[price]")
-    product = work.find(PRODUCT, price["product"])
-    quantity = wanted.get("quantity", 1)
-    moment = subscriptions.now(work, subscription)
-    details = {
-        "invoice_item": work.ids.new("ii_"),
-        "proration": False,
-        "proration_details": {},
-        "subscription": subscription["id"],
-    }
-    return invoice_lines.new_line(
-        work,
-        price,
-        amount=invoice_lines.amount_of(price, quantity),
-        quantity=quantity,
-        period={"start": moment, "end": moment},
-        description=product["name"] if product else None,
-        parent={"type": "invoice_item_details", "invoice_item_details": details},
-    )

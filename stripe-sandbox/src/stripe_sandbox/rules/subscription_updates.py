@@ -73,7 +73,9 @@ def amend(work: Work, subscription: Subscription, wanted: list[Change], terms: T
     before = _billed_terms(subscription)
     costs = any(change.costs for change in wanted)
     trial = subscription["status"] == "trialing"
-    reset = (terms.reset or _changes_interval(work, wanted)) and not trial
+    flexible = subscription["billing_mode"]["type"] == "flexible"
+    new_interval = _changes_interval(work, wanted) and not flexible
+    reset = (terms.reset or new_interval) and not trial
     prorate = terms.proration != "none" and subscription["status"] in prorating.PRORATED
     if prorate:
         _credit_old(work, subscription, None if reset else wanted, terms.moment)
@@ -144,6 +146,8 @@ def _apply(
             items.append(item)
         item |= {"price": change.price["id"], "plan": change.price["id"]}
         item["quantity"] = change.quantity
+        if change.old and subscription["status"] != "trialing":
+            _fit_period(subscription, item, change.price, moment)
         item["metadata"] = changes.metadata(item["metadata"], change.wanted)
         if "tax_rates" in change.wanted:
             param = "items[tax_rates]"
@@ -153,6 +157,18 @@ def _apply(
         )
         if costs:
             yield item
+
+
+def _fit_period(
+    subscription: Subscription, item: SubscriptionItem, price: Price, moment: int
+) -> None:
+    """End an item's period as its price asks; a longer one goes on from where it began."""
+    anchor, start = subscription["billing_cycle_anchor"], item["current_period_start"]
+    period = subscription_creation.period_of(price, anchor, moment)
+    item |= {
+        "current_period_start": max(start, period["start"]),
+        "current_period_end": period["end"],
+    }
 
 
 def restart(work: Work, subscription: Subscription, moment: int) -> list[InvoiceLine]:
@@ -203,7 +219,7 @@ def bill_now(
     pending = invoices.pending_for(work, customer, subscription)
     if not lines and not pending:
         return
-    invoice = update_invoice(work, subscription, customer, lines, terms.moment)
+    invoice = update_invoice(work, subscription, customer, lines)
     if invoice["amount_due"] == 0:
         invoice_collection.paid(work, invoice, 0)
     elif terms.payment == "pending_if_incomplete":
@@ -217,11 +233,9 @@ def update_invoice(
     subscription: Subscription,
     customer: Customer,
     lines: list[InvoiceLine],
-    moment: int | None = None,
 ) -> Invoice:
     """The finalised invoice of a change."""
     values = subscription_creation.invoice_values(work, subscription, "subscription_update")
-    values["parent"] = invoices.subscription_parent(subscription, moment)
     invoice = invoices.draft(work, customer, values, lines)
     pending = invoices.pending_for(work, customer, subscription)
     invoices.take_pending(work, invoice, pending)
