@@ -139,7 +139,7 @@ def _begin(
     prices = [work.get(PRICE, item["price"]) for item in bought]
     subscription = new_subscription(work, customer, wanted, bought=prices)
     prorate = data.get("proration_behavior", "create_prorations") != "none"
-    invoice = subscription_creation.first_invoice(work, subscription, customer, [], prorate=prorate)
+    invoice = subscription_creation.first_invoice(work, subscription, customer, prorate=prorate)
     lines = {
         line["parent"]["subscription_item_details"]["subscription_item"]: line
         for line in invoice["lines"]["data"]

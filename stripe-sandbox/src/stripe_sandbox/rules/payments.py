@@ -2,6 +2,7 @@
 
 import hashlib
 
+from stripe_sandbox.api.registry import due
 from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import CardError
 from stripe_sandbox.objects.common import Json
@@ -164,11 +165,23 @@ def _keep_method(work: Work, intent: PaymentIntent, method: PaymentMethod) -> No
 
 
 def _succeeded(work: Work, intent: PaymentIntent, charge: Charge) -> PaymentIntent:
-    money.book(work, charge, charge["amount"])
+    if intent["capture_method"] == "automatic_async":
+        # The answer comes before the money does.
+        work.schedule(charge, "charge.book", work.now(), clock=None)
+    else:
+        money.book(work, charge, charge["amount"])
     intent |= {"status": "succeeded", "amount_received": intent["amount"], "amount_capturable": 0}
     emit(work, "charge.succeeded", charge)
     emit(work, "payment_intent.succeeded", work.save(intent))
     return intent
+
+
+@due("charge.book")
+def book(work: Work, charge: Charge) -> None:
+    """Write a charge into the account's balance, a moment after it was answered."""
+    if charge["balance_transaction"] is None:
+        money.book(work, charge, charge["amount_captured"])
+        emit(work, "charge.updated", charge)
 
 
 def _authorised(work: Work, intent: PaymentIntent) -> PaymentIntent:
