@@ -296,6 +296,167 @@ FACTS: dict[str, tuple[Ask, ...]] = {
             expect={"payment_details": ABSENT, "amount_details": {"tip": {}}},
         ),
     ),
+    "an empty draft is an invoice of nothing": (
+        *SUBSCRIBED,
+        Ask(
+            "POST",
+            "invoices",
+            "customer={customer.id}&subscription={subscription.id}",
+            expect={"status": "draft", "amount_due": 0, "billing_reason": "manual"},
+            name="draft",
+        ),
+        Ask("POST", "invoices/{draft.id}/pay", expect={"status": "paid", "attempt_count": 0}),
+    ),
+    "invoice items stand before subscription items, and cover the period": (
+        customer(),
+        CARD,
+        DEFAULT_CARD,
+        PRICE,
+        Ask("POST", "products", "name=Shirt", name="shirt"),
+        Ask(
+            "POST",
+            "subscriptions",
+            "customer={customer.id}&items[0][price]={price.id}&expand[]=latest_invoice"
+            "&add_invoice_items[0][price_data][product]={shirt.id}"
+            "&add_invoice_items[0][price_data][currency]=usd"
+            "&add_invoice_items[0][price_data][unit_amount]=1500",
+            expect={
+                "latest_invoice.lines.data.0.description": "Shirt",
+                "latest_invoice.lines.data.0.parent.type": "invoice_item_details",
+                "latest_invoice.lines.data.0.parent.invoice_item_details.subscription": SOME,
+                "latest_invoice.lines.data.1.parent.type": "subscription_item_details",
+                "latest_invoice.lines.total_count": 2,
+                "latest_invoice.total": 4000,
+            },
+        ),
+    ),
+    "an item's own discount is in the subtotal, and its price is made for it": (
+        customer(),
+        CARD,
+        DEFAULT_CARD,
+        Ask("POST", "coupons", "percent_off=50&duration=forever", name="coupon"),
+        Ask("POST", "invoices", "customer={customer.id}", name="draft"),
+        Ask(
+            "POST",
+            "invoiceitems",
+            "customer={customer.id}&invoice={draft.id}&amount=1900&discounts[0][coupon]={coupon.id}",
+            expect={
+                "pricing.price_details.price": SOME,
+                "pricing.unit_amount_decimal": "1900",
+                "discounts.0": SOME,
+            },
+        ),
+        Ask(
+            "POST",
+            "invoices/{draft.id}/pay",
+            expect={
+                "lines.data.0.amount": 1900,
+                "lines.data.0.discount_amounts.0.amount": 950,
+                "lines.data.0.pretax_credit_amounts.0.credit_balance_transaction": ABSENT,
+                "subtotal": 950,
+                "total": 950,
+                "total_discount_amounts.0.amount": 950,
+            },
+        ),
+    ),
+    "an invoice item may be described by a price": (
+        customer(),
+        Ask("POST", "products", "name=Shirt", name="shirt"),
+        Ask(
+            "POST",
+            "invoiceitems",
+            "customer={customer.id}&price_data[product]={shirt.id}&price_data[currency]=usd"
+            "&price_data[unit_amount]=700&quantity=2",
+            expect={"amount": 1400, "pricing.price_details.product": "{shirt.id}"},
+        ),
+    ),
+    "a charge that is answered at once is booked a moment later": (
+        Ask(
+            "POST",
+            "payment_intents",
+            "amount=1000&currency=usd&payment_method=pm_card_visa&confirm=true"
+            "&return_url=https://example.com&expand[]=latest_charge",
+            expect={
+                "capture_method": "automatic_async",
+                "latest_charge.balance_transaction": None,
+            },
+        ),
+    ),
+    "money that is held has a time until which it can be captured": (
+        Ask(
+            "POST",
+            "payment_intents",
+            "amount=1000&currency=usd&payment_method=pm_card_visa&confirm=true"
+            "&capture_method=manual&return_url=https://example.com&expand[]=latest_charge",
+            expect={
+                "status": "requires_capture",
+                "latest_charge.payment_method_details.card.capture_before": SOME,
+            },
+        ),
+    ),
+    "a Checkout session that saves a card has its setup intent at once": (
+        customer("email=grace@example.com"),
+        Ask(
+            "POST",
+            "checkout/sessions",
+            "customer={customer.id}&mode=setup&currency=usd&success_url=https://example.com",
+            expect={
+                "setup_intent": SOME,
+                "customer_details.email": "grace@example.com",
+                "customer_details.tax_exempt": None,
+                "collected_information.shipping_details": None,
+                "phone_number_collection": {"enabled": False},
+                "discounts": None,
+                "total_details": None,
+                "invoice_creation": None,
+                "return_url": ABSENT,
+            },
+        ),
+    ),
+    "a Checkout session that subscribes has no discounts, which is a list": (
+        customer("email=grace@example.com"),
+        PRICE,
+        Ask(
+            "POST",
+            "checkout/sessions",
+            "customer={customer.id}&mode=subscription&success_url=https://example.com"
+            "&line_items[0][price]={price.id}&line_items[0][quantity]=1",
+            expect={
+                "setup_intent": None,
+                "customer_details.tax_exempt": "none",
+                "discounts": [],
+                "adaptive_pricing": {"enabled": True},
+                "payment_method_collection": "always",
+                "total_details.amount_tax": 0,
+                "total_details.breakdown": ABSENT,
+            },
+        ),
+    ),
+    "expansion goes on through plain lists, and ends where there is nothing to expand": (
+        customer(),
+        CARD,
+        DEFAULT_CARD,
+        PRICE,
+        Ask("POST", "coupons", "percent_off=10&duration=forever", name="coupon"),
+        Ask(
+            "POST",
+            "subscriptions",
+            "customer={customer.id}&items[0][price]={price.id}&discounts[0][coupon]={coupon.id}"
+            "&expand[]=latest_invoice.total_discount_amounts.discount",
+            expect={
+                "latest_invoice.total_discount_amounts.0.amount": 250,
+                "latest_invoice.total_discount_amounts.0.discount.object": "discount",
+            },
+            name="discounted",
+        ),
+        Ask(
+            "GET",
+            "subscriptions/{discounted.id}",
+            "expand[]=default_tax_rates",
+            400,
+            {"error.message": "This property cannot be expanded (default_tax_rates)."},
+        ),
+    ),
     "a card has metadata, and the digits of its test card": (
         customer(),
         Ask(

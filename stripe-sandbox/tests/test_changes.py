@@ -194,8 +194,9 @@ def test_an_update_that_must_be_paid_changes_nothing_when_it_is_not(scene: Scene
     assert unchanged.latest_invoice.id == subscription.latest_invoice.id
 
 
-def test_switching_to_a_yearly_price_begins_a_new_cycle(scene: Scene) -> None:
-    """Another interval restarts the cycle with credit for the old one."""
+@pytest.mark.parametrize("mode", ["classic", "flexible"])
+def test_switching_to_a_yearly_price(scene: Scene, mode: str) -> None:
+    """Classic mode restarts the cycle with credit for the old one; flexible mode keeps it."""
     yearly = scene.v1.prices.create(
         {
             "product": "prod_sandbox_basic",
@@ -204,15 +205,28 @@ def test_switching_to_a_yearly_price_begins_a_new_cycle(scene: Scene) -> None:
             "recurring": {"interval": "year"},
         }
     )
-    subscription = scene.on_a_clock().subscription(scene.customer())
+    subscription = scene.on_a_clock().subscription(scene.customer(), billing_mode={"type": mode})
+    moment = NEW_YEAR + int(MONTH / 2)
     scene.after(int(MONTH / 2))
-    item = subscription["items"].data[0].id
+    wanted = {"items": [{"id": subscription["items"].data[0].id, "price": yearly.id}]}
 
-    scene.v1.subscriptions.update(subscription.id, {"items": [{"id": item, "price": yearly.id}]})
+    scene.v1.subscriptions.update(
+        subscription.id, {**wanted, "proration_behavior": "always_invoice"}
+    )
 
     switched = scene.seen(subscription)
-    assert switched.latest_invoice.amount_paid == 10000 - 500
-    assert switched.billing_cycle_anchor == NEW_YEAR + int(MONTH / 2)
+    item, lines = switched["items"].data[0], switched.latest_invoice.lines.data
+    restarts = mode == "classic"
+    begin = moment if restarts else NEW_YEAR
+    assert switched.billing_cycle_anchor == begin
+    assert (item.current_period_start, item.current_period_end) == (begin, begin + 365 * DAY)
+    assert [line.description.split(" ")[0] for line in lines] == [
+        "Unused",
+        "1" if restarts else "Remaining",
+    ]
+    assert lines[0].parent.subscription_item_details.proration_details.credited_items.invoice
+    left = 10000 if restarts else round(10000 * (NEW_YEAR + 365 * DAY - moment) / (365 * DAY))
+    assert switched.latest_invoice.amount_paid == left - 500
 
 
 def test_a_part_of_a_month_gives_back_its_part(scene: Scene) -> None:

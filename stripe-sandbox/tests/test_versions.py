@@ -109,3 +109,29 @@ def test_an_account_of_somebody_else_is_refused_by_name(server: Server) -> None:
 
     assert answer.status_code == 501
     assert "Stripe-Account" in answer.json()["error"]["message"]
+
+
+def test_an_older_version_has_no_newer_fields(server: Server, client: Any) -> None:
+    """`refund.customer` came in 2026-07-29; without a version, an answer has what all have."""
+    payment = client.v1.payment_intents.create(
+        {
+            "amount": 100,
+            "currency": "usd",
+            "payment_method": "pm_card_visa",
+            "confirm": True,
+            "return_url": "https://example.com",
+        }
+    )
+    refund = client.v1.refunds.create({"payment_intent": payment.id})
+    url = f"{server.url}/v1/refunds/{refund.id}"
+
+    answers = {
+        version: httpx.get(
+            url,
+            headers={"Authorization": "Bearer sk_test_x"}
+            | ({"Stripe-Version": version} if version else {}),
+        ).json()
+        for version in ("2026-06-24.dahlia", "2026-07-29.dahlia", api_version(), "")
+    }
+
+    assert [("customer" in answer) for answer in answers.values()] == [False, True, True, False]

@@ -14,7 +14,7 @@ from stripe_sandbox.api.idempotency import Key, Result
 from stripe_sandbox.api.registry import Call
 from stripe_sandbox.api.rendering import respond
 from stripe_sandbox.api.routing import Route, Routes
-from stripe_sandbox.api.versions import may_use_older_forms
+from stripe_sandbox.api.versions import is_older, version_of
 from stripe_sandbox.errors import (
     REFUSAL,
     NotCovered,
@@ -23,7 +23,7 @@ from stripe_sandbox.errors import (
 )
 from stripe_sandbox.objects.common import Json
 from stripe_sandbox.request_id import request_id
-from stripe_sandbox.sdk import form_encoding, request_contract, response_shapes
+from stripe_sandbox.sdk import form_encoding, newer_fields, request_contract, response_shapes
 from stripe_sandbox.sdk.older_parameters import in_pinned_form
 from stripe_sandbox.sdk.source import api_version
 from stripe_sandbox.settings import Settings
@@ -88,7 +88,7 @@ class Api:
         Raises:
             StripeError: A refusal that is not stored under the idempotency key.
         """
-        older = may_use_older_forms(asked.version)
+        version = version_of(asked.version)
         route, ids = self.routes.find(asked.verb, asked.path)
         key = None
         if asked.idempotency_key and asked.verb == "POST":
@@ -97,12 +97,12 @@ class Api:
             if before:
                 return before, True
         sent = form_encoding.decode(asked.form)
-        if older:
+        if is_older(version):
             sent = in_pinned_form(route.endpoint, sent)
         params = request_contract.check(route.endpoint, sent)
         with self.store.work() as work:
             work.request = {"id": identifier, "idempotency_key": asked.idempotency_key}
-            call = Call(work, params, ids, asked.path, self.settings)
+            call = Call(work, params, ids, asked.path, self.settings, version=version)
             result = self._execute(call, route, key=key, refusal=asked.refusal)
             # Stored with the work: a kill between the two would let a retry charge again.
             if key:
@@ -146,6 +146,8 @@ class Api:
         body = respond(call.work, route.endpoint.result, outcome, expand) | call.extra
         if self.settings.strict:
             _check_response(route, body)
+        if is_older(call.version):
+            body = newer_fields.without(body, call.version)
         return orjson.dumps(body, option=orjson.OPT_INDENT_2).decode()
 
 

@@ -24,6 +24,8 @@ class Call:
     settings: Settings
     # Fields of the answer that are shown once and never stored to be shown again.
     extra: Json = field(default_factory=dict)
+    # The date of the API version that the answer is in.
+    version: str = ""
 
     @property
     def id(self) -> str:

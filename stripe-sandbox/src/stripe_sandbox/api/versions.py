@@ -1,7 +1,8 @@
-"""Decides which API versions are served.
+"""Decides which API versions are served, and what of an answer each of them has.
 
-Objects changed their shape in 2025-03-31.basil; since then a version mostly
-adds. Every version from there on is answered in the pinned version's shape.
+Objects changed their shape in 2025-03-31.basil; since then a version mostly adds.
+Every version from there on is answered in the pinned version's shape, without the
+fields that are newer than it.
 """
 
 import re
@@ -13,25 +14,31 @@ _OLDEST = "2025-03-31"
 _VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(\.\w+)?(;.*)?")
 
 
-def may_use_older_forms(version: str | None) -> bool:
-    """Whether a request may use parameters in the form of an older version.
+def version_of(header: str | None) -> str:
+    """The date of the API version that a request is answered in.
 
-    A request without a version may: Stripe would serve it in the account's own.
+    A request that names none may be of any version, so it is answered with what all
+    versions have. At Stripe it would be the account's own version, usually an old one.
 
     Args:
-        version: The `Stripe-Version` header.
+        header: `Stripe-Version`.
 
     Raises:
         InvalidRequest: It is no version, or one before 2025-03-31.basil.
     """
-    if version is None:
-        return True
-    parts = _VERSION.fullmatch(version.strip())
+    if header is None:
+        return _OLDEST
+    parts = _VERSION.fullmatch(header.strip())
     if parts is None:
-        raise InvalidRequest(f"Invalid Stripe API version: {version}")
+        raise InvalidRequest(f"Invalid Stripe API version: {header}")
     if parts[1] < _OLDEST:
         raise InvalidRequest(
             f"The sandbox serves API versions from 2025-03-31.basil on; the request asks for "
-            f"{version}. Upgrade the SDK, or send another Stripe-Version."
+            f"{header}. Upgrade the SDK, or send another Stripe-Version."
         )
-    return parts[1] < api_version().partition(".")[0]
+    return parts[1]
+
+
+def is_older(version: str) -> bool:
+    """Whether a version is older than the pinned one, so that it may use its older forms."""
+    return version < api_version().partition(".")[0]
