@@ -74,7 +74,7 @@ def create(call: Call) -> Thing:
         CHECKOUT_SESSION,
         {
             "id": identifier,
-            "adaptive_pricing": {"enabled": False},
+            "adaptive_pricing": {"enabled": mode != "setup"},
             "automatic_tax": _automatic_tax(params),
             "collected_information": {},
             "created": now,
@@ -106,6 +106,7 @@ def create(call: Call) -> Thing:
             }
             if mode == "subscription"
             else None,
+            "phone_number_collection": {"enabled": False},
             "shipping_options": [],
             "status": "open",
             "ui_mode": ui_mode,
