@@ -1,4 +1,4 @@
-"""The official Stripe CLI, installed from npm into the repository's state folder."""
+"""The official Stripe CLI and Node SDK, installed from npm into the repository's state folder."""
 
 import json
 import os
@@ -16,14 +16,29 @@ _WHEEL_REQUIREMENTS = Path(__file__).parent / "requirements-node.txt"
 
 def stripe_cli() -> Path:
     """The CLI's program, downloaded once and kept."""
-    folder = _NODE / "stripe"
-    wanted = [f"@stripe/cli@{VERSION}"]
+    folder = _installed("stripe", f"@stripe/cli@{VERSION}")
+    (program,) = folder.glob("node_modules/@stripe/cli-*/bin/stripe*")
+    return program
+
+
+def node_sdk(version: str) -> Path:
+    """The folder that has the Node SDK of a version, downloaded once and kept."""
+    return _installed(f"stripe-node-{version}", f"stripe@{version}")
+
+
+def node() -> str:
+    """The program that runs JavaScript, from the wheel of Node.js where there is none."""
+    found = shutil.which("node")
+    return found or str(Path(_npm()[0]).parent / "node")
+
+
+def _installed(name: str, package: str) -> Path:
+    folder, wanted = _NODE / name, [package]
     marker = folder / "installed.json"
     if not marker.exists() or json.loads(marker.read_text()) != wanted:
         _npm_install(folder, wanted)
         marker.write_text(json.dumps(wanted))
-    (program,) = folder.glob("node_modules/@stripe/cli-*/bin/stripe*")
-    return program
+    return folder
 
 
 def _npm_install(folder: Path, packages: list[str]) -> None:
