@@ -6,6 +6,7 @@ import stripe
 from tests.scenes import BASIC, DAY, HOUR, NEW_YEAR, PRO, Scene, intent_of
 
 MONTH = 31 * DAY
+YEAR = 365 * DAY
 
 
 def test_an_upgrade_is_charged_at_once(scene: Scene) -> None:
@@ -227,6 +228,25 @@ def test_switching_to_a_yearly_price(scene: Scene, mode: str) -> None:
     assert lines[0].parent.subscription_item_details.proration_details.credited_items.invoice
     left = 10000 if restarts else round(10000 * (NEW_YEAR + 365 * DAY - moment) / (365 * DAY))
     assert switched.latest_invoice.amount_paid == left - 500
+
+
+def test_an_invoice_lists_pending_items_first(scene: Scene) -> None:
+    """Pending items, newest first; the subscription's items; what is added to the draft."""
+    customer = scene.on_a_clock().customer()
+    subscription = scene.subscription(customer)
+    owed = {"customer": customer.id, "currency": "usd", "amount": 100}
+    scene.v1.invoice_items.create({**owed, "description": "first"})
+    scene.after(DAY)
+    scene.v1.invoice_items.create({**owed, "description": "second"})
+    scene.after(MONTH)
+    draft = scene.seen(subscription).latest_invoice
+    scene.v1.invoice_items.create({**owed, "description": "late", "invoice": draft.id})
+
+    lines = scene.v1.invoices.retrieve(draft.id).lines.data
+
+    named = [line.description for line in lines]
+    assert [named[0], named[1], named[3]] == ["second", "first", "late"]
+    assert lines[2].parent.type == "subscription_item_details"
 
 
 def test_a_part_of_a_month_gives_back_its_part(scene: Scene) -> None:

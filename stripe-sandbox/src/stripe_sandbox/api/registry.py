@@ -65,6 +65,8 @@ def presents(object_name: str) -> Callable[[F], F]:
 
 
 def _enter(table: dict[Any, Any], key: Any, function: F) -> F:
+    if key in table:
+        raise LookupError(f"{key} has two functions")
     table[key] = function
     return function
 

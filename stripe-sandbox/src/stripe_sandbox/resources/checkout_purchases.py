@@ -195,9 +195,8 @@ def _bill(
             "description": state.invoice_data.get("description"),
             "footer": state.invoice_data.get("footer"),
         },
-        [],
+        items=list(pending.values()),
     )
-    invoices.take_pending(work, invoice, list(pending.values()))
     found = {
         line["parent"]["invoice_item_details"]["invoice_item"]: line
         for line in invoice["lines"]["data"]

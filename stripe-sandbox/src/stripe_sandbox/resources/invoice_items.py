@@ -14,7 +14,13 @@ from stripe_sandbox.objects.invoices import InvoiceItem
 from stripe_sandbox.resources import prices, tax_rates
 from stripe_sandbox.resources.subscription_terms import inline_price
 from stripe_sandbox.rules import discounts, invoice_lines, invoices, prorating, taxes
-from stripe_sandbox.storage.kinds import CUSTOMER, INVOICE, INVOICE_ITEM, PRICE, SUBSCRIPTION
+from stripe_sandbox.storage.kinds import (
+    CUSTOMER,
+    INVOICE,
+    INVOICE_ITEM,
+    PRICE,
+    SUBSCRIPTION,
+)
 from stripe_sandbox.storage.store import NOTHING, Except, Work
 from stripe_sandbox.webhooks.events import emit
 
@@ -122,7 +128,7 @@ def _add_to_draft(work: Work, identifier: str, item: InvoiceItem) -> None:
         )
     if invoice["currency"] != item["currency"]:
         raise InvalidRequest(f"The invoice's currency is {invoice['currency']}.", param="currency")
-    invoices.take_pending(work, invoice, [item], later=True)
+    invoices.add_item(work, invoice, item)
     emit(work, "invoice.updated", work.save(invoice))
 
 

@@ -57,41 +57,34 @@ def create(call: Call) -> Thing:
         billed = work.referenced(SUBSCRIPTION, subscription, param="subscription")
         parent = invoices.subscription_parent(billed)
         currency = billed["currency"]
-    pending = invoices.pending_items(work, customer, subscription, currency=currency)
     wanted = params.get("pending_invoice_items_behavior", "exclude")
-    taken = pending if subscription or wanted == "include" else []
-    amount = sum(item["amount"] for item in taken)
-    values = _values(work, customer, params, parent, currency, amount)
+    items = []
+    if subscription or wanted == "include":
+        items = invoices.pending_items(work, customer, subscription, currency=currency)
+    amount = sum(item["amount"] for item in items)
+    owner = discounts.Owner(customer["id"], currency, customer["test_clock"], amount)
+    values = {**_values(work, customer, params, owner), "parent": parent}
     if subscription:
-        items = billed["items"]["data"]
-        values["period_start"] = min(item["current_period_start"] for item in items)
-    invoice = invoices.draft(work, customer, values, [])
-    invoices.take_pending(work, invoice, taken)
+        billed_items = billed["items"]["data"]
+        values["period_start"] = min(item["current_period_start"] for item in billed_items)
+    invoice = invoices.draft(work, customer, values, items=items)
     if invoice["auto_advance"]:
         invoices.schedule_finalization(work, invoice)
     return work.save(invoice)
 
 
-def _values(
-    work: Work,
-    customer: Customer,
-    params: Any,
-    parent: Json | None,
-    currency: str,
-    amount: int,
-) -> Json:
+def _values(work: Work, customer: Customer, params: Any, owner: discounts.Owner) -> Json:
     days = params.get("days_until_due")
     method = params.get("default_payment_method")
     if method:
         payment_methods.owned(work, method, customer, param="default_payment_method")
     moment = work.now(customer["test_clock"])
-    owner = discounts.Owner(customer["id"], currency, customer["test_clock"], amount)
     return {
         "automatic_tax": taxes.automatic(enabled=taxes.wanted(params)),
         "auto_advance": params.get("auto_advance", False),
         "billing_reason": "manual",
         "collection_method": params.get("collection_method", "charge_automatically"),
-        "currency": currency,
+        "currency": owner.currency,
         "default_payment_method": method,
         "default_tax_rates": taxes.chosen(
             work, params.get("default_tax_rates"), param="default_tax_rates"
@@ -99,7 +92,6 @@ def _values(
         "discounts": discounts.redeem(work, params.get("discounts") or [], owner),
         "due_date": params.get("due_date") or (moment + days * 86400 if days else None),
         "metadata": changes.metadata({}, params),
-        "parent": parent,
         **changes.given(params, "custom_fields", "description", "footer", "statement_descriptor"),
     }
 
@@ -288,6 +280,7 @@ def void(call: Call) -> Thing:
     if subscription and subscription["status"] == "incomplete":
         # Without its first invoice it can never be paid.
         subscriptions.expire(call.work, subscription)
+    _follow_newest_invoice(call.work, invoice)
     return invoice
 
 
@@ -300,7 +293,16 @@ def mark_uncollectible(call: Call) -> Thing:
             f"You can only mark open invoices as uncollectible; this one is {invoice['status']}.",
             code="status_transition_invalid",
         )
-    return renewals.mark_uncollectible(call.work, invoice)
+    renewals.mark_uncollectible(call.work, invoice)
+    _follow_newest_invoice(call.work, invoice)
+    return invoice
+
+
+def _follow_newest_invoice(work: Work, invoice: Invoice) -> None:
+    """Let a subscription continue when the invoice that held it up is void or uncollectible."""
+    subscription = work.find(SUBSCRIPTION, invoices.subscription_of(invoice))
+    if subscription:
+        subscriptions.follow_newest_invoice(work, subscription)
 
 
 @handles("invoices.send_invoice")

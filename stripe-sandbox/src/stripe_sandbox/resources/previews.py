@@ -38,12 +38,7 @@ def create_preview(call: Call) -> Thing:
         raise NotCovered("previews of recurring amounts", param="preview_mode")
     with work.rolled_back():
         invoice = _preview(work, asked)
-    return {
-        **invoice,
-        "id": f"upcoming_in_{work.ids.text(24)}",
-        "automatically_finalizes_at": None,
-        "status": "draft",
-    }
+    return renewals.preview_of(work, invoice)
 
 
 def _preview(work: Work, asked: Json) -> Invoice:
@@ -82,9 +77,7 @@ def _of_customer(work: Work, customer: Customer) -> Invoice:
     currency = pending[0]["currency"]
     pending = [item for item in pending if item["currency"] == currency]
     values = {"billing_reason": "upcoming", "currency": currency, "discounts": []}
-    invoice = invoices.draft(work, customer, values, [])
-    invoices.take_pending(work, invoice, pending)
-    return invoice
+    return invoices.draft(work, customer, values, items=pending)
 
 
 def _of_subscription(work: Work, subscription: Subscription, details: Json) -> Invoice:
@@ -102,7 +95,7 @@ def _of_subscription(work: Work, subscription: Subscription, details: Json) -> I
         return invoice
     if renewals.ends_before_renewal(subscription):
         raise InvalidRequest(_NOTHING, code="invoice_upcoming_none")
-    return _next(work, subscription)
+    return renewals.next_invoice(work, subscription)
 
 
 def _change(work: Work, subscription: Subscription, details: Json) -> None:
@@ -111,16 +104,3 @@ def _change(work: Work, subscription: Subscription, details: Json) -> None:
     if "metadata" in wanted:
         wanted["metadata"] = changes.metadata({}, wanted)
     update_live(work, subscription, wanted)
-
-
-def _next(work: Work, subscription: Subscription) -> Invoice:
-    """The invoice of the next renewal, with the prorations that wait for it."""
-    customer = work.get(CUSTOMER, subscription["customer"])
-    at = min(item["current_period_end"] for item in subscription["items"]["data"])
-    lines = renewals.begin_periods(work, subscription, at)
-    values = subscription_creation.invoice_values(work, subscription, "upcoming")
-    values |= {"created": at, "period_end": at, "next_payment_attempt": at + 3600}
-    invoice = invoices.draft(work, customer, values, lines)
-    pending = invoices.pending_for(work, customer, subscription)
-    invoices.take_pending(work, invoice, pending)
-    return invoice

@@ -1,5 +1,6 @@
 """Invoices: draft, totals, finalisation, payment, void."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -39,23 +40,39 @@ _ZEROS = (
 )
 
 
-def draft(work: Work, customer: Customer, values: Json, lines: list[InvoiceLine]) -> Invoice:
+def draft(
+    work: Work,
+    customer: Customer,
+    values: Json,
+    *,
+    lines: Sequence[InvoiceLine] = (),
+    items: Sequence[InvoiceItem] = (),
+) -> Invoice:
     """Create a draft invoice with its totals.
+
+    Pending invoice items come first, newest first; then the lines of subscription
+    items. What is added to a draft later comes last (the SDK's `Invoice.lines`).
 
     Args:
         work: The unit of work.
         customer: The customer who pays.
         values: Fields of the invoice; `currency` and `billing_reason` at least.
-        lines: Its line items.
+        lines: The lines of subscription items.
+        items: The pending invoice items that it bills.
     """
     invoice = work.create(INVOICE, _blank(work, customer, values))
+    newest_first = sorted(items, key=lambda item: -item["date"])
+    data = [*(invoice_lines.pending_line(work, item) for item in newest_first), *lines]
     invoice["lines"] = {
         "object": "list",
-        "data": lines,
+        "data": data,
         "has_more": False,
-        "total_count": len(lines),
+        "total_count": len(data),
         "url": f"/v1/invoices/{invoice['id']}/lines",
     }
+    for item in items:
+        item["invoice"] = invoice["id"]
+        work.save(item)
     total(work, invoice)
     emit(work, "invoice.created", work.save(invoice))
     return invoice
@@ -402,16 +419,10 @@ def _waits_for(item: InvoiceItem) -> str | None:
     return details["subscription"] if details else None
 
 
-def take_pending(
-    work: Work, invoice: Invoice, items: list[InvoiceItem], *, later: bool = False
-) -> None:
-    """Add pending invoice items to a draft: before its other lines, or `later` after them."""
-    added = [invoice_lines.pending_line(work, item) for item in items]
-    lines = invoice["lines"]["data"]
-    invoice["lines"]["data"] = lines + added if later else added + lines
-    for item in items:
-        item["invoice"] = invoice["id"]
-        work.save(item)
-    if items:
-        total(work, invoice)
-        work.save(invoice)
+def add_item(work: Work, invoice: Invoice, item: InvoiceItem) -> None:
+    """Add an invoice item to a draft."""
+    invoice["lines"]["data"].append(invoice_lines.pending_line(work, item))
+    item["invoice"] = invoice["id"]
+    work.save(item)
+    total(work, invoice)
+    work.save(invoice)

@@ -166,7 +166,8 @@ def _keep_method(work: Work, intent: PaymentIntent, method: PaymentMethod) -> No
 
 def _succeeded(work: Work, intent: PaymentIntent, charge: Charge) -> PaymentIntent:
     if intent["capture_method"] == "automatic_async":
-        # The answer comes before the money does.
+        # The answer comes before the money does, and on the sandbox's own clock: a test
+        # clock may stand still.
         work.schedule(charge, "charge.book", work.now(), clock=None)
     else:
         money.book(work, charge, charge["amount"])

@@ -1,6 +1,7 @@
 """What becomes due on a clock: renewals, trial ends, finalisation, retries, expiry."""
 
 from stripe_sandbox.api.registry import due
+from stripe_sandbox.objects.common import Json
 from stripe_sandbox.objects.invoices import Invoice, InvoiceLine
 from stripe_sandbox.objects.state import SubscriptionState
 from stripe_sandbox.objects.subscriptions import Subscription, SubscriptionItem
@@ -24,6 +25,37 @@ def ends_before_renewal(subscription: Subscription) -> bool:
     return cancel_at is not None and cancel_at <= subscriptions.next_renewal(subscription)
 
 
+def next_invoice(work: Work, subscription: Subscription) -> Invoice:
+    """Begin the next period now, and draft its invoice; for previews, which are rolled back."""
+    customer = work.get(CUSTOMER, subscription["customer"])
+    at = subscriptions.next_renewal(subscription)
+    lines = begin_periods(work, subscription, at)
+    values = subscription_creation.invoice_values(work, subscription, "upcoming")
+    values |= {"created": at, "period_end": at, "next_payment_attempt": at + 3600}
+    pending = invoices.pending_for(work, customer, subscription)
+    return invoices.draft(work, customer, values, lines=lines, items=pending)
+
+
+@due("subscription.upcoming")
+def announce_renewal(work: Work, subscription: Subscription) -> None:
+    """Send `invoice.upcoming` some days before a renewal, with the invoice that is to come."""
+    if subscription["status"] not in _RENEWING or ends_before_renewal(subscription):
+        return
+    with work.rolled_back():
+        invoice = next_invoice(work, work.get(SUBSCRIPTION, subscription["id"]))
+    emit(work, "invoice.upcoming", preview_of(work, invoice))
+
+
+def preview_of(work: Work, invoice: Invoice) -> Json:
+    """An invoice that does not exist, as previews and `invoice.upcoming` show it."""
+    return {
+        **invoice,
+        "id": f"upcoming_in_{work.ids.text(24)}",
+        "automatically_finalizes_at": None,
+        "status": "draft",
+    }
+
+
 @due("subscription.cycle")
 def renew(work: Work, subscription: Subscription) -> None:
     """Begin the next period, or end a subscription that was to end with this one."""
@@ -45,8 +77,11 @@ def renew(work: Work, subscription: Subscription) -> None:
 
 def begin_periods(work: Work, subscription: Subscription, moment: int) -> list[InvoiceLine]:
     """Begin the next period of the items whose period is over; returns the lines for it."""
-    ended = [i for i in subscription["items"]["data"] if i["current_period_end"] <= moment]
-    return [_begin_period(work, subscription, item, moment) for item in ended]
+    return [
+        _begin_period(work, subscription, item, moment)
+        for item in subscriptions.items_newest_first(subscription)
+        if item["current_period_end"] <= moment
+    ]
 
 
 def _begin_period(
@@ -63,8 +98,8 @@ def _bill(work: Work, subscription: Subscription, lines: list[InvoiceLine], *, s
     now = subscriptions.now(work, subscription)
     values = subscription_creation.invoice_values(work, subscription, "subscription_cycle")
     values |= {"period_start": since, "period_end": now}
-    invoice = invoices.draft(work, customer, values, lines)
-    invoices.take_pending(work, invoice, invoices.pending_for(work, customer, subscription))
+    pending = invoices.pending_for(work, customer, subscription)
+    invoice = invoices.draft(work, customer, values, lines=lines, items=pending)
     subscription["latest_invoice"] = invoice["id"]
     paused = subscription["pause_collection"]
     if paused and paused["behavior"] == "keep_as_draft":

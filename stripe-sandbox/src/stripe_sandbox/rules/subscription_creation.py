@@ -115,7 +115,7 @@ def first_invoice(
     """The first invoice of a subscription, finalised."""
     trial = subscription["status"] == "trialing"
     lines = []
-    for item in subscription["items"]["data"]:
+    for item in subscriptions.items_newest_first(subscription):
         price = work.get(PRICE, item["price"])
         share = share_of(price, item)
         if share < 1 and not trial and not prorate:
@@ -126,8 +126,8 @@ def first_invoice(
     now = subscriptions.now(work, subscription)
     values = invoice_values(work, subscription, "subscription_create")
     values |= {"period_start": now, "period_end": now}
-    invoice = invoices.draft(work, customer, values, lines)
-    invoices.take_pending(work, invoice, invoices.pending_for(work, customer, subscription))
+    pending = invoices.pending_for(work, customer, subscription)
+    invoice = invoices.draft(work, customer, values, lines=lines, items=pending)
     subscription["latest_invoice"] = invoice["id"]
     subscriptions.save(work, subscription)
     return invoices.finalize(work, invoice)

@@ -174,7 +174,8 @@ def _fit_period(
 def restart(work: Work, subscription: Subscription, moment: int) -> list[InvoiceLine]:
     """Restart the billing cycle at a moment; returns the lines of the new periods."""
     subscription["billing_cycle_anchor"] = moment
-    return [_restart_item(work, subscription, i, moment) for i in subscription["items"]["data"]]
+    items = subscriptions.items_newest_first(subscription)
+    return [_restart_item(work, subscription, item, moment) for item in items]
 
 
 def _restart_item(
@@ -236,9 +237,8 @@ def update_invoice(
 ) -> Invoice:
     """The finalised invoice of a change."""
     values = subscription_creation.invoice_values(work, subscription, "subscription_update")
-    invoice = invoices.draft(work, customer, values, lines)
     pending = invoices.pending_for(work, customer, subscription)
-    invoices.take_pending(work, invoice, pending)
+    invoice = invoices.draft(work, customer, values, lines=lines, items=pending)
     subscription["latest_invoice"] = invoice["id"]
     subscriptions.save(work, subscription)
     return invoices.finalize(work, invoice)

@@ -5,7 +5,7 @@ from stripe_sandbox.objects.common import Json
 from stripe_sandbox.objects.customers import Customer
 from stripe_sandbox.objects.payments import PaymentMethod
 from stripe_sandbox.objects.state import SubscriptionState
-from stripe_sandbox.objects.subscriptions import Subscription
+from stripe_sandbox.objects.subscriptions import Subscription, SubscriptionItem
 from stripe_sandbox.rules import invoices, payments
 from stripe_sandbox.storage.kinds import INVOICE, PAYMENT_METHOD
 from stripe_sandbox.storage.store import Work
@@ -13,9 +13,12 @@ from stripe_sandbox.webhooks.events import emit
 
 INCOMPLETE_FOR = 23 * 3600
 TRIAL_WARNING = 3 * 86400
+# Stripe's default; there it is a setting of the account.
+UPCOMING_BEFORE = 7 * 86400
 ENDED = {"canceled", "incomplete_expired"}
 _ACTIONS = (
     "subscription.cycle",
+    "subscription.upcoming",
     "subscription.expire",
     "subscription.trial_will_end",
     "subscription.cancel",
@@ -47,6 +50,11 @@ def changed(work: Work, subscription: Subscription) -> Subscription:
     return subscription
 
 
+def items_newest_first(subscription: Subscription) -> list[SubscriptionItem]:
+    """The items in the order in which an invoice lists them."""
+    return sorted(subscription["items"]["data"], key=lambda item: -item["created"])
+
+
 def next_renewal(subscription: Subscription) -> int:
     """When the earliest item's period ends, in seconds since the epoch."""
     return min(item["current_period_end"] for item in subscription["items"]["data"])
@@ -54,8 +62,13 @@ def next_renewal(subscription: Subscription) -> int:
 
 def schedule_cycle(work: Work, subscription: Subscription) -> None:
     """Schedule the next renewal for the end of the earliest item's period."""
-    at = next_renewal(subscription)
-    work.schedule(subscription, "subscription.cycle", at, clock=subscription["test_clock"])
+    at, clock = next_renewal(subscription), subscription["test_clock"]
+    work.schedule(subscription, "subscription.cycle", at, clock=clock)
+    announced_at = at - UPCOMING_BEFORE
+    if announced_at > now(work, subscription):
+        work.schedule(subscription, "subscription.upcoming", announced_at, clock=clock)
+    else:
+        work.unschedule(subscription, "subscription.upcoming")
 
 
 def begin(work: Work, subscription: Subscription) -> None:
@@ -81,6 +94,21 @@ def method_of(work: Work, subscription: Subscription, customer: Customer) -> Pay
     chosen = chosen or customer["invoice_settings"]["default_payment_method"]
     found = work.find(PAYMENT_METHOD, chosen)
     return found if found and found["customer"] == customer["id"] else None
+
+
+def follow_newest_invoice(work: Work, subscription: Subscription) -> None:
+    """Make a subscription active again if its newest invoice that counts is not owed.
+
+    Source: https://docs.stripe.com/billing/subscriptions/overview#subscription-statuses.
+    """
+    if subscription["status"] not in {"past_due", "unpaid"}:
+        return
+    where = {"parent.subscription_details.subscription": subscription["id"]}
+    counted = (one for one in work.newest(INVOICE, where) if one["status"] not in {"void", "draft"})
+    newest = next(counted, None)
+    if newest is None or newest["status"] in {"paid", "uncollectible"}:
+        subscription["status"] = "active"
+        changed(work, subscription)
 
 
 def end(
