@@ -387,15 +387,23 @@ def test_checkout_sessions(v1: Any, scene: Scene) -> None:
 
 
 def test_portal_sessions(v1: Any, scene: Scene) -> None:
-    """A portal session has an address and the default configuration."""
+    """A portal session has an address and the default configuration, or one that is named."""
+    customer = scene.customer().id
     session = v1.billing_portal.sessions.create(
-        {"customer": scene.customer().id, "return_url": "https://example.com"}
+        {"customer": customer, "return_url": "https://example.com"}
     )
+    made = v1.billing_portal.configurations.create(
+        {"features": {"invoice_history": {"enabled": True}}, "name": "Invoices alone"}
+    )
+    other = v1.billing_portal.sessions.create({"customer": customer, "configuration": made.id})
+    off = v1.billing_portal.configurations.update(made.id, {"active": False})
 
     configuration = v1.billing_portal.configurations.retrieve(session.configuration)
     assert session.url.endswith(f"/hosted/portal/{session.id}")
     assert configuration.is_default
-    assert len(v1.billing_portal.configurations.list().data) == 1
+    assert (other.configuration, off.active) == (made.id, False)
+    listed = v1.billing_portal.configurations.list({"is_default": True}).data
+    assert [one.id for one in listed] == [configuration.id]
 
 
 def test_webhook_endpoints(v1: Any) -> None:

@@ -8,7 +8,13 @@ from pathlib import Path
 from stripe_sandbox.errors import StripeError
 from stripe_sandbox.objects.common import Json
 from stripe_sandbox.objects.state import WebhookEndpointState
-from stripe_sandbox.resources import coupons, prices, products, webhook_endpoints
+from stripe_sandbox.resources import (
+    coupons,
+    portal_configurations,
+    prices,
+    products,
+    webhook_endpoints,
+)
 from stripe_sandbox.storage.kinds import WEBHOOK_ENDPOINT
 from stripe_sandbox.storage.store import Work
 
@@ -66,6 +72,9 @@ def _apply(work: Work, seed: Json) -> None:
     for coupon in seed.get("coupons", []):
         if work.find_any(coupon["id"]) is None:
             coupons.make(work, coupon)
+    for configuration in seed.get("portal_configurations", []):
+        if work.find_any(configuration["id"]) is None:
+            portal_configurations.make(work, configuration, is_default=True)
     for endpoint in seed.get("webhook_endpoints", []):
         _apply_endpoint(work, endpoint)
 

@@ -165,7 +165,7 @@ PAYMENT_INTENT = Kind[PaymentIntent](
 )
 PAYMENT_METHOD = Kind[PaymentMethod]("payment_method", "pm_", "PaymentMethod", ("customer", "type"))
 PORTAL_CONFIGURATION = Kind[PortalConfiguration](
-    "billing_portal.configuration", "bpc_", "configuration", ("active",)
+    "billing_portal.configuration", "bpc_", "configuration", ("active", "is_default")
 )
 PORTAL_SESSION = Kind[PortalSession](
     "billing_portal.session", "bps_", "billing_portal session", ("customer",)
