@@ -55,7 +55,7 @@ class Fuzzer:
     def request(self, call: Endpoint, path: str, form: str) -> None:
         """One request; a refusal must be one of Stripe's."""
         query, body = ("", form.encode()) if call.verb == "POST" else (form, b"")
-        asked = Asked(call.verb, path, query, body, None, None)
+        asked = Asked("sk_test_sandbox", call.verb, path, query, body, None, None)
         try:
             result, _ = self.api.answer(asked, "req_1")
         except StripeError as refusal:

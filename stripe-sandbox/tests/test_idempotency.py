@@ -126,7 +126,7 @@ def test_a_decline_is_stored_together_with_its_answer() -> None:
     store.on_commit.append(lambda _events: stored.append(idempotency.stored(store, key)))
 
     answered, _ = Api(store, Settings()).answer(
-        Asked("POST", path, "", form.encode(), "killed", None), "req_1"
+        Asked("sk_test_sandbox", "POST", path, "", form.encode(), "killed", None), "req_1"
     )
     store.close()
 

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from stripe_sandbox import __version__
+from stripe_sandbox.api.permissions import KNOWN
 from stripe_sandbox.seeds import BadSeed
 from stripe_sandbox.settings import BadSetting, Settings
 
@@ -38,6 +39,11 @@ def coverage() -> None:
 @click.option("--deterministic", is_flag=True, help="Equal requests get equal ids.")
 @click.option("--clock", type=int, metavar="UNIX", help="Time at which the clock stands still.")
 @click.option("--strict", is_flag=True, help="Check every response against the SDK.")
+@click.option(
+    "--restricted",
+    metavar="PERMISSIONS",
+    help="What rk_test_ keys may do, such as customer_write,plan_read.",
+)
 @click.option(
     "--retry-speed",
     type=float,
@@ -84,6 +90,16 @@ def _log_level() -> str:
     return level
 
 
+def _permissions(listed: str) -> frozenset[str]:
+    named = {name.strip().removeprefix("rak_") for name in listed.split(",") if name.strip()}
+    unknown = sorted(named - KNOWN)
+    if unknown:
+        raise BadSetting(
+            f"--restricted has no permission {unknown[0]}; there are {', '.join(sorted(KNOWN))}"
+        )
+    return frozenset(named)
+
+
 def _settings(
     port: int,
     *,
@@ -92,6 +108,7 @@ def _settings(
     deterministic: bool,
     clock: int | None,
     strict: bool,
+    restricted: str | None,
     retry_speed: float,
 ) -> Settings:
     if not 0 < retry_speed < math.inf:
@@ -107,5 +124,6 @@ def _settings(
         fixed_time=clock,
         strict=strict or os.environ.get("SANDBOX_STRICT") == "1",
         retry_speed=retry_speed,
+        permissions=None if restricted is None else _permissions(restricted),
         listen_secret=secrets.split(",")[0].strip() or None,
     )

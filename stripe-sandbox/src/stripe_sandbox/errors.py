@@ -77,6 +77,13 @@ class Unauthenticated(StripeError):
     saved = False
 
 
+class PermissionDenied(StripeError):
+    """A restricted key lacks the permission for this call."""
+
+    status = 403
+    saved = False
+
+
 class RawCardRefused(StripeError):
     """An account without access to raw card data sent a card number."""
 

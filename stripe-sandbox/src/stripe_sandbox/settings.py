@@ -20,6 +20,8 @@ class Settings:
         fixed_time: Instant at which the clock stands, in seconds since the epoch.
         strict: Whether a response that does not fit the SDK's classes is a 500.
         retry_speed: How many times faster than Stripe webhooks are retried.
+        permissions: What keys that begin with `rk_test_` may do, such as
+            `customer_write`; None for everything.
         listen_secret: What `stripe listen` signs with; None for one per API key and device.
     """
 
@@ -31,3 +33,4 @@ class Settings:
     strict: bool = False
     retry_speed: float = 60.0
     listen_secret: str | None = None
+    permissions: frozenset[str] | None = None

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from stripe_sandbox.api import idempotency
 from stripe_sandbox.api.idempotency import Key, Result
+from stripe_sandbox.api.permissions import check_permission
 from stripe_sandbox.api.registry import Call
 from stripe_sandbox.api.rendering import respond
 from stripe_sandbox.api.routing import Route, Routes
@@ -43,6 +44,7 @@ _NO_KEY = (
 class Asked:
     """What of an HTTP request matters to the API."""
 
+    key: str
     verb: str
     path: str
     query: str
@@ -71,8 +73,8 @@ class Api:
         identifier = new_request_id()
         request_id.set(identifier)
         try:
-            check_key(request.headers.get("authorization"))
-            asked = await _asked(request)
+            key = check_key(request.headers.get("authorization"))
+            asked = await _asked(request, key)
             result, replayed = self.answer(asked, identifier)
         except StripeError as refusal:
             result, replayed = _refused(refusal, identifier), False
@@ -90,6 +92,9 @@ class Api:
         """
         version = version_of(asked.version)
         route, ids = self.routes.find(asked.verb, asked.path)
+        permissions, account = self.settings.permissions, self.store.account_id
+        if permissions is not None:
+            check_permission(asked.key, route.endpoint, permissions, account=account)
         key = None
         if asked.idempotency_key and asked.verb == "POST":
             key = idempotency.key_of(asked.idempotency_key, asked.path, asked.form.encode())
@@ -183,11 +188,12 @@ def _user_of(credentials: str) -> str:
         return ""
 
 
-async def _asked(request: Request) -> Asked:
+async def _asked(request: Request, key: str) -> Asked:
     for header in ("Stripe-Account", "Stripe-Context"):
         if header in request.headers:
             raise NotCovered(f"the header `{header}`: there are no connected accounts")
     return Asked(
+        key=key,
         verb=request.method,
         path=request.scope["path"],
         query=request.url.query,
