@@ -406,6 +406,23 @@ def test_portal_sessions(v1: Any, scene: Scene) -> None:
     assert [one.id for one in listed] == [configuration.id]
 
 
+def test_subscription_schedules(v1: Any, scene: Scene) -> None:
+    """Created, read, listed, updated, released and canceled."""
+    first, second = (scene.subscription(scene.customer()) for _ in range(2))
+    schedules = v1.subscription_schedules
+    schedule = schedules.create({"from_subscription": first.id})
+    other = schedules.create({"from_subscription": second.id, "metadata": {"tea": "green"}})
+
+    schedules.update(schedule.id, {"end_behavior": "cancel"})
+    released = schedules.release(schedule.id)
+    canceled = schedules.cancel(other.id)
+
+    assert schedules.retrieve(schedule.id).end_behavior == "cancel"
+    assert schedules.list({"customer": second.customer}).data[0].metadata.tea == "green"
+    assert (released.status, released.released_subscription) == ("released", first.id)
+    assert (canceled.status, scene.seen(second).status) == ("canceled", "canceled")
+
+
 def test_webhook_endpoints(v1: Any) -> None:
     """The secret is shown on creation and never again."""
     endpoint = v1.webhook_endpoints.create(

@@ -23,6 +23,7 @@ from stripe_sandbox.rules import (
     payment_methods,
     prorating,
     renewals,
+    schedules,
     subscription_creation,
     subscription_updates,
     subscriptions,
@@ -79,6 +80,9 @@ def check_changeable(subscription: Subscription, names: set[str]) -> None:
 
 def update_live(work: Work, subscription: Subscription, params: Any) -> None:
     """Apply update parameters to a subscription that has not ended."""
+    for name in ("cancel_at", "cancel_at_period_end"):
+        if params.get(name):
+            schedules.refuse_if_managed(subscription, param=name)
     terms = terms_of(work, subscription, params)
     wanted = changes_of(work, subscription, params.get("items") or [])
     _fields(work, subscription, params)
@@ -238,6 +242,10 @@ def pause(call: Call) -> Thing:
     """Pause a subscription, with credit for the unused time."""
     work, params = call.work, call.params
     subscription = work.get(SUBSCRIPTION, call.id)
+    if subscription["billing_mode"]["type"] == "classic":
+        raise InvalidRequest("Only subscriptions in flexible billing mode can be paused.")
+    if subscription["schedule"]:
+        raise InvalidRequest("A subscription that a schedule manages cannot be paused.")
     if subscription["status"] not in {"active", "trialing", "past_due"}:
         raise InvalidRequest(
             f"A subscription with a status of {subscription['status']} cannot be paused."

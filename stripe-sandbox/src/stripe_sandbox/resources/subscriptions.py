@@ -20,12 +20,19 @@ from stripe_sandbox.rules import (
     payment_methods,
     prorating,
     renewals,
+    schedules,
     subscription_creation,
     subscription_updates,
     subscriptions,
     taxes,
 )
-from stripe_sandbox.storage.kinds import CUSTOMER, DISCOUNT, PRICE, SUBSCRIPTION
+from stripe_sandbox.storage.kinds import (
+    CUSTOMER,
+    DISCOUNT,
+    PRICE,
+    SUBSCRIPTION,
+    SUBSCRIPTION_SCHEDULE,
+)
 from stripe_sandbox.storage.store import NOTHING, Except, Work
 from stripe_sandbox.webhooks.events import emit
 
@@ -58,7 +65,11 @@ def shown_item(work: Work, item: Json) -> Json:
 @handles("subscriptions.create")
 def create(call: Call) -> Thing:
     """Start a subscription and collect its first invoice."""
-    work, params = call.work, call.params
+    return start(call.work, call.params)
+
+
+def start(work: Work, params: Any) -> Subscription:
+    """Start the subscription that parameters describe, and collect its first invoice."""
     customer = _customer(work, params)
     behavior = params.get("payment_behavior", "allow_incomplete")
     if behavior == "pending_if_incomplete":
@@ -225,6 +236,10 @@ def cancel(call: Call) -> Thing:
         moment = subscriptions.now(work, subscription)
         for item in subscription["items"]["data"]:
             prorating.credit(work, subscription, item, moment)
+    schedule = work.find(SUBSCRIPTION_SCHEDULE, subscription["schedule"])
+    if schedule:
+        subscription["schedule"] = None
+        schedules.cancel(work, schedule)
     details = changes.given(params.get("cancellation_details") or {}, "comment", "feedback")
     invoice_now = params.get("invoice_now")
     subscriptions.end(work, subscription, reason="cancellation_requested", details=details)

@@ -24,6 +24,7 @@ _ACTIONS = (
     "subscription.cancel",
     "subscription.resume_collection",
     "subscription.pending_update_expires",
+    "schedule.advance",
 )
 
 

@@ -17,6 +17,7 @@ from stripe_sandbox.objects.payments import (
     Refund,
     SetupIntent,
 )
+from stripe_sandbox.objects.schedules import SubscriptionSchedule
 from stripe_sandbox.objects.sessions import CheckoutSession, PortalConfiguration, PortalSession
 from stripe_sandbox.objects.subscriptions import Subscription
 from stripe_sandbox.objects.system import Event, TestClock, WebhookEndpoint
@@ -218,6 +219,9 @@ SUBSCRIPTION = Kind[Subscription](
         "pending_setup_intent",
     ),
     search={"canceled_at": NUMERIC, "created": NUMERIC, "status": TOKEN},
+)
+SUBSCRIPTION_SCHEDULE = Kind[SubscriptionSchedule](
+    "subscription_schedule", "sub_sched_", "subscription schedule", ("customer",)
 )
 TEST_CLOCK = Kind[TestClock]("test_helpers.test_clock", "clock_", "test clock")
 TAX_ID = Kind[TaxId]("tax_id", "txi_", "tax id", ("customer",))
