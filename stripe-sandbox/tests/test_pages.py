@@ -331,3 +331,28 @@ def test_a_button_leads_back_into_the_sandbox_only(browser: httpx.Client, scene:
     )
 
     assert answer.headers["location"].startswith("/objects/pi_")
+
+
+def test_lists_and_facts_say_names(browser: httpx.Client, scene: Scene) -> None:
+    """An event and a latest invoice are called by what people know them by, not by ids."""
+    customer = scene.customer(name="Grace Hopper")
+    subscription = scene.subscription(customer)
+    number = subscription.latest_invoice.number
+
+    page = browser.get(f"/subscriptions/{subscription.id}").text
+
+    assert f'<a href="/objects/{subscription.latest_invoice.id}">Invoice {number}</a>' in page
+    assert '<span class="sub">Grace Hopper on Basic subscription</span>' in page
+
+
+def test_the_hosted_pages_name_the_merchant() -> None:
+    """`SANDBOX_ACCOUNT_NAME` is on the page, on the invoice and in the account."""
+    with Server(SANDBOX_ACCOUNT_NAME="Tea & Co") as server:
+        v1 = server.client().v1
+        customer = v1.customers.create({"name": "Ada"})
+        session = v1.billing_portal.sessions.create({"customer": customer.id})
+        invoice = v1.invoices.create({"customer": customer.id})
+
+        assert "Tea &amp; Co" in httpx.get(session.url).text
+        assert invoice.account_name == "Tea & Co"
+        assert v1.accounts.retrieve_current().business_profile.name == "Tea & Co"

@@ -44,6 +44,7 @@ def create_app(settings: Settings) -> ASGIApp:
         clock=Clock(fixed=settings.fixed_time),
         deterministic=settings.deterministic,
         public_url=settings.public_url,
+        account_name=settings.account_name,
     )
     if settings.seed_file:
         with store.work() as work:

@@ -118,6 +118,7 @@ def _settings(
     secrets = os.environ.get("STRIPE_WEBHOOK_SECRET", "")
     return Settings(
         public_url=public_url.rstrip("/"),
+        account_name=os.environ.get("SANDBOX_ACCOUNT_NAME") or Settings.account_name,
         data=data,
         seed_file=seed_file,
         deterministic=deterministic,

@@ -14,6 +14,7 @@ class Settings:
 
     Attributes:
         public_url: Base of hosted pages, without a trailing slash.
+        account_name: The merchant, on hosted pages and invoices.
         data: SQLite file, or None to keep everything in memory.
         seed_file: JSON file whose objects are made at start if they are missing.
         deterministic: Whether equal requests get equal ids.
@@ -26,6 +27,7 @@ class Settings:
     """
 
     public_url: str = "http://localhost:12111"
+    account_name: str = "Stripe sandbox"
     data: Path | None = None
     seed_file: Path | None = None
     deterministic: bool = False

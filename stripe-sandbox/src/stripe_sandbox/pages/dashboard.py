@@ -9,8 +9,8 @@ from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import ResourceMissing
 from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.pages import authentication, deliveries, related
-from stripe_sandbox.pages.facts import facts_of, title_of
-from stripe_sandbox.pages.sections import BY_KIND, BY_SLUG, Section, href
+from stripe_sandbox.pages.facts import facts_of
+from stripe_sandbox.pages.sections import BY_KIND, BY_SLUG, Section, href, title_of
 from stripe_sandbox.pages.site import PageFunction, Visit
 from stripe_sandbox.storage.kinds import CUSTOMER, EVENT, KINDS, SUBSCRIPTION, WEBHOOK_ENDPOINT
 from stripe_sandbox.storage.store import Work

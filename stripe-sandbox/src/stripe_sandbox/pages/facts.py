@@ -4,44 +4,21 @@ from collections.abc import Callable
 
 from markupsafe import Markup, escape
 
+from stripe_sandbox.api.rendering import present
 from stripe_sandbox.objects.common import Thing
-from stripe_sandbox.pages.sections import default_card, name_of, period_end, plan_of, product_of
+from stripe_sandbox.pages.sections import default_card, name_of, period_end, plan_of, title_of
 from stripe_sandbox.pages.show import (
     NOTHING,
     badge,
-    breakable,
     card_of,
     day,
     linked,
     money,
-    price_of,
     when,
 )
 from stripe_sandbox.storage.store import Work
 
 Facts = list[tuple[str, str | Markup]]
-
-
-def title_of(work: Work, thing: Thing) -> str | Markup:
-    """An object's name."""
-    titled = _TITLES.get(thing["object"])
-    return titled(work, thing) if titled else str(thing["id"])
-
-
-_TITLES: dict[str, Callable[[Work, Thing], str | Markup]] = {
-    "customer": lambda w, t: name_of(w, t["id"]),
-    "event": lambda _, t: breakable(t["type"]),
-    "invoice": lambda _, t: f"Invoice {t['number'] or '(draft)'}",
-    "payment_intent": lambda _, t: money(t["amount"], t["currency"]),
-    "charge": lambda _, t: money(t["amount"], t["currency"]),
-    "refund": lambda _, t: money(t["amount"], t["currency"]),
-    "payment_method": lambda _, t: card_of(t),
-    "price": lambda _, t: price_of(t),
-    "product": lambda _, t: str(t["name"]),
-    "subscription": lambda w, t: f"{name_of(w, t['customer'])} on {product_of(w, t)}",
-    "test_helpers.test_clock": lambda _, t: str(t["name"] or "Test clock"),
-    "webhook_endpoint": lambda _, t: breakable(t["url"]),
-}
 
 
 def facts_of(work: Work, thing: Thing) -> Facts:
@@ -56,6 +33,15 @@ def _customer_link(work: Work, thing: Thing) -> Markup:
         return escape(NOTHING)
     template = Markup('<a href="/customers/{}">{}</a>')
     return template.format(thing["customer"], name_of(work, thing["customer"]))
+
+
+def _named_link(work: Work, identifier: str | None) -> Markup:
+    """A link to an object, by its name if it has one."""
+    found = work.find_any(identifier) if identifier else None
+    if found is None or found.get("deleted"):
+        return linked(identifier or "")
+    link = Markup('<a href="/objects/{}">{}</a>')
+    return link.format(identifier, title_of(work, present(work, found)))
 
 
 def _customer(work: Work, customer: Thing) -> Facts:
@@ -77,7 +63,7 @@ def _subscription(work: Work, subscription: Thing) -> Facts:
         ("Trial ends", day(subscription["trial_end"])),
         ("Cancels", day(ends)),
         ("Ended", when(subscription["ended_at"])),
-        ("Latest invoice", linked(str(subscription["latest_invoice"] or ""))),
+        ("Latest invoice", _named_link(work, subscription["latest_invoice"])),
         ("Started", when(subscription["start_date"])),
     ]
 
@@ -117,10 +103,10 @@ def _setup(work: Work, intent: Thing) -> Facts:
     ]
 
 
-def _event(_: Work, event: Thing) -> Facts:
-    about = event["data"]["object"]
+def _event(work: Work, event: Thing) -> Facts:
+    about = event["data"]["object"].get("id", "")
     return [
-        ("About", linked(about.get("id", ""))),
+        ("About", _named_link(work, about)),
         ("Pending deliveries", str(event["pending_webhooks"])),
         ("Caused by request", (event["request"] or {}).get("id") or "No request"),
         ("Created", when(event["created"])),

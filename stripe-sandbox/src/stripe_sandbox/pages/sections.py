@@ -89,7 +89,29 @@ def period_end(subscription: Thing) -> int | None:
     return int(items[0]["current_period_end"]) if items else None
 
 
-def _two(first: str | Markup, second: str) -> Markup:
+def title_of(work: Work, thing: Thing) -> str | Markup:
+    """An object's name."""
+    titled = _TITLES.get(thing["object"])
+    return titled(work, thing) if titled else str(thing["id"])
+
+
+_TITLES: dict[str, Callable[[Work, Thing], str | Markup]] = {
+    "customer": lambda w, t: name_of(w, t["id"]),
+    "event": lambda _, t: breakable(t["type"]),
+    "invoice": lambda _, t: f"Invoice {t['number'] or '(draft)'}",
+    "payment_intent": lambda _, t: money(t["amount"], t["currency"]),
+    "charge": lambda _, t: money(t["amount"], t["currency"]),
+    "refund": lambda _, t: money(t["amount"], t["currency"]),
+    "payment_method": lambda _, t: card_of(t),
+    "price": lambda _, t: price_of(t),
+    "product": lambda _, t: str(t["name"]),
+    "subscription": lambda w, t: f"{name_of(w, t['customer'])} on {product_of(w, t)}",
+    "test_helpers.test_clock": lambda _, t: str(t["name"] or "Test clock"),
+    "webhook_endpoint": lambda _, t: breakable(t["url"]),
+}
+
+
+def _two(first: str | Markup, second: str | Markup) -> Markup:
     return Markup('<strong>{}</strong><span class="sub">{}</span>').format(first, second)
 
 
@@ -125,9 +147,10 @@ def _prices(work: Work, product: Thing) -> str:
     return ", ".join(price_of(price) for price in prices) or NOTHING
 
 
-def _event(_: Work, event: Thing) -> Markup:
+def _event(work: Work, event: Thing) -> Markup:
     about = event["data"]["object"]
-    return _two(breakable(event["type"]), about.get("id", about["object"]))
+    title = title_of(work, about) if "id" in about else about["object"]
+    return _two(breakable(event["type"]), title)
 
 
 def _pending(_: Work, event: Thing) -> Markup:

@@ -14,6 +14,7 @@ def retrieve(call: Call) -> Thing:
         "account",
         {
             "id": call.work.store.account_id,
+            "business_profile": {"name": call.work.store.account_name},
             "business_type": "company",
             "charges_enabled": True,
             "country": "US",

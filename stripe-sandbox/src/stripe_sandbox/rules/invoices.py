@@ -83,7 +83,7 @@ def _blank(work: Work, customer: Customer, values: Json) -> Json:
     return {
         **dict.fromkeys(_ZEROS, 0),
         "account_country": "US",
-        "account_name": "Stripe sandbox",
+        "account_name": work.store.account_name,
         "attempted": False,
         "auto_advance": True,
         "automatic_tax": {"enabled": False},

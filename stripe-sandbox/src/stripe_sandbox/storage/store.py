@@ -80,6 +80,7 @@ class Store:
         clock: Clock,
         deterministic: bool = False,
         public_url: str = "http://localhost:12111",
+        account_name: str = "Stripe sandbox",
     ) -> None:
         self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         # A killed process loses nothing: the operating system still holds what was
@@ -89,6 +90,7 @@ class Store:
         self.connection.executescript(_SCHEMA + INDEX_SCHEMA)
         self.clock = clock
         self.public_url = public_url
+        self.account_name = account_name
         self.ids = Identifiers(deterministic=deterministic, counter=self._counter())
         self.account_id = self._account_id()
         self.on_commit: list[Callable[[list[Json]], None]] = []

@@ -6,8 +6,8 @@ from starlette.responses import Response
 
 from stripe_sandbox.objects.invoices import Invoice
 from stripe_sandbox.objects.payments import PaymentIntent, SetupIntent
-from stripe_sandbox.pages.facts import title_of
 from stripe_sandbox.pages.hosted import checkout
+from stripe_sandbox.pages.sections import title_of
 from stripe_sandbox.pages.site import Visit
 from stripe_sandbox.rules import checkout as sessions
 from stripe_sandbox.rules import invoices
