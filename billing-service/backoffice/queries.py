@@ -6,7 +6,7 @@ from typing import NamedTuple
 from django.db import connection
 
 _BY_STATE = """
-SELECT stripe_status, count(*) FROM subscriptions_subscription
+SELECT stripe_status, count(*) FROM subscriptions_subscription WHERE is_ours
 GROUP BY stripe_status ORDER BY count(*) DESC
 """
 
@@ -17,7 +17,7 @@ SELECT upper(currency), round(sum(
         WHEN 'year' THEN 1 / 12.0 WHEN 'week' THEN 52 / 12.0 WHEN 'day' THEN 365 / 12.0 ELSE 1 END
 ))::bigint
 FROM subscriptions_subscription
-WHERE stripe_status IN ('active', 'past_due') AND unit_amount IS NOT NULL
+WHERE is_ours AND stripe_status IN ('active', 'past_due') AND unit_amount IS NOT NULL
 GROUP BY currency ORDER BY 2 DESC
 """
 

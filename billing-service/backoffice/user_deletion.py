@@ -16,9 +16,9 @@ from django.utils import timezone
 from errors import BillingError
 from subscriptions.managing.customer_deletion import delete_customer
 from subscriptions.models import CardFailure, Customer, PaymentMethod, SubscribeAttempt
-from subscriptions.subscribing.attempts import refuse_open_attempt, refuse_while_made
-from subscriptions.subscribing.subscribe import finish_stale
-from subscriptions.sync.writer import lock_customer
+from subscriptions.subscribing.attempts import refuse_open_attempt
+from subscriptions.subscribing.subscribe import recover
+from subscriptions.sync.customer_rows import lock_customer
 from users.auth_client import Actor, AuthRefused, AuthUnavailable, auth_client
 from users.mirror import anonymise, apply_user
 from users.models import User
@@ -58,9 +58,10 @@ def finish_deletion(user_id: UUID) -> None:
     # Deactivated first, so that no subscription begins after the last one is cancelled.
     _deactivate(user_id, actor=actor)
 
-    finish_stale(user_id=user_id)
+    recover(user_id=user_id)
     _refuse_while_subscribing(user_id)
-    for customer in Customer.objects.filter(user_id=user_id, deleted_at=None):
+    # Those marked deleted as well: what they stand for may exist at Stripe after all.
+    for customer in Customer.objects.filter(user_id=user_id):
         delete_customer(customer, cause="user deleted")
     _forget_cards_and_addresses(user_id)
 
@@ -116,7 +117,6 @@ def _refuse_while_subscribing(user_id: UUID) -> None:
     with transaction.atomic():
         customer = lock_customer(user_id)
         refuse_open_attempt(user_id)
-        refuse_while_made(customer)
         if customer.stripe_customer_id is None and not customer.attempts.exists():
             # Created by the lock. Kept, it would say that the user had been a customer.
             customer.delete()

@@ -22,7 +22,7 @@ _REACHED = """
 
 
 def reference_of(payment_method: str) -> str:
-    """Name a payment method without keeping its id, before Stripe has told its fingerprint.
+    """Name a payment method without keeping its id, before its fingerprint is known.
 
     Args:
         payment_method: `pm_…`, as the caller sent it.
@@ -31,10 +31,10 @@ def reference_of(payment_method: str) -> str:
 
 
 def refuse_if_too_many_failures(*, user_id: UUID, source: str | None, payment_method: str) -> None:
-    """Let a try through unless too many cards were refused within the last hour.
+    """Let a request through unless too many cards were refused within the last hour.
 
     Args:
-        user_id: Who tries.
+        user_id: Of the user.
         source: From which address.
         payment_method: `pm_…`, as the caller sent it.
 
@@ -73,7 +73,7 @@ def remember_failure(
         user_id: Who tried.
         source: From which address.
         payment_method: `pm_…`, as the caller sent it.
-        fingerprint: Stripe's, if it told one.
+        fingerprint: Stripe's, if it sent one.
         code: Why the card was refused.
     """
     CardFailure.objects.create(

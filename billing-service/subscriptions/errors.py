@@ -11,7 +11,7 @@ class PaymentGatewayUnavailable(Unavailable):
     code = "payment_gateway_unavailable"
 
 
-class StoredFailure(PaymentGatewayUnavailable):
+class ReplayedFailure(PaymentGatewayUnavailable):
     """Stripe replays a failure that it stored under the key, so the outcome stays unknown."""
 
 
@@ -56,8 +56,14 @@ class WrongStripeAccount(PaymentGatewayUnavailable):
         self.args = (explanation,)
 
 
-class CustomerUnfinished(Exception):
-    """Stripe may have created the user's customer; the next request has to look for it first."""
+class CustomerNotVisible(PaymentGatewayUnavailable):
+    """Our key does not reach a customer we know; that proves nothing about the customer."""
+
+    code = "customer_not_visible"
+
+
+class CustomerDeletedAtStripe(Exception):
+    """Stripe says of a customer that it was deleted."""
 
 
 class PaymentGatewayRefused(BillingError):
@@ -66,7 +72,7 @@ class PaymentGatewayRefused(BillingError):
     code, status = "payment_gateway_refused", 502
 
 
-class MissingAtStripe(BillingError):
+class StripeObjectNotFound(BillingError):
     """Stripe does not know an object that was named; `param` says which one."""
 
     code, status = "not_found_at_stripe", 404
@@ -139,8 +145,20 @@ class AttemptInProgress(BillingError):
 
     def __init__(self, *, retry_after_seconds: int) -> None:
         super().__init__(
-            "Your previous request to subscribe is still in progress.",
+            "Your previous request is still in progress.",
             headers={"Retry-After": str(max(1, retry_after_seconds))},
+        )
+
+
+class PaymentUnderWay(BillingError):
+    """The bank is processing an earlier payment, which cannot be withdrawn."""
+
+    code, status = "payment_under_way", 409
+
+    def __init__(self) -> None:
+        super().__init__(
+            "An earlier payment of yours is being processed. Check the status in a minute.",
+            headers={"Retry-After": "60"},
         )
 
 
@@ -178,6 +196,13 @@ class WrongState(BillingError):
     """The subscription is not in a state that allows the call."""
 
     code, status = "wrong_state", 409
+
+
+class SubscriptionEnded(WrongState):
+    """The subscription has ended, possibly a moment ago at Stripe."""
+
+    def __init__(self) -> None:
+        super().__init__("The subscription has ended.")
 
 
 def refusal_as_json(error: BillingError) -> dict[str, Any]:

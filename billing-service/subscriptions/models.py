@@ -45,19 +45,19 @@ class Customer(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="customers"
     )
     stripe_customer_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
-    # Grows with every write of state that came from Stripe: whoever fetched before it grew
-    # holds old news and must fetch again.
+    # The ticket of the last look at Stripe that was written; no earlier one is written after it.
     sync_version = models.PositiveBigIntegerField(default=0)
     synced_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    # Whoever makes the customer at Stripe, other than a try to subscribe, holds the row until
-    # then; set without an id, it says that Stripe may have one already, under the row's key.
-    making_until = models.DateTimeField(null=True, blank=True)
+    # The process that acts for the customer at Stripe holds the row until then.
+    leased_until = models.DateTimeField(null=True, blank=True)
     # The page at Stripe on which the user may still subscribe; closed before we do it ourselves.
     checkout_session = models.CharField(max_length=255, blank=True, default="", db_default="")
-    # The setup whose card a webhook made the default last; hearing of it again changes nothing.
-    adopted_setup = models.CharField(max_length=255, blank=True, default="", db_default="")
-    # Set when the object no longer exists at Stripe; the row stays as a tombstone.
+    # The setup intent whose card a webhook made the default last; a repeated event changes nothing.
+    last_applied_setup_intent = models.CharField(
+        max_length=255, blank=True, default="", db_default="", db_column="adopted_setup"
+    )
+    # Set when Stripe says that the customer was deleted; taken back if it turns out to exist.
     deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -120,7 +120,8 @@ class SubscriptionProduct(models.Model):
 class Subscription(models.Model):
     """A subscription as Stripe last described it.
 
-    A user can have had several; exactly one of them is `is_current`: the live one, else the newest.
+    A user can have had several; one of those that are ours is `is_current`: the live one, else the
+    newest.
     """
 
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="subscriptions")
@@ -143,6 +144,9 @@ class Subscription(models.Model):
     interval = models.CharField(max_length=8, blank=True)
     interval_count = models.PositiveSmallIntegerField(default=1)
     stripe_status = models.CharField(max_length=32)
+    # One of its prices is in our catalogue. Others in the account are kept for staff to see; they
+    # are never current, counted or cancelled.
+    is_ours = models.BooleanField(default=True, db_default=True)
     is_current = models.BooleanField(default=False)
     current_period_start = models.DateTimeField(null=True, blank=True)
     current_period_end = models.DateTimeField(null=True, blank=True)
@@ -156,7 +160,7 @@ class Subscription(models.Model):
     payment_method_reference = models.CharField(max_length=255, blank=True)
     purchased_at = models.DateTimeField()
     synced_at = models.DateTimeField()
-    # Set when Stripe no longer knows the subscription; the row stays as a tombstone.
+    # Set when its customer was deleted at Stripe.
     deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -194,13 +198,13 @@ class SubscriptionChange(models.Model):
 
 
 class SubscribeAttempt(models.Model):
-    """One attempt of a user to subscribe; its id is in every idempotency key it sends.
+    """One attempt of a user to subscribe; its id is in the idempotency keys it sends.
 
     It stays open, with the same keys, until its outcome at Stripe is known.
     """
 
     class State(models.TextChoices):
-        """The outcome of the attempt."""
+        """How the attempt ended, or that it has not."""
 
         OPEN = "open"
         SUCCEEDED = "succeeded"
@@ -215,10 +219,10 @@ class SubscribeAttempt(models.Model):
     )
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="attempts")
     product_name = models.CharField(max_length=64)
-    # What the calls are made of, fixed here so that a resumed try sends the very same parameters.
+    # What the calls are made of, fixed here so that a resumed attempt sends the same parameters.
     price_reference = models.CharField(max_length=255)
     payment_method_reference = models.CharField(max_length=255)
-    # Empty if Stripe did not know the user when the attempt began.
+    # Empty until Stripe knows the user.
     stripe_customer_id = models.CharField(max_length=255, blank=True)
     request_hash = models.CharField(max_length=64)
     idempotency_key = models.CharField(max_length=255, null=True, blank=True)
@@ -230,9 +234,12 @@ class SubscribeAttempt(models.Model):
     # The step, idempotency key and request id of each call made at Stripe.
     calls = models.JSONField(default=list)
     created_at = models.DateTimeField(auto_now_add=True)
-    # The process that works on an open attempt holds it until then; later any may finish it.
+    # Until then a process may send a call of it.
     leased_until = models.DateTimeField()
-    # Taken over from a process that did not finish: Stripe may replay answers that are old.
+    # Until then it may make a new charge: a few minutes from when its user last asked for it.
+    # None: version 1.0 opened it.
+    charge_until = models.DateTimeField(null=True, blank=True)
+    # Taken over from a process that did not finish: look before anything is sent.
     resumed = models.BooleanField(default=False)
     closed_at = models.DateTimeField(null=True, blank=True)
 
@@ -253,15 +260,6 @@ class SubscribeAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.id} ({self.state})"
-
-    def key(self, step: str) -> str:
-        """Return the idempotency key of one of this attempt's calls."""
-        return f"attempt:{self.id}:{step}"
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        """What Stripe's objects carry so that they can be traced back to this attempt."""
-        return {"attempt": str(self.id), "user_id": str(self.user_id)}
 
 
 class CardFailure(models.Model):

@@ -3,7 +3,8 @@
 It reads one JSON line a request and forks a child for each; the child answers the request in the
 real Django stack, counting the steps at which the outside world can see it: before and after
 every call to Stripe, and before and after every commit. At the chosen step it sends itself
-SIGKILL. The parent never opens a connection, so that every child starts clean.
+SIGKILL, or something happens elsewhere. The parent never opens a connection, so that every child
+starts clean.
 """
 
 import json
@@ -15,20 +16,37 @@ from collections.abc import Callable
 from typing import Any
 
 import django
+import httpx
 
 
 class _Steps:
-    """Counts steps and dies at one of them."""
+    """Counts steps, and lets something happen at one of them.
 
-    def __init__(self, *, die_at: int | None) -> None:
-        self._die_at = die_at
+    Args:
+        at: The number of the step; None for never.
+        what: `kill`, `authenticate <intent>` (the user completes 3-D Secure in the bank's page at
+            that moment) or `other-account <address>` (the next call goes to another account).
+    """
+
+    def __init__(self, *, at: int | None, what: str) -> None:
+        self._at = at
+        self._what, _, self._argument = what.partition(" ")
         self.names: list[str] = []
+        self.next_base = ""
 
     def reach(self, name: str) -> None:
-        """Note a step, and never return from the last one."""
+        """Note a step; one that kills never returns."""
         self.names.append(name)
-        if len(self.names) - 1 == self._die_at:
+        if len(self.names) - 1 != self._at:
+            return
+        if self._what == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self._what == "authenticate":
+            url = f"{os.environ['STRIPE_API_BASE']}/hosted/authenticate/{self._argument}"
+            # Refused if the payment was given up before: the user was too late.
+            httpx.post(url, data={"outcome": "complete"})
+        if self._what == "other-account":
+            self.next_base = self._argument
 
     def around(self, name: str, work: Callable[[], Any]) -> Any:
         """Do some work with a step before and one after it."""
@@ -52,7 +70,13 @@ def _watch(steps: _Steps) -> None:
 
     def watched_send(self: Any, method: str, url: str, **kwargs: Any) -> Any:
         name = f"{method.upper()} {_resource(url)}"
-        return steps.around(name, lambda: send(self, method, url, **kwargs))
+
+        def sent() -> Any:
+            base, steps.next_base = steps.next_base, ""
+            address = url.replace(os.environ["STRIPE_API_BASE"], base) if base else url
+            return send(self, method, address, **kwargs)
+
+        return steps.around(name, sent)
 
     def watched_commit(self: Any) -> Any:
         return steps.around("commit", lambda: commit(self))
@@ -74,11 +98,30 @@ def _resource(url: str) -> str:
     return "/".join(part for part in path.split("/") if not re.search(r"_.*[A-Z0-9]", part))
 
 
+def _send_also(extra: dict[str, dict[str, Any]]) -> None:
+    """Call Stripe as another release of this service would.
+
+    Args:
+        extra: Parameters to add to the POSTs at a path.
+    """
+    from subscriptions.stripe_gateway import client, customers, subscriptions  # noqa: PLC0415 - Django must be set up first
+
+    call = client.call
+
+    def changed(method: Any, path: str, *ids: str, params: Any = None, **kwargs: Any) -> Any:
+        added = extra.get(path, {}) if method == "post" else {}
+        return call(method, path, *ids, params={**(params or {}), **added}, **kwargs)
+
+    for module in (customers, subscriptions):
+        module.call = changed  # type: ignore[attr-defined]
+
+
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     from django.test import Client  # noqa: PLC0415 - Django must be set up first
 
-    steps = _Steps(die_at=request["die_at"])
+    steps = _Steps(at=request["at"], what=request["what"])
     _watch(steps)
+    _send_also(request["extra_params"])
     answer = Client().post(
         request["path"],
         data=request["body"],
@@ -105,10 +148,10 @@ def main() -> None:
             os._exit(0)
         os.close(writing)
         with os.fdopen(reading) as pipe:
-            told = pipe.read()
+            answer = pipe.read()
         _, status = os.waitpid(child, 0)
         died = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-        sys.stdout.write(json.dumps({"died": died, **json.loads(told or "{}")}) + "\n")
+        sys.stdout.write(json.dumps({"died": died, **json.loads(answer or "{}")}) + "\n")
         sys.stdout.flush()
 
 

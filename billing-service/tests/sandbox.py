@@ -167,7 +167,7 @@ def started_sandbox(*options: str) -> Iterator[Sandbox]:
 
 
 def _wait_for(sandbox: Sandbox, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
+    for _ in range(1200):
         with contextlib.suppress(httpx.TransportError):
             sandbox.get("/v1/prices")
             return

@@ -1,19 +1,19 @@
-"""Killed at every step, subscribe never bills twice and always comes to an end."""
+"""Killed or disturbed at every step, subscribe never bills twice and always comes to an end."""
 
 import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from subscriptions.models import SubscribeAttempt, Subscription
+from subscriptions.models import Customer, SubscribeAttempt, Subscription
 from subscriptions.statuses import ENDED, LIVE
-from tests.delivery import deliver, process_events
-from tests.sandbox import Sandbox
+from tests.sandbox import Sandbox, started_sandbox
 from tests.service_environment import service_environment
 from tests.subscriptions.person import (
     FAILS_WHEN_CHARGED,
@@ -25,6 +25,7 @@ from tests.subscriptions.person import (
 from worker.tasks import sweep_attempts
 
 Report = Callable[[str], None]
+OUR_PRICES = {"price_sandbox_basic", "price_sandbox_pro"}
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,35 @@ class Scenario:
     known: bool = False
     live: int = 1
     charges: int = 1
+    # The customer has another product's subscription in the same account.
+    beside_foreign: bool = False
+    # Another release, which is killed, sends these parameters as well.
+    extra_params: dict[str, dict[str, Any]] = field(default_factory=dict)
 
+
+_CREATE_DIFFERS = {"/v1/subscriptions": {"description": "of another release"}}
+_ATTACH_DIFFERS = {"/v1/payment_methods/{}/attach": {"expand": ["customer"]}}
 
 SCENARIOS = [
     Scenario("new customer", VISA),
     Scenario("known customer", VISA, known=True),
     Scenario("decline", FAILS_WHEN_CHARGED, live=0, charges=0),
     Scenario("3-D Secure", NEEDS_AUTHENTICATION),
+    Scenario("beside a foreign subscription", VISA, known=True, beside_foreign=True),
+    Scenario(
+        *("decline beside a foreign one", FAILS_WHEN_CHARGED),
+        known=True,
+        live=0,
+        charges=0,
+        beside_foreign=True,
+    ),
+    Scenario("another release creates", VISA, extra_params=_CREATE_DIFFERS),
+    Scenario("another release attaches", VISA, extra_params=_ATTACH_DIFFERS),
 ]
 
 
 class DyingService:
-    """A service process that can be told at which step to die."""
+    """A service process in which something happens at a chosen step."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -58,15 +76,25 @@ class DyingService:
             text=True,
         )
 
-    def subscribe(self, person: Person, number: str, *, die_at: int | None) -> dict[str, Any]:
-        """Subscribe a person; die before that step is done."""
+    def subscribe(
+        self,
+        person: Person,
+        number: str,
+        *,
+        at: int | None,
+        what: str = "kill",
+        extra_params: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Subscribe a person; let something happen at that step."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         request = {
-            "die_at": die_at,
+            "at": at,
+            "what": what,
             "path": "/api/subscriptions/subscribe",
             "body": {"subscription_product": "basic_subscription"} | card(number),
             "headers": person.headers,
+            "extra_params": extra_params or {},
         }
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
@@ -103,49 +131,127 @@ def test_killed_anywhere_it_bills_at_most_once_and_converges(
     scenario: Scenario, service: DyingService, stripe: Sandbox, report: Report
 ) -> None:
     """At every step: one live subscription and one charge at most, and our rows equal Stripe's."""
-    whole = service.subscribe(_person(scenario, stripe), scenario.number, die_at=None)
+    whole = service.subscribe(_person(scenario, stripe), scenario.number, at=None)
     steps = whole["steps"]
     assert len(steps) >= 8, steps
     report(f"\n{scenario.name}: {len(steps)} steps")
 
     for number, step in enumerate(steps):
         person = _person(scenario, stripe)
+        foreign = _foreign(person)
         stripe.forget_events()
-        assert service.subscribe(person, scenario.number, die_at=number)["died"] is True
+        killed = service.subscribe(
+            person, scenario.number, at=number, extra_params=scenario.extra_params
+        )
+        assert killed["died"] is True
         way = WAYS[number % len(WAYS)]
         _expire_leases()
         way(person, scenario)
-        _assert_settled(person, scenario)
+        if scenario.extra_params and not _live(person):
+            # The keys of that release are spent; what the user does next is a new attempt.
+            assert person.subscribe(scenario.number).status_code == 200
+        _assert_converged(person, scenario)
         _finish_authentication(person, scenario)
-        live, charges = _live(person), len(stripe.charges_of(person.id))
+        live, charges = len(_live(person)), len(_charges(person))
         report(
             f"  killed {step:34} recovered by {way.__name__:17}"
             f" {live} live, {charges} charged, rows equal"
         )
         assert (live, charges) == (scenario.live, scenario.charges)
+        assert _foreign(person) == foreign
+
+
+def test_authenticated_at_any_moment_an_earlier_payment_is_charged_once(
+    service: DyingService, stripe: Sandbox, report: Report
+) -> None:
+    """The user completes 3-D Secure while the next request of theirs replaces that payment."""
+    steps = service.subscribe(_waiting(stripe)[0], VISA, at=None)["steps"]
+    report(f"\n3-D Secure completed at each of {len(steps)} steps")
+    for number, step in enumerate(steps):
+        person, intent = _waiting(stripe)
+        answer = service.subscribe(person, VISA, at=number, what=f"authenticate {intent}")
+        person.hear_from_stripe()
+        live, charges = len(_live(person)), len(_charges(person))
+        report(f"  completed {step:34} {answer['status']}: {live} live, {charges} charged")
+        assert answer["status"] in (200, 409)
+        assert (live, charges) == (1, 1)
+        assert person.words() == ("successful", "active")
+
+
+def test_a_call_that_reaches_another_account_does_no_harm(
+    service: DyingService, stripe: Sandbox, report: Report
+) -> None:
+    """A valid key of another account for one call: nothing is taken for deleted, or made there."""
+    scenario = Scenario("known customer", VISA, known=True)
+    steps = service.subscribe(_person(scenario, stripe), VISA, at=None)["steps"]
+    with ExitStack() as stack:
+        other = stack.enter_context(started_sandbox())
+        for number, step in enumerate(steps):
+            if not step.startswith("before POST"):
+                continue
+            person = _person(scenario, stripe)
+            other_key = f"other-account {other.base}"
+            answer = service.subscribe(person, VISA, at=number, what=other_key)
+            assert answer["status"] >= 400
+            assert Customer.objects.filter(user_id=person.id, deleted_at=None).exists()
+            again = person.subscribe()
+            live, charges = len(_live(person)), len(_charges(person))
+            report(
+                f"  other account {step:30} {answer['status']}, then {again.status_code}: "
+                f"{live} live, {charges} charged"
+            )
+            assert (live, charges) == (1, 1)
+        assert other.all("/v1/subscriptions", status="all") == []
+        assert other.all("/v1/charges") == []
+
+
+def test_killed_while_a_page_does_not_close_it_is_paid_there_alone(
+    service: DyingService, stripe: Sandbox, report: Report
+) -> None:
+    """Stripe keeps a page open on which a payment is being made: nothing else is charged."""
+    refused = {
+        "effect": "error",
+        "status": 400,
+        "method": "POST",
+        "path": "/v1/checkout/sessions/*/expire",
+    }
+    with stripe.fault(**refused):
+        steps = service.subscribe(_on_a_page(stripe)[0], VISA, at=None)["steps"]
+        for number, step in enumerate(steps):
+            person, url = _on_a_page(stripe)
+            service.subscribe(person, VISA, at=number)
+            _expire_leases()
+            way = WAYS[number % len(WAYS)]
+            if way is not by_the_next_call:
+                way(person, Scenario("page", VISA))
+            answer = person.subscribe()
+            assert stripe.complete_checkout(url)
+            person.hear_from_stripe()
+            live, charges = len(_live(person)), len(_charges(person))
+            report(f"  killed {step:34} {answer.status_code}: {live} live, {charges} charged")
+            assert answer.json()["code"] == "payment_under_way"
+            assert (live, charges) == (1, 1)
+            assert person.words() == ("successful", "active")
 
 
 def by_the_next_call(person: Person, scenario: Scenario) -> None:
-    """Recover as the user does: by trying again."""
+    """Recover as the user does: by calling again."""
     assert person.subscribe(scenario.number).status_code in (200, 400, 409)
 
 
 def by_the_webhook(person: Person, scenario: Scenario) -> None:
-    """Recover by what Stripe reports; nothing reported means nothing was done there."""
-    events = person.stripe.new_events()
-    for event in events:
-        assert deliver(event).status_code == 200
-    process_events()
-    if not events:
+    """Recover by what Stripe reports; what it does not report is left to the sweeper."""
+    person.hear_from_stripe()
+    if SubscribeAttempt.objects.filter(user_id=person.id, state="open").exists():
         by_the_sweeper(person, scenario)
 
 
 def by_the_sweeper(person: Person, scenario: Scenario) -> None:
-    """Recover without anybody calling."""
+    """Recover without any call."""
     sweep_attempts(timestamp=0)
 
 
-# The first step comes first: nobody but the user knows of a try whose row was never written.
+# The first step comes first: only the user knows of an attempt whose row was never written.
 WAYS = [by_the_next_call, by_the_webhook, by_the_sweeper]
 
 
@@ -153,40 +259,97 @@ def _person(scenario: Scenario, stripe: Sandbox) -> Person:
     person = Person(stripe)
     if scenario.known:
         assert person.post("setup-intent").status_code == 200
+    if scenario.beside_foreign:
+        _subscribe_elsewhere(person)
     return person
+
+
+def _subscribe_elsewhere(person: Person) -> None:
+    """Give the customer the subscription of another product in the same account."""
+    (customer,) = person.stripe.customers_of(person.id)
+    price = person.stripe.post(
+        "/v1/prices",
+        **{
+            "currency": "usd",
+            "unit_amount": 300,
+            "recurring[interval]": "month",
+            "product_data[name]": "Another product",
+        },
+    )
+    method = person.stripe.post(
+        "/v1/payment_methods/pm_card_mastercard/attach", customer=customer["id"]
+    )
+    person.stripe.post(
+        "/v1/subscriptions",
+        **{
+            "customer": customer["id"],
+            "items[0][price]": price["id"],
+            "default_payment_method": method["id"],
+        },
+    )
+    person.hear_from_stripe()
+
+
+def _waiting(stripe: Sandbox) -> tuple[Person, str]:
+    """Somebody whose payment waits for 3-D Secure, and its intent."""
+    person = Person(stripe)
+    body = person.subscribe(NEEDS_AUTHENTICATION).json()
+    return person, body["next_action"]["client_secret"].partition("_secret")[0]
+
+
+def _on_a_page(stripe: Sandbox) -> tuple[Person, str]:
+    """Somebody with an open checkout page, and its address."""
+    person = Person(stripe)
+    body = {"subscription_product": "basic_subscription"}
+    return person, person.post("checkout-session", body).json()["url"]
 
 
 def _expire_leases() -> None:
     """Let the time pass after which a process that gave no sign counts as dead."""
     SubscribeAttempt.objects.filter(state="open").update(leased_until=timezone.now())
+    Customer.objects.update(leased_until=None)
 
 
 def _finish_authentication(person: Person, scenario: Scenario) -> None:
     if scenario.number != NEEDS_AUTHENTICATION or person.get("status").status_code == 404:
         return
     assert person.words() == ("failed", "incomplete")
-    assert _live(person) == 0
+    assert _live(person) == []
     secret = person.status()["next_action"]["client_secret"]
     person.stripe.authenticate(secret.partition("_secret")[0])
     person.hear_from_stripe()
-    _assert_settled(person, scenario)
+    _assert_converged(person, scenario)
 
 
-def _live(person: Person) -> int:
-    states = [each["status"] for each in person.stripe.subscriptions_of(person.id)]
-    return len([state for state in states if state in LIVE])
+def _ours(person: Person) -> list[dict[str, Any]]:
+    found = person.stripe.subscriptions_of(person.id)
+    return [each for each in found if each["items"]["data"][0]["price"]["id"] in OUR_PRICES]
 
 
-def _assert_settled(person: Person, scenario: Scenario) -> None:
+def _foreign(person: Person) -> list[dict[str, Any]]:
+    found = person.stripe.subscriptions_of(person.id)
+    return [each for each in found if each["items"]["data"][0]["price"]["id"] not in OUR_PRICES]
+
+
+def _live(person: Person) -> list[dict[str, Any]]:
+    return [each for each in _ours(person) if each["status"] in LIVE]
+
+
+def _charges(person: Person) -> list[dict[str, Any]]:
+    return [each for each in person.stripe.charges_of(person.id) if each["amount"] != 300]
+
+
+def _assert_converged(person: Person, scenario: Scenario) -> None:
     attempts = SubscribeAttempt.objects.filter(user_id=person.id)
     assert not attempts.filter(state="open").exists()
-    at_stripe = {each["id"]: each["status"] for each in person.stripe.subscriptions_of(person.id)}
-    rows = Subscription.objects.filter(user_id=person.id)
+    at_stripe = {each["id"]: each["status"] for each in _ours(person)}
+    rows = Subscription.objects.filter(user_id=person.id, is_ours=True)
     ours = dict(rows.values_list("stripe_subscription_id", "stripe_status"))
     assert ours == at_stripe
     assert len([state for state in at_stripe.values() if state not in ENDED]) <= 1
-    assert len(person.stripe.charges_of(person.id)) <= 1
+    assert len(_charges(person)) <= 1
     if scenario.number == FAILS_WHEN_CHARGED:
+        paying = {each["default_payment_method"] for each in _foreign(person)}
         for customer in person.stripe.customers_of(person.id):
             cards = person.stripe.all(f"/v1/customers/{customer['id']}/payment_methods")
-            assert cards == []
+            assert {each["id"] for each in cards} <= paying

@@ -82,7 +82,7 @@ class Life:
         self._stripe.post(f"/v1/subscriptions/{self._subscription['id']}", **form)
 
 
-def test_duplicated_shuffled_and_dropped_deliveries_end_in_the_truth(
+def test_duplicated_shuffled_and_dropped_deliveries_end_in_stripes_state(
     stripe: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every event 1 to 5 times in any order, 5 % dropped and backfilled: no drift, no 5xx."""

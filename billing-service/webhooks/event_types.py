@@ -18,7 +18,7 @@ class Fetch(Enum):
 # To react to another type, add a line.
 HANDLED = MappingProxyType(
     {
-        "customer.subscription.created": Fetch.SUBSCRIPTIONS,
+        "customer.subscription.created": Fetch.CUSTOMER,
         "customer.subscription.updated": Fetch.SUBSCRIPTIONS,
         "customer.subscription.deleted": Fetch.SUBSCRIPTIONS,
         "customer.subscription.paused": Fetch.SUBSCRIPTIONS,

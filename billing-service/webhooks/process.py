@@ -118,15 +118,17 @@ def _refresh(subject: str, *, events: Sequence[Claimed]) -> None:
     if Fetch.CATALOGUE in wanted:
         products.refresh(subject)
         return
-    customer = writer.refresh_customer(
+    refreshed = writer.refresh_customer(
         subject,
         cause=", ".join(sorted({event.type for event in events}))[:64],
-        with_payment_methods=wanted != {Fetch.SUBSCRIPTIONS},
+        everything=wanted != {Fetch.SUBSCRIPTIONS},
     )
-    if customer is not None:
-        if Fetch.SETUP in wanted:
-            payment_methods.adopt_newest_setup(customer)
-        subscribe.finish_stale(user_id=customer.user_id)
+    if refreshed is None:
+        return
+    if Fetch.SETUP in wanted:
+        payment_methods.apply_newest_setup_intent(refreshed.customer)
+    payment_methods.give_default_card(refreshed.customer, refreshed.snapshot)
+    subscribe.recover(user_id=refreshed.customer.user_id)
 
 
 def _mark_handled(events: Sequence[Claimed]) -> None:

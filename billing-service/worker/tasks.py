@@ -29,7 +29,7 @@ _SWEEP_SECONDS = 50.0
 
 
 @app.task(queue="webhooks", name="webhooks.settle")
-def settle(subject: str) -> None:
+def end_old_job(subject: str) -> None:
     """End the jobs that version 1.0 put beside each event; the events themselves are due."""
 
 
@@ -49,7 +49,7 @@ async def retry_stalled_jobs(context: JobContext, timestamp: int) -> None:
 )
 def sweep_attempts(timestamp: int) -> None:
     """Finish attempts to subscribe that a dead process or an outage of Stripe left open."""
-    subscribe.finish_stale(seconds=_SWEEP_SECONDS)
+    subscribe.recover(seconds=_SWEEP_SECONDS)
 
 
 @app.periodic(cron=EACH_MINUTE)

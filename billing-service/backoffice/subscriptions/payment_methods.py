@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 
 from backoffice.subscriptions.stripe_objects import StripeObjectAdmin, stripe_link
-from subscriptions.errors import MissingAtStripe, PaymentGatewayRefused
+from subscriptions.errors import PaymentGatewayRefused, StripeObjectNotFound
 from subscriptions.models import PaymentMethod
 from subscriptions.stripe_gateway.client import time_budget
 from subscriptions.stripe_gateway.customers import detach_payment_method
@@ -45,7 +45,7 @@ class PaymentMethodAdmin(StripeObjectAdmin[PaymentMethod]):
     def end_at_stripe(self, row: PaymentMethod) -> None:
         """Detach the card, unless it is detached already."""
         identifier = row.stripe_payment_method_id
-        with time_budget(), contextlib.suppress(MissingAtStripe, PaymentGatewayRefused):
+        with time_budget(), contextlib.suppress(StripeObjectNotFound, PaymentGatewayRefused):
             detach_payment_method(identifier, key=f"admin-detach:{identifier}")
 
     def fetch_again(self, row: PaymentMethod) -> None:

@@ -41,12 +41,13 @@ class SubscriptionAdmin(StripeObjectAdmin[Subscription]):
         "our_status_of",
         "product",
         "is_current",
+        "is_ours",
         "current_period_end",
         "cancel_at_period_end",
         "at_stripe",
         "timeline",
     )
-    list_filter = ("stripe_status", "product", "is_current", "cancel_at_period_end")
+    list_filter = ("stripe_status", "product", "is_ours", "is_current", "cancel_at_period_end")
     search_fields = (
         "stripe_subscription_id",
         "price_reference",

@@ -22,7 +22,7 @@ from subscriptions.api.serializers import (
 )
 from subscriptions.catalogue.products import product_on_sale, products_on_sale
 from subscriptions.status import entitlements_body, entity_tag, status_body
-from subscriptions.subscribing.attempts import Wish
+from subscriptions.subscribing.attempts import SubscribeCommand
 from subscriptions.subscribing.subscribe import subscribe
 
 
@@ -49,12 +49,12 @@ class SubscribeView(APIView):
         product = product_on_sale(wanted["subscription_product"])
         user_id = user_id_of(request)
         outcome = subscribe(
-            Wish(
+            SubscribeCommand(
                 user_id=user_id,
                 product_name=product.name,
                 price_reference=product.price_reference,
                 payment_method=wanted["payment_method"],
-                source=client_ip_of(request),
+                client_ip=client_ip_of(request),
                 idempotency_key=idempotency_key(request),
             )
         )

@@ -1,13 +1,16 @@
 """The products on sale, with the amounts that Stripe has."""
 
+from functools import cached_property
+from uuid import UUID
+
 from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from subscriptions.errors import MissingAtStripe, UnknownProduct
-from subscriptions.models import SubscriptionProduct
+from subscriptions.errors import StripeObjectNotFound, UnknownProduct
+from subscriptions.models import SubscribeAttempt, SubscriptionProduct
 from subscriptions.stripe_gateway.catalogue import fetch_price
-from subscriptions.stripe_gateway.objects import StripePrice
+from subscriptions.stripe_gateway.objects import StripePrice, StripeSubscription
 
 BASIC, PRO = "basic_subscription", "pro_subscription"
 
@@ -23,6 +26,34 @@ _COPIED = (
     "active_at_stripe",
     "synced_at",
 )
+
+
+class Catalogue:
+    """What we sell, read when it is first asked for: it distinguishes our subscriptions."""
+
+    def has_sold(self, found: StripeSubscription) -> bool:
+        """Whether a subscription is ours: one of its prices is, or one of our attempts made it."""
+        return any(self._sells(item.price) for item in found.items) or _was_attempted(found)
+
+    def product_id(self, price: StripePrice | None) -> int | None:
+        """Return the row that was sold: by the price, else by a Stripe product that is its alone.
+
+        Users who subscribed before a product got another price keep the old one and the product.
+        """
+        if price is None:
+            return None
+        exact = (each.pk for each in self._products if each.price_reference == price.id)
+        same_product = [each.pk for each in self._products if _is_of(price, each)]
+        return next(exact, same_product[0] if len(same_product) == 1 else None)
+
+    def _sells(self, price: StripePrice) -> bool:
+        return any(
+            each.price_reference == price.id or _is_of(price, each) for each in self._products
+        )
+
+    @cached_property
+    def _products(self) -> list[SubscriptionProduct]:
+        return list(SubscriptionProduct.objects.all())
 
 
 def products_on_sale() -> QuerySet[SubscriptionProduct]:
@@ -63,7 +94,7 @@ def mirror_price(product: SubscriptionProduct) -> bool:
     """
     try:
         price = fetch_price(product.price_reference)
-    except MissingAtStripe:
+    except StripeObjectNotFound:
         product.active_at_stripe, product.synced_at = False, timezone.now()
         product.save(update_fields=["active_at_stripe", "synced_at"])
         return False
@@ -82,6 +113,18 @@ def refresh(stripe_id: str) -> None:
     )
     for product in ours:
         mirror_price(product)
+
+
+def _is_of(price: StripePrice, product: SubscriptionProduct) -> bool:
+    return bool(price.stripe_product_id) and price.stripe_product_id == product.stripe_product_id
+
+
+def _was_attempted(found: StripeSubscription) -> bool:
+    try:
+        attempt_id = UUID(found.attempt_id)
+    except ValueError:
+        return False
+    return SubscribeAttempt.objects.filter(pk=attempt_id).exists()
 
 
 def _put_on_sale(name: str, *, price: str) -> SubscriptionProduct:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from subscriptions.errors import MissingAtStripe, NoSubscription
+from subscriptions.errors import NoSubscription, StripeObjectNotFound
 from subscriptions.stripe_gateway.client import time_budget
 from subscriptions.stripe_gateway.invoices import fetch_invoices
 from subscriptions.stripe_gateway.objects import StripeInvoice
@@ -28,6 +28,6 @@ def page_of_invoices(
             found, more = fetch_invoices(
                 customer.stripe_customer_id or "", limit=limit, after=after
             )
-    except MissingAtStripe:
+    except StripeObjectNotFound:
         return [], None
     return found, found[-1].id if found and more else None

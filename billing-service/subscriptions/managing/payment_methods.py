@@ -9,22 +9,22 @@ from django.conf import settings
 from subscriptions import card_testing
 from subscriptions.errors import (
     CardDeclined,
-    MissingAtStripe,
+    CustomerDeletedAtStripe,
     PaymentGatewayRefused,
-    PaymentMethodRefused,
+    StripeObjectNotFound,
     TooManyCardFailures,
 )
 from subscriptions.models import Customer, PaymentMethod, Subscription
-from subscriptions.statuses import LIVE
+from subscriptions.statuses import ENDED, LIVE
 from subscriptions.stripe_gateway import customers as stripe_customers
 from subscriptions.stripe_gateway import setup_intents
 from subscriptions.stripe_gateway import subscriptions as stripe_subscriptions
-from subscriptions.stripe_gateway.client import time_budget
 from subscriptions.stripe_gateway.invoices import pay_invoice
 from subscriptions.stripe_gateway.objects import StripePaymentMethod
 from subscriptions.stripe_gateway.setup_intents import StripeSetupIntent
 from subscriptions.subscribing.customers import with_customer
-from subscriptions.sync.writer import refresh_customer
+from subscriptions.sync.customer_rows import acting_for
+from subscriptions.sync.writer import StripeSnapshot, refresh_customer
 
 _UNPAID = ("past_due", "unpaid")
 
@@ -52,8 +52,7 @@ def prepare_setup(user_id: UUID) -> Setup:
             key=f"setup:{uuid4()}",
         )
 
-    with time_budget():
-        intent = with_customer(user_id, ask)
+    intent = with_customer(user_id, ask, leased=False)
     return Setup(status=intent.status, setup_intent=intent.id, client_secret=intent.client_secret)
 
 
@@ -81,39 +80,69 @@ def change_card(user_id: UUID, *, payment_method: str, client_ip: str | None) ->
     def ask(customer: Customer) -> Setup:
         return _set_up(customer, payment_method=payment_method, operation=str(uuid4()))
 
-    with time_budget():
-        try:
-            return with_customer(user_id, ask)
-        except CardDeclined as refusal:
-            card_testing.remember_failure(
-                user_id=user_id,
-                source=client_ip,
-                payment_method=payment_method,
-                fingerprint=refusal.fingerprint,
-                code=refusal.members["decline_code"],
-            )
-            raise
+    try:
+        return with_customer(user_id, ask)
+    except CardDeclined as refusal:
+        card_testing.remember_failure(
+            user_id=user_id,
+            source=client_ip,
+            payment_method=payment_method,
+            fingerprint=refusal.fingerprint,
+            code=refusal.members["decline_code"],
+        )
+        raise
 
 
-def adopt_newest_setup(customer: Customer) -> None:
-    """Make the card of the user's newest succeeded setup intent the default, once.
+def apply_newest_setup_intent(customer: Customer) -> None:
+    """Make the card of the user's newest setup intent that succeeded the default.
 
-    The event that triggers this may be old or repeated, so it does not decide which card: the
-    setup intent that was created last does, as long as its card is attached.
+    The event that asks for it may be old, or repeated, so it does not say which: the setup that
+    was begun last does, as long as its card is still attached, and it does so once.
 
     Args:
-        customer: Our row, its payment methods just refreshed.
+        customer: Our row, its payment methods as Stripe has just listed them.
+
+    Raises:
+        AttemptInProgress: Another process acts for the customer; come back.
     """
     if customer.deleted_at is not None:
         return
     newest = _newest_setup(customer)
-    if newest is None or newest.id == customer.adopted_setup:
+    if newest is None or newest.id == customer.last_applied_setup_intent:
         return
-    # Detached or refused meanwhile: the default stays.
-    with contextlib.suppress(CardDeclined, MissingAtStripe, PaymentGatewayRefused):
-        # A fixed key would make Stripe replay a stored failure each time the event is processed.
-        _make_default(customer, payment_method=newest.payment_method_id, operation=str(uuid4()))
-    Customer.objects.filter(pk=customer.pk).update(adopted_setup=newest.id)
+    with acting_for(customer):
+        # Detached or refused meanwhile: the card that paid so far goes on paying.
+        with contextlib.suppress(CardDeclined, StripeObjectNotFound, PaymentGatewayRefused):
+            # Keys of the setup would repeat a failure that Stripe stored, at each attempt.
+            _make_default(customer, payment_method=newest.payment_method_id, operation=str(uuid4()))
+        Customer.objects.filter(pk=customer.pk).update(last_applied_setup_intent=newest.id)
+
+
+def give_default_card(customer: Customer, snapshot: StripeSnapshot) -> None:
+    """Make the card of the current subscription the default of a customer who has none.
+
+    A customer is made bare, and its subscription names its own card; Stripe's pages and whatever
+    is billed later look for a default.
+
+    Args:
+        customer: Our row.
+        snapshot: What has just been found of it.
+
+    Raises:
+        AttemptInProgress: Another process acts for the customer; come back.
+    """
+    if snapshot.customer is None or snapshot.customer.default_payment_method_id:
+        return
+    current = Subscription.objects.filter(customer=customer, is_current=True)
+    cards = current.exclude(stripe_status__in=ENDED).values_list(
+        "payment_method_reference", flat=True
+    )
+    chosen = cards.first()
+    if chosen in {each.id for each in snapshot.payment_methods}:
+        with acting_for(customer):
+            stripe_customers.make_default(
+                str(chosen), stripe_customer_id=snapshot.customer.id, key=f"default:{uuid4()}"
+            )
 
 
 def _newest_setup(customer: Customer) -> StripeSetupIntent | None:
@@ -121,7 +150,7 @@ def _newest_setup(customer: Customer) -> StripeSetupIntent | None:
     attached = set(cards.values_list("stripe_payment_method_id", flat=True))
     try:
         setups = setup_intents.fetch_setup_intents(customer.stripe_customer_id or "")
-    except MissingAtStripe:
+    except (StripeObjectNotFound, CustomerDeletedAtStripe):
         return None
     return next(
         (
@@ -159,18 +188,11 @@ def _set_up(customer: Customer, *, payment_method: str, operation: str) -> Setup
 
 
 def _attach(customer: Customer, *, payment_method: str, operation: str) -> StripePaymentMethod:
-    try:
-        card, _ = stripe_customers.attach_payment_method(
-            payment_method,
-            stripe_customer_id=customer.stripe_customer_id or "",
-            key=f"attach:{operation}",
-        )
-    except (MissingAtStripe, PaymentGatewayRefused) as refusal:
-        if isinstance(refusal, MissingAtStripe) and refusal.param == "customer":
-            raise
-        raise PaymentMethodRefused(
-            "That payment method does not exist or cannot be used by you."
-        ) from None
+    card, _ = stripe_customers.attach_payment_method(
+        payment_method,
+        stripe_customer_id=customer.stripe_customer_id or "",
+        key=f"attach:{operation}",
+    )
     return card
 
 
@@ -180,7 +202,9 @@ def _make_default(customer: Customer, *, payment_method: str, operation: str) ->
     stripe_customers.make_default(
         payment_method, stripe_customer_id=stripe_customer_id, key=f"default:{operation}"
     )
-    live = Subscription.objects.filter(customer=customer, stripe_status__in=LIVE).first()
+    live = Subscription.objects.filter(
+        customer=customer, is_current=True, stripe_status__in=LIVE
+    ).first()
     try:
         if live is not None:
             stripe_subscriptions.use_payment_method(

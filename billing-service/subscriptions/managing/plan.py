@@ -1,7 +1,7 @@
 """What a subscriber can do to a subscription: end it, keep it, change it."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,8 +11,10 @@ from subscriptions import card_testing
 from subscriptions.catalogue.products import product_on_sale
 from subscriptions.errors import (
     CardDeclined,
-    MissingAtStripe,
+    CustomerDeletedAtStripe,
     PaymentGatewayRefused,
+    StripeObjectNotFound,
+    SubscriptionEnded,
     WrongState,
 )
 from subscriptions.models import PaymentMethod, Subscription, SubscriptionProduct
@@ -22,7 +24,8 @@ from subscriptions.stripe_gateway import subscriptions as stripe_subscriptions
 from subscriptions.stripe_gateway.client import time_budget
 from subscriptions.stripe_gateway.invoices import preview_change, void_invoice
 from subscriptions.stripe_gateway.objects import StripeSubscription, decline_of
-from subscriptions.sync.writer import Truth, refresh_customer, save_answer
+from subscriptions.sync.customer_rows import acting_for
+from subscriptions.sync.writer import refresh_customer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,28 +65,14 @@ def cancel_row(row: Subscription, *, at_period_end: bool) -> None:
         at_period_end: Whether to wait for the end of the paid period.
     """
     if at_period_end:
-        key = f"cancel-at-period-end:{row.stripe_subscription_id}:{uuid4()}"
-        _apply(
-            row,
-            cause="cancel at period end",
-            call=lambda: stripe_subscriptions.set_cancel_at_period_end(
-                row.stripe_subscription_id, cancel=True, key=key
-            ),
-        )
-    else:
-        _end(row, cause="cancel")
-
-
-def _end(row: Subscription, *, cause: str) -> None:
-    with time_budget():
-        try:
-            answer = stripe_subscriptions.cancel_subscription(row.stripe_subscription_id)
-        except (MissingAtStripe, PaymentGatewayRefused):
-            # Ended is what was wanted; an earlier call whose answer was lost may have done it.
-            if not _has_ended(row, cause=cause):
-                raise
-        else:
-            save_answer(row.customer, truth=Truth(subscriptions=(answer,)), cause=cause)
+        with _acting(row, cause="cancel at period end"):
+            stripe_subscriptions.set_cancel_at_period_end(
+                row.stripe_subscription_id, cancel=True, key=f"cancel-at-period-end:{uuid4()}"
+            )
+        return
+    # Ended is what was asked for; an earlier call whose answer was lost may have done it.
+    with contextlib.suppress(SubscriptionEnded), _acting(row, cause="cancel"):
+        stripe_subscriptions.cancel_subscription(row.stripe_subscription_id)
 
 
 def resume(user_id: UUID) -> None:
@@ -99,21 +88,18 @@ def resume(user_id: UUID) -> None:
     row = _not_ended(user_id)
     if not row.cancel_at_period_end and row.cancel_at is None:
         raise WrongState("The subscription is not cancelled.")
-    key = f"resume:{row.stripe_subscription_id}:{uuid4()}"
-    _apply(
-        row,
-        cause="resume",
-        call=lambda: stripe_subscriptions.set_cancel_at_period_end(
-            row.stripe_subscription_id, cancel=False, key=key
-        ),
-    )
+    with _acting(row, cause="resume"):
+        stripe_subscriptions.set_cancel_at_period_end(
+            row.stripe_subscription_id, cancel=False, key=f"resume:{uuid4()}"
+        )
 
 
 def change(user_id: UUID, *, product_name: str, client_ip: str | None) -> str | None:
     """Move a user's subscription to another product, prorated.
 
-    A more expensive product is charged at once, a cheaper one credited on the next invoice. If the
-    card requires 3-D Secure, the change is pending at Stripe; a webhook reports its outcome.
+    A more expensive product is charged for at once, a cheaper one leaves a credit for the next
+    invoice. If the bank requires authentication, the change waits at Stripe; a webhook reports its
+    end.
 
     Args:
         user_id: Of the user.
@@ -154,21 +140,17 @@ def change(user_id: UUID, *, product_name: str, client_ip: str | None) -> str | 
 
 def _move(row: Subscription, *, product: SubscriptionProduct) -> str | None:
     cause = f"change to {product.name}"
-    with time_budget():
+    with _acting(row, cause=cause):
         if row.pending_price_reference:
             row = _without_pending_change(row, cause=cause)
             if row.price_reference == product.price_reference:
                 return None
-        changed = _apply(
-            row,
-            cause=cause,
-            call=lambda: stripe_subscriptions.change_price(
-                row.stripe_subscription_id,
-                item_id=row.stripe_item_id,
-                price=product.price_reference,
-                charge_now=_costs_more(product, than=row),
-                key=f"change:{row.stripe_subscription_id}:{uuid4()}",
-            ),
+        changed = stripe_subscriptions.change_price(
+            row.stripe_subscription_id,
+            item_id=row.stripe_item_id,
+            price=product.price_reference,
+            charge_now=_costs_more(product, than=row),
+            key=f"change:{row.stripe_subscription_id}:{uuid4()}",
         )
         if not changed.pending_price_id:
             return None
@@ -177,22 +159,20 @@ def _move(row: Subscription, *, product: SubscriptionProduct) -> str | None:
 
 def _secret_or_decline(changed: StripeSubscription, *, cause: str) -> str:
     """Return the client secret of a pending change, or void the change if its charge failed."""
+    payment = stripe_subscriptions.fetch_payment_of_latest_invoice(changed.id)
     invoice = changed.latest_invoice
-    if invoice is None or not invoice.payment_intent_id:
-        return ""
-    payment = stripe_subscriptions.fetch_payment_intent(invoice.payment_intent_id)
-    if payment.status != "requires_payment_method":
+    if invoice is None or payment.status != "requires_payment_method":
         return payment.client_secret
     void_invoice(invoice.id, key=f"give-up:{invoice.id}:{uuid4()}")
-    refresh_customer(changed.stripe_customer_id, cause=cause, with_payment_methods=False)
+    refresh_customer(changed.stripe_customer_id, cause=cause, everything=False)
     raise decline_of(payment)
 
 
 def _without_pending_change(row: Subscription, *, cause: str) -> Subscription:
     """Void an earlier pending change; it may have been paid meanwhile."""
-    with contextlib.suppress(MissingAtStripe, PaymentGatewayRefused):
+    with contextlib.suppress(StripeObjectNotFound, PaymentGatewayRefused):
         void_invoice(row.latest_invoice_id, key=f"give-up:{row.latest_invoice_id}:{uuid4()}")
-    refresh_customer(row.customer.stripe_customer_id or "", cause=cause, with_payment_methods=False)
+    refresh_customer(row.customer.stripe_customer_id or "", cause=cause, everything=False)
     return current_subscription(row.user_id)
 
 
@@ -214,7 +194,7 @@ def preview(user_id: UUID, *, product_name: str) -> Preview:
     """
     row, product = _changeable(user_id, product_name=product_name)
     charge_now = _costs_more(product, than=row)
-    with time_budget(), _refuse_if_ended(row, cause="change previewed"):
+    with time_budget(), _noticing_the_end(row, cause="change previewed"):
         invoice = preview_change(
             stripe_customer_id=row.customer.stripe_customer_id or "",
             stripe_subscription_id=row.stripe_subscription_id,
@@ -232,36 +212,34 @@ def preview(user_id: UUID, *, product_name: str) -> Preview:
     )
 
 
-def _apply(
-    row: Subscription, *, cause: str, call: Callable[[], StripeSubscription]
-) -> StripeSubscription:
-    with time_budget(), _refuse_if_ended(row, cause=cause):
-        answer = call()
-        save_answer(row.customer, truth=Truth(subscriptions=(answer,)), cause=cause)
-        return answer
+@contextlib.contextmanager
+def _acting(row: Subscription, *, cause: str) -> Iterator[None]:
+    """Change a subscription under the lease, and look at what became of it.
+
+    Raises:
+        SubscriptionEnded: Stripe refused because it has ended.
+    """
+    with acting_for(row.customer), _noticing_the_end(row, cause=cause):
+        yield
+        refresh_customer(row.customer.stripe_customer_id or "", cause=cause, everything=False)
 
 
 @contextlib.contextmanager
-def _refuse_if_ended(row: Subscription, *, cause: str) -> Iterator[None]:
-    """If Stripe refuses because the subscription has ended, refresh our row and refuse."""
+def _noticing_the_end(row: Subscription, *, cause: str) -> Iterator[None]:
     try:
         yield
-    except (MissingAtStripe, PaymentGatewayRefused):
-        if not _has_ended(row, cause=cause):
-            raise
-        raise WrongState("The subscription has ended.") from None
-
-
-def _has_ended(row: Subscription, *, cause: str) -> bool:
-    refresh_customer(row.customer.stripe_customer_id or "", cause=cause)
-    row.refresh_from_db()
-    return row.stripe_status in ENDED
+    except (StripeObjectNotFound, PaymentGatewayRefused, CustomerDeletedAtStripe):
+        refresh_customer(row.customer.stripe_customer_id or "", cause=cause)
+        row.refresh_from_db()
+        if row.stripe_status in ENDED:
+            raise SubscriptionEnded from None
+        raise
 
 
 def _not_ended(user_id: UUID) -> Subscription:
     row = current_subscription(user_id)
     if row.stripe_status in ENDED:
-        raise WrongState("The subscription has ended.")
+        raise SubscriptionEnded
     return row
 
 

@@ -15,8 +15,8 @@ from django.conf import settings
 from django.db import DatabaseError, transaction
 
 from subscriptions.errors import (
-    MissingAtStripe,
     PermissionMissing,
+    StripeObjectNotFound,
     WrongStripeAccount,
 )
 from subscriptions.models import Customer, StripeAccount, SubscriptionProduct
@@ -148,7 +148,7 @@ def _sees_our_objects(get: Get) -> bool:
 def _is_visible(path: str, *, get: Get) -> bool:
     try:
         get(path)
-    except (MissingAtStripe, PermissionMissing):
+    except (StripeObjectNotFound, PermissionMissing):
         return False
     return True
 

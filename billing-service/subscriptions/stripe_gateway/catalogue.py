@@ -11,7 +11,7 @@ def fetch_price(price: str) -> StripePrice:
         price: `price_…`.
 
     Raises:
-        MissingAtStripe: There is none.
+        StripeObjectNotFound: There is none.
     """
     return read_price(call("get", "/v1/prices/{}", price, params={"expand": ["product"]}))
 
@@ -85,7 +85,7 @@ def enable_webhook_endpoint(endpoint: str, *, enabled_events: list[str]) -> None
 
 
 def create_webhook_endpoint(*, url: str, enabled_events: list[str], key: str) -> tuple[str, str]:
-    """Make a webhook endpoint; return its id and its secret, which is told only once.
+    """Make a webhook endpoint; return its id and its secret, which Stripe shows only once.
 
     Args:
         url: Where to deliver to.

@@ -1,4 +1,4 @@
-"""One client for Stripe: turns, time budget, retries, and its errors in our family's words."""
+"""One client for Stripe: concurrency, time budget, retries, and its errors as ours."""
 
 import contextlib
 import logging
@@ -22,12 +22,12 @@ from subscriptions.errors import (
     CardDeclined,
     IdempotencyMismatch,
     KeyRefused,
-    MissingAtStripe,
     PaymentGatewayBusy,
     PaymentGatewayRefused,
     PaymentGatewayUnavailable,
     PermissionMissing,
-    StoredFailure,
+    ReplayedFailure,
+    StripeObjectNotFound,
 )
 from subscriptions.stripe_gateway.account import require_our_account
 from subscriptions.stripe_gateway.metrics import STRIPE_CALLS
@@ -36,9 +36,9 @@ CONNECT_TIMEOUT_SECONDS = 3.0
 READ_TIMEOUT_SECONDS = 10.0
 BUDGET_SECONDS = 25.0
 RETRIES = 2
-# Whoever talks to Stripe mostly waits, and comes back from it all at once. So many of a process's
+# A thread that calls Stripe mostly waits, and all come back at once. So many of a process's
 # threads may do so; the others are left for what the database answers.
-TURNS = 24
+MAX_CONCURRENT_CALLS = 24
 LONGEST_WAIT_SECONDS = 12.0
 # The SDK's `raw_request` takes these names for itself, so they would not reach Stripe.
 _NO_PARAMS = frozenset(("usage", "base", "headers", "content_type"))
@@ -48,7 +48,7 @@ _KEY = re.compile(r"'?\b(sk|rk)_(test|live)_[\w*]+'?", re.ASCII)
 _PERMISSION = re.compile(r"\brak_\w+", re.ASCII)
 
 _log = logging.getLogger(__name__)
-_turns = BoundedSemaphore(TURNS)
+_concurrent_calls = BoundedSemaphore(MAX_CONCURRENT_CALLS)
 _deadline: ContextVar[float | None] = ContextVar("stripe_deadline", default=None)
 _recorded: ContextVar[list[dict[str, str]] | None] = ContextVar("stripe_calls", default=None)
 
@@ -76,13 +76,13 @@ def time_budget(seconds: float = BUDGET_SECONDS) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _turn(seconds: float) -> Iterator[None]:
-    _lend_connection()
-    if not _turns.acquire(timeout=min(seconds, LONGEST_WAIT_SECONDS)):
+    release_db_connection()
+    if not _concurrent_calls.acquire(timeout=min(seconds, LONGEST_WAIT_SECONDS)):
         raise PaymentGatewayUnavailable("Too many payments are under way. Try again shortly.")
     try:
         yield
     finally:
-        _turns.release()
+        _concurrent_calls.release()
 
 
 @contextlib.contextmanager
@@ -121,9 +121,9 @@ def call(
         KeyRefused: HTTP 401.
         PermissionMissing: HTTP 403.
         WrongStripeAccount: The key is not of the account that filled the database.
-        StoredFailure: A 5xx that Stripe repeats under this key.
+        ReplayedFailure: A 5xx that Stripe repeats under this key.
         CardDeclined: HTTP 402.
-        MissingAtStripe: A named object does not exist.
+        StripeObjectNotFound: A named object does not exist, or not for our key.
         IdempotencyMismatch: The key was used with other parameters.
         PaymentGatewayRefused: Any other 4xx.
     """
@@ -140,9 +140,9 @@ def call_unchecked(
     params: Mapping[str, Any] | None = None,
     key: str | None = None,
 ) -> dict[str, Any]:
-    """Make one call as `call` does, whoever the key belongs to: to find out whose it is."""
+    """Make one call as `call` does, but with the key of any account: to find out whose it is."""
     options = {"idempotency_key": key} if key else {}
-    _lend_connection()
+    release_db_connection()
     began = time.monotonic()
     try:
         answer = client().raw_request(
@@ -159,7 +159,8 @@ def call_unchecked(
         # Not chained: Stripe's exception carries the whole response body in its arguments.
         raise refusal from None
     STRIPE_CALLS.labels("ok").observe(time.monotonic() - began)
-    _record(key=key, request_id=answer.request_id, outcome="ok")
+    outcome = "replayed" if _is_replayed(answer.headers) else "ok"
+    _record(key=key, request_id=answer.request_id, outcome=outcome)
     data: dict[str, Any] = answer.data
     return data
 
@@ -178,14 +179,14 @@ def client() -> stripe.StripeClient:
 
 
 class _BudgetSession(requests.Session):
-    """Connections to Stripe that end with the budget of whoever calls."""
+    """Connections to Stripe that end with the caller's budget."""
 
     def __init__(self, *, to_sandbox: bool) -> None:
         super().__init__()
         # The sandbox is on this machine or in this network; a proxy is for the real address.
         self.trust_env = not to_sandbox
         for scheme in ("https://", "http://"):
-            self.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=TURNS))
+            self.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=MAX_CONCURRENT_CALLS))
 
     def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # the SDK passes everything else by name
         """Send a request, waiting at most as long as the budget still allows."""
@@ -197,7 +198,7 @@ class _BudgetSession(requests.Session):
         return super().request(method, url, **kwargs)
 
 
-def _lend_connection() -> None:
+def release_db_connection() -> None:
     """Give the database connection back while we wait.
 
     There are fewer than threads: those who wait for their turn would keep all of them from those
@@ -246,7 +247,7 @@ def _translate(error: stripe.StripeError) -> BillingError:  # noqa: PLR0911 - on
         case stripe.CardError():
             return _decline(error)
         case stripe.IdempotencyError():
-            return IdempotencyMismatch("This try to subscribe is too old to be finished.")
+            return IdempotencyMismatch("This attempt to subscribe cannot be finished.")
         case stripe.InvalidRequestError():
             return _refused(error)
         case stripe.AuthenticationError():
@@ -268,19 +269,21 @@ def _translate(error: stripe.StripeError) -> BillingError:  # noqa: PLR0911 - on
 def _refused(error: stripe.InvalidRequestError) -> BillingError:
     # Not the status: a bad id is 404 in the path and 400 in the body.
     if error.code == "resource_missing":
-        return MissingAtStripe("Stripe does not know that object.", param=str(error.param or "id"))
+        return StripeObjectNotFound(
+            "Stripe does not know that object.", param=str(error.param or "id")
+        )
     return PaymentGatewayRefused("The payment gateway refused the request.")
 
 
 def _unavailable(error: stripe.StripeError) -> PaymentGatewayUnavailable:
     # Stripe keeps whatever it first answered under a key, its own failures too.
-    kind = StoredFailure if _is_replayed(error) else PaymentGatewayUnavailable
+    kind = ReplayedFailure if _is_replayed(error.headers) else PaymentGatewayUnavailable
     return kind("The payment gateway cannot be reached. Try again shortly.", retry_after_seconds=5)
 
 
-def _is_replayed(error: stripe.StripeError) -> bool:
-    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
-    return headers.get("idempotent-replayed") == "true"
+def _is_replayed(headers: Mapping[str, str] | None) -> bool:
+    named = {name.lower(): value for name, value in (headers or {}).items()}
+    return named.get("idempotent-replayed") == "true"
 
 
 def _decline(error: stripe.CardError) -> CardDeclined:

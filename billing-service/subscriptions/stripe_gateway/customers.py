@@ -1,7 +1,16 @@
 """Customers and their payment methods at Stripe."""
 
+import contextlib
 from collections.abc import Iterator
+from datetime import datetime
 
+from subscriptions.errors import (
+    CustomerDeletedAtStripe,
+    CustomerNotVisible,
+    PaymentGatewayRefused,
+    PaymentMethodRefused,
+    StripeObjectNotFound,
+)
 from subscriptions.stripe_gateway.client import call
 from subscriptions.stripe_gateway.objects import (
     StripeCustomer,
@@ -9,38 +18,6 @@ from subscriptions.stripe_gateway.objects import (
     read_customer,
     read_payment_method,
 )
-
-
-def create_customer(
-    *, payment_method: str, metadata: dict[str, str], key: str
-) -> tuple[StripeCustomer, StripePaymentMethod]:
-    """Make a customer whose default payment method is the given one.
-
-    Stripe attaches the payment method on the way; a card that refuses to be attached leaves no
-    customer behind.
-
-    Args:
-        payment_method: `pm_…`, one of Stripe's test ids included.
-        metadata: What to keep at the customer, so that it can be traced back to a user.
-        key: Idempotency key.
-
-    Raises:
-        CardDeclined: The card cannot be attached.
-        MissingAtStripe: There is no such payment method.
-    """
-    data = call(
-        "post",
-        "/v1/customers",
-        params={
-            "payment_method": payment_method,
-            "invoice_settings": {"default_payment_method": payment_method},
-            "metadata": metadata,
-            "expand": ["invoice_settings.default_payment_method"],
-        },
-        key=key,
-    )
-    attached = read_payment_method(data["invoice_settings"]["default_payment_method"])
-    return read_customer(data), attached
 
 
 def create_bare_customer(*, metadata: dict[str, str], key: str) -> StripeCustomer:
@@ -65,20 +42,28 @@ def attach_payment_method(
 
     Raises:
         CardDeclined: The card cannot be attached.
-        MissingAtStripe: There is no such payment method, or no such customer.
-        PaymentGatewayRefused: It belongs to another customer.
+        PaymentMethodRefused: There is no such payment method, or it is another customer's.
+        CustomerDeletedAtStripe, CustomerNotVisible: There is no such customer.
     """
-    data = call(
-        "post",
-        "/v1/payment_methods/{}/attach",
-        payment_method,
-        params={
-            "customer": stripe_customer_id,
-            "expand": ["customer.subscriptions.data.latest_invoice"],
-        },
-        key=key,
-    )
+    try:
+        with the_customer_exists(stripe_customer_id):
+            data = call(
+                "post",
+                "/v1/payment_methods/{}/attach",
+                payment_method,
+                params={
+                    "customer": stripe_customer_id,
+                    "expand": ["customer.subscriptions.data.latest_invoice"],
+                },
+                key=key,
+            )
+    except (StripeObjectNotFound, PaymentGatewayRefused):
+        raise PaymentMethodRefused(
+            "That payment method does not exist or cannot be used by you."
+        ) from None
     customer = data["customer"]
+    if customer.get("deleted"):
+        raise CustomerDeletedAtStripe
     return read_payment_method(data), read_customer(customer)
 
 
@@ -111,43 +96,88 @@ def make_default(payment_method: str, *, stripe_customer_id: str, key: str) -> S
 
 
 def fetch_customer(stripe_customer_id: str) -> StripeCustomer:
-    """Fetch a customer; one that was deleted is answered with `deleted` set.
+    """Fetch a customer.
 
     Raises:
-        MissingAtStripe: Stripe never knew it.
+        CustomerDeletedAtStripe: It was deleted; Stripe still says so years later.
+        CustomerNotVisible: Our key does not reach such a customer.
     """
-    return read_customer(call("get", "/v1/customers/{}", stripe_customer_id))
+    try:
+        customer = read_customer(call("get", "/v1/customers/{}", stripe_customer_id))
+    except StripeObjectNotFound:
+        raise CustomerNotVisible(
+            "The payment gateway does not show us your customer record."
+        ) from None
+    if customer.deleted:
+        raise CustomerDeletedAtStripe
+    return customer
+
+
+@contextlib.contextmanager
+def the_customer_exists(stripe_customer_id: str) -> Iterator[None]:
+    """Find out why Stripe does not find the customer that a call inside the block names.
+
+    Stripe answers the same for a customer that was deleted and for one of another account.
+
+    Raises:
+        CustomerDeletedAtStripe: It was deleted.
+        CustomerNotVisible: Our key does not reach it.
+    """
+    try:
+        yield
+    except StripeObjectNotFound as missing:
+        if missing.param in ("customer", "id"):
+            fetch_customer(stripe_customer_id)
+        raise
 
 
 def fetch_payment_methods(stripe_customer_id: str) -> list[StripePaymentMethod]:
-    """Fetch the payment methods attached to a customer.
+    """Fetch all payment methods attached to a customer.
 
     Raises:
-        MissingAtStripe: Stripe does not know the customer.
+        CustomerDeletedAtStripe, CustomerNotVisible: There is no such customer.
     """
-    data = call(
-        "get", "/v1/customers/{}/payment_methods", stripe_customer_id, params={"limit": 100}
-    )
-    return [read_payment_method(each) for each in data["data"]]
+    found: list[StripePaymentMethod] = []
+    while True:
+        after = {"starting_after": found[-1].id} if found else {}
+        with the_customer_exists(stripe_customer_id):
+            page = call(
+                "get",
+                "/v1/customers/{}/payment_methods",
+                stripe_customer_id,
+                params={"limit": 100, **after},
+            )
+        found += [read_payment_method(each) for each in page["data"]]
+        if not page["has_more"]:
+            return found
 
 
 def delete_customer(stripe_customer_id: str) -> None:
     """Delete a customer for good; Stripe cancels its subscriptions at once.
 
     Raises:
-        MissingAtStripe: It is gone already.
+        StripeObjectNotFound: It was deleted before, or our key does not reach it.
     """
     call("delete", "/v1/customers/{}", stripe_customer_id)
 
 
-def find_customer_of(user_id: str) -> StripeCustomer | None:
-    """Look for a user's customer by its metadata; what was made a minute ago may be missing."""
-    data = call(
-        "get",
-        "/v1/customers/search",
-        params={"query": f"metadata['user_id']:'{user_id}'", "limit": 1},
-    )
-    return read_customer(data["data"][0]) if data["data"] else None
+def find_customer_made_for(attempt_id: str, *, since: datetime) -> StripeCustomer | None:
+    """Find the customer that version 1.0 made for an attempt, together with its card.
+
+    Args:
+        attempt_id: Stands in the customer's metadata.
+        since: When the attempt was opened; its keys were good for a day from then.
+    """
+    window = {"gte": int(since.timestamp()) - 60, "lte": int(since.timestamp()) + 86400}
+    after: dict[str, str] = {}
+    while True:
+        page = call("get", "/v1/customers", params={"created": window, "limit": 100, **after})
+        for each in page["data"]:
+            if (each.get("metadata") or {}).get("attempt") == attempt_id:
+                return read_customer(each)
+        if not page["has_more"]:
+            return None
+        after = {"starting_after": page["data"][-1]["id"]}
 
 
 def pages_of_customers(*, after: str | None) -> Iterator[list[StripeCustomer]]:

@@ -3,7 +3,7 @@
 import time
 from uuid import uuid4
 
-from subscriptions.errors import MissingAtStripe, PaymentGatewayRefused
+from subscriptions.errors import PaymentGatewayRefused, PaymentUnderWay
 from subscriptions.stripe_gateway.client import call
 
 # Stripe's minimum is thirty minutes by its own clock.
@@ -49,25 +49,22 @@ def create_checkout_session(
 
 
 def close_checkout_session(session: str) -> bool:
-    """See that nobody subscribes on a page any more; return whether somebody already has.
+    """See that no user subscribes on a page any more; return whether one already has.
 
     Args:
         session: `cs_…`.
+
+    Raises:
+        PaymentUnderWay: Stripe does not close the page, since a payment is being made on it.
     """
     try:
         call("post", "/v1/checkout/sessions/{}/expire", session, key=f"expire:{session}:{uuid4()}")
-    except (MissingAtStripe, PaymentGatewayRefused):
-        # No longer open: completed, or expired by itself.
-        return _is_completed(session)
+    except PaymentGatewayRefused:
+        status = call("get", "/v1/checkout/sessions/{}", session)["status"]
+        if status == "open":
+            raise PaymentUnderWay from None
+        return bool(status == "complete")
     return False
-
-
-def _is_completed(session: str) -> bool:
-    try:
-        data = call("get", "/v1/checkout/sessions/{}", session)
-    except MissingAtStripe:
-        return False
-    return bool(data["status"] == "complete")
 
 
 def create_portal_session(*, stripe_customer_id: str, return_url: str, key: str) -> str:

@@ -15,7 +15,7 @@ def fetch_invoices(
         after: The id of the last invoice of the page before.
 
     Raises:
-        MissingAtStripe: There is no such customer, or no such invoice to go on after.
+        StripeObjectNotFound: There is no such customer, or no such invoice to go on after.
     """
     page = call(
         "get",

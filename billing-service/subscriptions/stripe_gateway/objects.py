@@ -9,7 +9,7 @@ from subscriptions.errors import CardDeclined
 
 @dataclass(frozen=True, kw_only=True)
 class StripePaymentMethod:
-    """A card; for other types only the id is told."""
+    """A card; of other types only the id is known."""
 
     id: str
     stripe_customer_id: str
@@ -53,18 +53,25 @@ class StripeInvoice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StripeItem:
+    """One line of a subscription; the period is on the items since API version 2025-03-31."""
+
+    id: str
+    price: StripePrice
+    current_period_start: datetime | None
+    current_period_end: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class StripeSubscription:
-    """A subscription with the one price our products have."""
+    """A subscription."""
 
     id: str
     stripe_customer_id: str
     status: str
-    item_id: str
-    price: StripePrice | None
+    items: tuple[StripeItem, ...]
     # What it changes to once its latest invoice is paid.
     pending_price_id: str
-    current_period_start: datetime | None
-    current_period_end: datetime | None
     cancel_at_period_end: bool
     cancel_at: datetime | None
     ended_at: datetime | None
@@ -77,7 +84,7 @@ class StripeSubscription:
 
 @dataclass(frozen=True, kw_only=True)
 class StripeCustomer:
-    """A customer; `subscriptions` is None where they were not asked for."""
+    """A customer; `subscriptions` is None unless all that have not ended are known."""
 
     id: str
     deleted: bool
@@ -96,6 +103,11 @@ class StripePaymentIntent:
     decline_code: str
     decline_message: str
     fingerprint: str
+
+
+NO_PAYMENT = StripePaymentIntent(
+    id="", status="", client_secret="", decline_code="", decline_message="", fingerprint=""
+)
 
 
 def read_payment_method(data: dict[str, Any]) -> StripePaymentMethod:
@@ -156,20 +168,16 @@ def read_invoice(data: dict[str, Any]) -> StripeInvoice:
 
 
 def read_subscription(data: dict[str, Any]) -> StripeSubscription:
-    """Read a subscription; the period is on its items since API version 2025-03-31."""
-    items = (data.get("items") or {}).get("data") or [{}]
-    item, metadata = items[0], data.get("metadata") or {}
+    """Read a subscription; its latest invoice may be expanded."""
+    metadata = data.get("metadata") or {}
     invoice = data.get("latest_invoice")
     changing = (data.get("pending_update") or {}).get("subscription_items") or [{}]
     return StripeSubscription(
         id=data["id"],
         stripe_customer_id=id_of(data.get("customer")),
         status=data["status"],
-        item_id=item.get("id") or "",
-        price=read_price(item["price"]) if item.get("price") else None,
+        items=tuple(_read_item(item) for item in (data.get("items") or {}).get("data") or ()),
         pending_price_id=id_of(changing[0].get("price")),
-        current_period_start=moment(item.get("current_period_start")),
-        current_period_end=moment(item.get("current_period_end")),
         cancel_at_period_end=bool(data.get("cancel_at_period_end")),
         cancel_at=moment(data.get("cancel_at")),
         ended_at=moment(data.get("ended_at")),
@@ -181,9 +189,18 @@ def read_subscription(data: dict[str, Any]) -> StripeSubscription:
     )
 
 
+def _read_item(data: dict[str, Any]) -> StripeItem:
+    return StripeItem(
+        id=data["id"],
+        price=read_price(data["price"]),
+        current_period_start=moment(data.get("current_period_start")),
+        current_period_end=moment(data.get("current_period_end")),
+    )
+
+
 def read_customer(data: dict[str, Any]) -> StripeCustomer:
     """Read a customer, deleted ones included."""
-    subscriptions = data.get("subscriptions")
+    subscriptions = data.get("subscriptions") or {"has_more": True}
     return StripeCustomer(
         id=data["id"],
         deleted=bool(data.get("deleted")),
@@ -192,13 +209,13 @@ def read_customer(data: dict[str, Any]) -> StripeCustomer:
             (data.get("invoice_settings") or {}).get("default_payment_method")
         ),
         subscriptions=None
-        if subscriptions is None
+        if subscriptions["has_more"]
         else tuple(read_subscription(each) for each in subscriptions["data"]),
     )
 
 
 def read_payment_intent(data: dict[str, Any]) -> StripePaymentIntent:
-    """Read a payment intent and why its last try to pay failed, if one did."""
+    """Read a payment intent and why it was last refused, if one did."""
     failure = data.get("last_payment_error") or {}
     card = (failure.get("payment_method") or {}).get("card") or {}
     return StripePaymentIntent(
@@ -212,7 +229,7 @@ def read_payment_intent(data: dict[str, Any]) -> StripePaymentIntent:
 
 
 def decline_of(payment: StripePaymentIntent) -> CardDeclined:
-    """Turn a payment whose last try failed into a refusal."""
+    """Turn a payment that was refused into our refusal."""
     return CardDeclined(
         payment.decline_message or "Your card was declined.",
         decline_code=payment.decline_code or "generic_decline",

@@ -78,7 +78,7 @@ def fetch_setup_intents(stripe_customer_id: str) -> list[StripeSetupIntent]:
         stripe_customer_id: Whose.
 
     Raises:
-        MissingAtStripe: Stripe does not know the customer.
+        StripeObjectNotFound: Stripe does not know the customer.
     """
     params = {"customer": stripe_customer_id, "limit": 100}
     return [_read(each) for each in call("get", "/v1/setup_intents", params=params)["data"]]

@@ -1,7 +1,9 @@
 """Subscriptions and payment intents at Stripe."""
 
 from subscriptions.stripe_gateway.client import call
+from subscriptions.stripe_gateway.customers import the_customer_exists
 from subscriptions.stripe_gateway.objects import (
+    NO_PAYMENT,
     StripePaymentIntent,
     StripeSubscription,
     read_payment_intent,
@@ -23,7 +25,7 @@ def create_subscription(
     """Start a subscription and try to pay its first invoice.
 
     A declined payment, or one that waits for 3-D Secure, leaves it `incomplete`
-    (`payment_behavior=allow_incomplete`), so the outcome is always told by its status.
+    (`payment_behavior=allow_incomplete`), so its status always says the outcome.
 
     Args:
         stripe_customer_id: Who subscribes.
@@ -33,21 +35,23 @@ def create_subscription(
         key: Idempotency key.
 
     Raises:
-        MissingAtStripe: The customer, the price or the payment method does not exist.
+        StripeObjectNotFound: The price or the payment method does not exist.
+        CustomerDeletedAtStripe, CustomerNotVisible: There is no such customer.
     """
-    data = call(
-        "post",
-        "/v1/subscriptions",
-        params={
-            "customer": stripe_customer_id,
-            "items": [{"price": price}],
-            "default_payment_method": payment_method,
-            "payment_behavior": "allow_incomplete",
-            "metadata": metadata,
-            "expand": _EXPAND,
-        },
-        key=key,
-    )
+    with the_customer_exists(stripe_customer_id):
+        data = call(
+            "post",
+            "/v1/subscriptions",
+            params={
+                "customer": stripe_customer_id,
+                "items": [{"price": price}],
+                "default_payment_method": payment_method,
+                "payment_behavior": "allow_incomplete",
+                "metadata": metadata,
+                "expand": _EXPAND,
+            },
+            key=key,
+        )
     return read_subscription(data)
 
 
@@ -55,7 +59,7 @@ def fetch_subscription(stripe_subscription_id: str) -> StripeSubscription:
     """Fetch one subscription with its latest invoice.
 
     Raises:
-        MissingAtStripe: Stripe does not know it.
+        StripeObjectNotFound: Stripe does not know it.
     """
     data = call("get", "/v1/subscriptions/{}", stripe_subscription_id, params={"expand": _EXPAND})
     return read_subscription(data)
@@ -65,22 +69,23 @@ def fetch_subscriptions_of(stripe_customer_id: str) -> list[StripeSubscription]:
     """Fetch all subscriptions a customer ever had, ended ones included.
 
     Raises:
-        MissingAtStripe: Stripe does not know the customer.
+        CustomerDeletedAtStripe, CustomerNotVisible: There is no such customer.
     """
     found: list[StripeSubscription] = []
     after: str | None = None
     while True:
-        page = call(
-            "get",
-            "/v1/subscriptions",
-            params={
-                "customer": stripe_customer_id,
-                "status": "all",
-                "limit": _PAGE_SIZE,
-                "expand": ["data.latest_invoice"],
-                **({"starting_after": after} if after else {}),
-            },
-        )
+        with the_customer_exists(stripe_customer_id):
+            page = call(
+                "get",
+                "/v1/subscriptions",
+                params={
+                    "customer": stripe_customer_id,
+                    "status": "all",
+                    "limit": _PAGE_SIZE,
+                    "expand": ["data.latest_invoice"],
+                    **({"starting_after": after} if after else {}),
+                },
+            )
         found += [read_subscription(each) for each in page["data"]]
         if not page["has_more"]:
             return found
@@ -91,7 +96,7 @@ def cancel_subscription(stripe_subscription_id: str) -> StripeSubscription:
     """End a subscription now; it needs no idempotency key, a second cancel is refused.
 
     Raises:
-        MissingAtStripe: It does not exist, or has ended already.
+        StripeObjectNotFound: It does not exist, or has ended already.
     """
     data = call(
         "delete", "/v1/subscriptions/{}", stripe_subscription_id, params={"expand": _EXPAND}
@@ -169,10 +174,21 @@ def use_payment_method(
     return read_subscription(data)
 
 
+def fetch_payment_of_latest_invoice(stripe_subscription_id: str) -> StripePaymentIntent:
+    """Fetch how far the payment of a subscription's latest invoice is, and its client secret.
+
+    The reason of a refusal stays readable after the invoice was voided.
+    """
+    invoice = fetch_subscription(stripe_subscription_id).latest_invoice
+    if invoice is None or not invoice.payment_intent_id:
+        return NO_PAYMENT
+    return fetch_payment_intent(invoice.payment_intent_id)
+
+
 def fetch_payment_intent(payment_intent_id: str) -> StripePaymentIntent:
     """Fetch how far a payment is, and its client secret.
 
     Raises:
-        MissingAtStripe: Stripe does not know it.
+        StripeObjectNotFound: Stripe does not know it.
     """
     return read_payment_intent(call("get", "/v1/payment_intents/{}", payment_intent_id))

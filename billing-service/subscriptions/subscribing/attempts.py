@@ -1,50 +1,56 @@
-"""Tries to subscribe in the database: opened, leased, closed; each in one short transaction."""
+"""Attempts to subscribe in the database: opened, taken over, closed; each in one transaction.
+
+An attempt is driven by the process that holds the lease on its customer. Beside that, its row
+says until when a call of it may reach Stripe (`leased_until`) and until when it may make a new
+charge (`charge_until`).
+"""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Value
+from django.db.models.functions import Least
 from django.utils import timezone
 
-from errors import BillingError
 from subscriptions.errors import (
     AlreadySubscribed,
     AttemptInProgress,
-    CustomerUnfinished,
     IdempotencyKeyReused,
     refusal_as_json,
 )
 from subscriptions.models import Customer, SubscribeAttempt, Subscription
 from subscriptions.statuses import LIVE
-from subscriptions.stripe_gateway.client import BUDGET_SECONDS
-from subscriptions.sync.writer import lock_customer_of_caller
+from subscriptions.subscribing.next_step import Outcome, State
+from subscriptions.sync.customer_rows import (
+    LEASE,
+    give_back_lease,
+    lock_customer_of_caller,
+    take_lease,
+)
 
-# Longer than the budget for Stripe, so that a lease that ran out means a dead process.
-LEASE = timedelta(seconds=BUDGET_SECONDS + 5)
+# After its user last asked for it, an attempt makes a new charge for this long and no longer.
+CHARGED_FOR = timedelta(minutes=5)
+# Until then a call whose answer was lost may still be carried out.
+FENCE = timedelta(seconds=60)
 # Stripe forgets idempotency keys after 24 hours; past this a key must not be sent again.
 KEYS_ARE_GOOD_FOR = timedelta(hours=23)
-
-# An absent Stripe is called again each minute.
+# One that waits for Stripe is driven once a minute; the last calls explain what happened.
 _CALLS_KEPT = 50
-
-State = SubscribeAttempt.State
-_OUTCOME = (
-    *("state", "calls", "closed_at"),
-    *("stripe_subscription_id", "refusal", "idempotency_key"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class SubscribeCommand:
     """What a user asks for when subscribing."""
 
     user_id: UUID
     product_name: str
     price_reference: str
     payment_method: str
-    source: str | None = None
+    client_ip: str | None = None
     idempotency_key: str | None = None
 
     @property
@@ -54,56 +60,52 @@ class Wish:
         return hashlib.sha256(asked_for.encode()).hexdigest()
 
 
-def open_attempt(wish: Wish) -> SubscribeAttempt:
-    """Open a try, or take over one that nobody works on any more.
+def open_attempt(command: SubscribeCommand) -> SubscribeAttempt:
+    """Open an attempt and lease its customer, or take over an open one.
 
-    The returned try may be closed already (a repeated Idempotency-Key), or be an earlier one with
-    another wish, which has to be finished before this one can begin.
-
-    Args:
-        wish: What the user asks for.
+    The attempt may be closed (a repeated Idempotency-Key), or be for an earlier request of the
+    user; that one is brought to its end first, and not charged for any more.
 
     Raises:
         AlreadySubscribed: There is a live subscription.
-        AttemptInProgress: Another process works on a try of this user, or makes the customer.
-        CustomerUnfinished: Whoever made the customer is gone; finish that first.
-        IdempotencyKeyReused: The key came with another wish.
-        InvalidAccessToken: The user was switched off a moment ago.
+        AttemptInProgress: Another process acts for this user.
+        IdempotencyKeyReused: The key came with another request.
+        InvalidAccessToken: The user was deactivated a moment ago.
     """
     with transaction.atomic():
-        customer = lock_customer_of_caller(wish.user_id)
-        repeated = _repeated(wish)
+        customer = lock_customer_of_caller(command.user_id)
+        repeated = _repeated(command)
         if repeated is not None and repeated.state != State.OPEN:
             return repeated
-        refuse_second_subscription(wish.user_id)
-        refuse_while_made(customer)
-        if customer.making_until is not None and customer.stripe_customer_id is None:
-            raise CustomerUnfinished
-        unfinished = (
-            SubscribeAttempt.objects.select_for_update()
-            .filter(user_id=wish.user_id, state=State.OPEN)
-            .first()
-        )
+        refuse_second_subscription(command.user_id)
+        take_lease(customer)
+        unfinished = SubscribeAttempt.objects.filter(
+            user_id=command.user_id, state=State.OPEN
+        ).first()
         if unfinished is None:
-            return _create(wish, customer=customer)
-        return _take_over(unfinished, wish=wish)
+            return _create(command, customer=customer)
+        _refuse_while_driven(unfinished)
+        if unfinished.request_hash == command.request_hash:
+            unfinished.charge_until = timezone.now() + CHARGED_FOR
+            # The answer that may get lost next is this caller's.
+            unfinished.idempotency_key = command.idempotency_key or unfinished.idempotency_key
+        else:
+            unfinished.charge_until = timezone.now()
+        return _take_over(unfinished, customer=customer)
 
 
-def closed_under_key(wish: Wish) -> SubscribeAttempt | None:
-    """Return the try that was made and ended under the wish's Idempotency-Key.
-
-    Args:
-        wish: What the user asks for.
+def closed_under_key(command: SubscribeCommand) -> SubscribeAttempt | None:
+    """Return the attempt that was made and closed under the command's Idempotency-Key.
 
     Raises:
-        IdempotencyKeyReused: The key came with another wish.
+        IdempotencyKeyReused: The key came with another request.
     """
-    attempt = _repeated(wish)
+    attempt = _repeated(command)
     return None if attempt is None or attempt.state == State.OPEN else attempt
 
 
 def refuse_open_attempt(user_id: UUID) -> None:
-    """Let nothing begin beside a try to subscribe; call with the customer's row locked.
+    """Let nothing begin beside an attempt to subscribe; call with the customer's row locked.
 
     Raises:
         AttemptInProgress: There is an open one.
@@ -112,19 +114,8 @@ def refuse_open_attempt(user_id: UUID) -> None:
         raise AttemptInProgress(retry_after_seconds=5)
 
 
-def refuse_while_made(customer: Customer) -> None:
-    """Let nothing begin while the customer is being made; call with its row locked.
-
-    Raises:
-        AttemptInProgress: Somebody holds the row.
-    """
-    now = timezone.now()
-    if customer.stripe_customer_id is None and (customer.making_until or now) > now:
-        raise _in_progress(until=customer.making_until or now, now=now)
-
-
 def refuse_second_subscription(user_id: UUID) -> None:
-    """Let nobody subscribe twice; call with the customer's row locked.
+    """Let no user subscribe twice; call with the customer's row locked.
 
     Raises:
         AlreadySubscribed: There is a live subscription.
@@ -135,99 +126,128 @@ def refuse_second_subscription(user_id: UUID) -> None:
         raise AlreadySubscribed
 
 
-def take_over_stale(now: datetime, *, user_id: UUID | None = None) -> SubscribeAttempt | None:
-    """Lease one open try whose holder is gone, or return None.
-
-    Args:
-        now: Leases that ended before are stale.
-        user_id: Look at this user's try alone.
-    """
-    stale = SubscribeAttempt.objects.filter(state=State.OPEN, leased_until__lt=now)
+def stale(now: datetime, *, user_id: UUID | None = None) -> list[UUID]:
+    """Return the open attempts that no process drives, the longest waiting first."""
+    found = SubscribeAttempt.objects.filter(state=State.OPEN, leased_until__lt=now)
     if user_id is not None:
-        stale = stale.filter(user_id=user_id)
+        found = found.filter(user_id=user_id)
+    return list(found.order_by("leased_until").values_list("pk", flat=True))
+
+
+def take_over(attempt_id: UUID) -> SubscribeAttempt | None:
+    """Lease an open attempt for a process without a user, or return None if another drives it."""
+    try:
+        with transaction.atomic():
+            customer = Customer.objects.select_for_update(of=("self",)).get(attempts=attempt_id)
+            attempt = SubscribeAttempt.objects.filter(pk=attempt_id, state=State.OPEN).first()
+            if attempt is None:
+                return None
+            _refuse_while_driven(attempt)
+            take_lease(customer)
+            if not customer.user.is_active:
+                attempt.charge_until = timezone.now()
+            return _take_over(attempt, customer=customer)
+    except AttemptInProgress:
+        return None
+
+
+def may_charge(attempt: SubscribeAttempt) -> bool:
+    """Whether a user asked for the attempt lately enough to make a new charge."""
+    return timezone.now() < (attempt.charge_until or attempt.created_at + CHARGED_FOR)
+
+
+def fence_seconds(attempt: SubscribeAttempt) -> int:
+    """Return for how long a call of an earlier process may still be carried out."""
+    return int((attempt.leased_until + FENCE - timezone.now()).total_seconds()) + 1
+
+
+def keys_are_too_old(attempt: SubscribeAttempt) -> bool:
+    """Whether Stripe may have forgotten what was sent under the attempt's keys."""
+    return timezone.now() - attempt.created_at > KEYS_ARE_GOOD_FOR
+
+
+def give_back(attempt: SubscribeAttempt, *, calls: Sequence[dict[str, str]]) -> None:
+    """End the lease of an attempt that stays open, so that the next caller can drive it on."""
+    now = timezone.now()
     with transaction.atomic():
-        attempt = stale.select_for_update(skip_locked=True).order_by("leased_until").first()
-        return None if attempt is None else _take_over(attempt)
-
-
-def give_back(attempt: SubscribeAttempt, *, calls: list[dict[str, str]]) -> None:
-    """End the lease of a try that stays open, so that the user's next call can go on with it.
-
-    Args:
-        attempt: The try.
-        calls: What was sent to Stripe meanwhile.
-    """
-    SubscribeAttempt.objects.filter(pk=attempt.pk, state=State.OPEN).update(
-        leased_until=timezone.now(), calls=(attempt.calls + calls)[-_CALLS_KEPT:]
-    )
+        give_back_lease(attempt.customer)
+        SubscribeAttempt.objects.filter(pk=attempt.pk, state=State.OPEN).update(
+            leased_until=Least("leased_until", Value(now)),
+            calls=[*attempt.calls, *calls][-_CALLS_KEPT:],
+        )
 
 
 def close(
-    attempt: SubscribeAttempt,
-    *,
-    state: str,
-    calls: list[dict[str, str]],
-    stripe_subscription_id: str = "",
-    refusal: BillingError | None = None,
-) -> None:
-    """Write down how a try ended.
+    attempt: SubscribeAttempt, outcome: Outcome, *, calls: Sequence[dict[str, str]]
+) -> Outcome:
+    """Write down how an attempt ended, unless a webhook reported its success already.
 
     Args:
-        attempt: The try.
-        state: Its final state.
+        attempt: The attempt.
+        outcome: How it ended; its refusal is repeated for the same Idempotency-Key.
         calls: What was sent to Stripe since the last time.
-        stripe_subscription_id: What it made, if anything.
-        refusal: What the user was told, for a repeated Idempotency-Key.
+
+    Returns:
+        The outcome that counts.
     """
-    attempt.state = State(state)
-    attempt.calls = attempt.calls + calls
-    attempt.closed_at = timezone.now()
-    attempt.stripe_subscription_id = stripe_subscription_id
-    attempt.refusal = None if refusal is None else refusal_as_json(refusal)
-    if state == State.SUPERSEDED:
-        # The try that replaces it carries the caller's key on.
-        attempt.idempotency_key = None
-    attempt.save(update_fields=_OUTCOME)
+    refusal = None if outcome.refusal is None else refusal_as_json(outcome.refusal)
+    columns = {
+        "state": outcome.state,
+        "calls": [*attempt.calls, *calls],
+        "closed_at": timezone.now(),
+        "stripe_customer_id": attempt.customer.stripe_customer_id or "",
+        "stripe_subscription_id": outcome.stripe_subscription_id,
+        "refusal": refusal,
+    }
+    if outcome.state == State.SUPERSEDED:
+        # The attempt that replaces it carries the caller's key on.
+        columns["idempotency_key"] = None
+    if SubscribeAttempt.objects.filter(pk=attempt.pk, state=State.OPEN).update(**columns):
+        attempt.state = State(outcome.state)
+        return outcome
+    attempt.refresh_from_db(fields=["state", "stripe_subscription_id"])
+    return Outcome(state=attempt.state, stripe_subscription_id=attempt.stripe_subscription_id)
 
 
-def _repeated(wish: Wish) -> SubscribeAttempt | None:
-    if not wish.idempotency_key:
+def _repeated(command: SubscribeCommand) -> SubscribeAttempt | None:
+    if not command.idempotency_key:
         return None
     attempt = SubscribeAttempt.objects.filter(
-        user_id=wish.user_id, idempotency_key=wish.idempotency_key
+        user_id=command.user_id, idempotency_key=command.idempotency_key
     ).first()
-    if attempt is not None and attempt.request_hash != wish.request_hash:
+    if attempt is not None and attempt.request_hash != command.request_hash:
         raise IdempotencyKeyReused
     return attempt
 
 
-def _create(wish: Wish, *, customer: Customer) -> SubscribeAttempt:
+def _create(command: SubscribeCommand, *, customer: Customer) -> SubscribeAttempt:
+    now = timezone.now()
     return SubscribeAttempt.objects.create(
-        user_id=wish.user_id,
+        user_id=command.user_id,
         customer=customer,
-        product_name=wish.product_name,
-        price_reference=wish.price_reference,
-        payment_method_reference=wish.payment_method,
+        product_name=command.product_name,
+        price_reference=command.price_reference,
+        payment_method_reference=command.payment_method,
         stripe_customer_id=customer.stripe_customer_id or "",
-        request_hash=wish.request_hash,
-        idempotency_key=wish.idempotency_key,
-        source=wish.source,
-        leased_until=timezone.now() + LEASE,
+        request_hash=command.request_hash,
+        idempotency_key=command.idempotency_key,
+        source=command.client_ip,
+        leased_until=now + LEASE,
+        charge_until=now + CHARGED_FOR,
     )
 
 
-def _take_over(attempt: SubscribeAttempt, *, wish: Wish | None = None) -> SubscribeAttempt:
-    now = timezone.now()
-    if attempt.leased_until > now:
-        raise _in_progress(until=attempt.leased_until, now=now)
-    attempt.leased_until = now + LEASE
-    attempt.resumed = True
-    if wish is not None and wish.idempotency_key and attempt.request_hash == wish.request_hash:
-        # Whoever asks now is whom the answer may get lost to.
-        attempt.idempotency_key = wish.idempotency_key
-    attempt.save(update_fields=["leased_until", "resumed", "idempotency_key"])
+def _take_over(attempt: SubscribeAttempt, *, customer: Customer) -> SubscribeAttempt:
+    attempt.customer, attempt.resumed = customer, True
+    if may_charge(attempt):
+        # Otherwise nothing is sent that could arrive late, and the fence goes on as it stands.
+        attempt.leased_until = timezone.now() + LEASE
+    attempt.save(update_fields=["leased_until", "charge_until", "resumed", "idempotency_key"])
     return attempt
 
 
-def _in_progress(*, until: datetime, now: datetime) -> AttemptInProgress:
-    return AttemptInProgress(retry_after_seconds=int((until - now).total_seconds()) + 1)
+def _refuse_while_driven(attempt: SubscribeAttempt) -> None:
+    """Leave an attempt alone that a process of an earlier version, which leases no row, drives."""
+    seconds = (attempt.leased_until - timezone.now()).total_seconds()
+    if seconds > 0:
+        raise AttemptInProgress(retry_after_seconds=int(seconds) + 1)

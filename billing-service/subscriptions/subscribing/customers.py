@@ -1,20 +1,31 @@
-"""A user's customer at Stripe, made when it is first needed."""
+"""A user's customer at Stripe, made bare when it is first needed."""
 
+import contextlib
 from collections.abc import Callable
-from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.utils import timezone
 
-from errors import BillingError
-from subscriptions.errors import MissingAtStripe, NoSubscription, StoredFailure
+from subscriptions.errors import (
+    CustomerDeletedAtStripe,
+    CustomerNotVisible,
+    IdempotencyMismatch,
+    NoSubscription,
+    ReplayedFailure,
+)
 from subscriptions.models import Customer
 from subscriptions.stripe_gateway import customers as stripe_customers
-from subscriptions.stripe_gateway.objects import StripeCustomer
-from subscriptions.subscribing.attempts import LEASE, refuse_open_attempt, refuse_while_made
-from subscriptions.sync.writer import Truth, bury_customer, lock_customer_of_caller, save_answer
+from subscriptions.stripe_gateway.client import time_budget
+from subscriptions.stripe_gateway.customers import the_customer_exists
+from subscriptions.sync.customer_rows import (
+    acting_for,
+    lock_customer_of_caller,
+    lock_row,
+    mark_deleted,
+    note_stripe_id,
+    take_place_of,
+)
 
 Answer = TypeVar("Answer")
 
@@ -35,68 +46,76 @@ def known_customer(user_id: UUID) -> Customer:
     return customer
 
 
-def with_customer(user_id: UUID, ask: Callable[[Customer], Answer]) -> Answer:
-    """Ask Stripe something about a user's customer; make the customer if there is none.
-
-    One that somebody deleted at Stripe is buried and made anew, as subscribing does.
-
-    Args:
-        user_id: Whose.
-        ask: Calls Stripe; asked once more after a funeral.
-
-    Raises:
-        AttemptInProgress: Another request of the user is about to make it.
-        InvalidAccessToken: The user was switched off a moment ago.
-    """
-    customer = ensure_customer(user_id)
-    try:
-        return ask(customer)
-    except MissingAtStripe as missing:
-        if missing.param != "customer":
-            raise
-    bury_customer(customer, cause="unknown at Stripe")
-    return ask(ensure_customer(user_id))
-
-
-def ensure_customer(user_id: UUID) -> Customer:
-    """Return the user's customer row, making the customer at Stripe if there is none.
+def with_customer(
+    user_id: UUID, act: Callable[[Customer], Answer], *, leased: bool = True
+) -> Answer:
+    """Do something at Stripe for a user; make the customer if there is none.
 
     Args:
-        user_id: Whose.
+        user_id: Whose customer.
+        act: Calls Stripe; called once more, for a new customer, if staff deleted the old one.
+        leased: Let no other process act for the customer meanwhile.
 
     Raises:
-        AttemptInProgress: Another request of the user is about to make it.
-        InvalidAccessToken: The user was switched off a moment ago.
+        AttemptInProgress: Another request of the user is being processed.
+        InvalidAccessToken: The user was deactivated a moment ago.
     """
+    with time_budget():
+        try:
+            return _act(user_id, act, leased=leased)
+        except CustomerDeletedAtStripe:
+            return _act(user_id, act, leased=leased)
+
+
+def _act(user_id: UUID, act: Callable[[Customer], Answer], *, leased: bool) -> Answer:
     with transaction.atomic():
         customer = lock_customer_of_caller(user_id)
-        if customer.stripe_customer_id:
-            return customer
-        refuse_while_made(customer)
-        refuse_open_attempt(user_id)
-        _hold(customer, LEASE)
+    if leased or customer.stripe_customer_id is None:
+        with acting_for(customer) as row:
+            if row.stripe_customer_id is None:
+                make_at_stripe(row)
+            if leased:
+                return _noticing_deletion(row, act)
+            customer = row
+    return _noticing_deletion(customer, act)
+
+
+def _noticing_deletion(customer: Customer, act: Callable[[Customer], Answer]) -> Answer:
     try:
-        made = _make(customer)
-    except BillingError:
-        # It may have been made all the same: the next to come asks under the same key.
-        _hold(customer, timedelta(0))
+        with the_customer_exists(customer.stripe_customer_id or ""):
+            return act(customer)
+    except CustomerDeletedAtStripe:
+        with transaction.atomic():
+            mark_deleted(lock_row(customer), cause="deleted at Stripe")
         raise
-    save_answer(customer, truth=Truth(customer=made), cause="customer made")
-    customer.refresh_from_db()
-    return customer
 
 
-def _make(customer: Customer) -> StripeCustomer:
-    # One key for the row, so that two calls at once, or a crash in between, make one customer.
-    # The user's id tells it from a row that had the number before a backup was restored.
+def make_at_stripe(customer: Customer) -> None:
+    """Make the customer of a leased row at Stripe, and note its id.
+
+    It is made with metadata alone: what can change between two calls would make the second one
+    under the same key a mismatch. An earlier customer of the user that was marked deleted and
+    exists after all is used instead.
+    """
+    if _use_earlier(customer):
+        return
+    # One key for the row, so that a crash in between makes no second customer. The user's id
+    # tells it from a row that had the number before a backup was restored.
     key = f"customer:{customer.user_id}:{customer.pk}"
     metadata = {"user_id": str(customer.user_id)}
     try:
-        return stripe_customers.create_bare_customer(metadata=metadata, key=key)
-    except StoredFailure:
+        made = stripe_customers.create_bare_customer(metadata=metadata, key=key)
+    except (ReplayedFailure, IdempotencyMismatch):
         # One that this call cannot reach may exist; nothing is ever billed to it.
-        return stripe_customers.create_bare_customer(metadata=metadata, key=f"{key}:{uuid4()}")
+        made = stripe_customers.create_bare_customer(metadata=metadata, key=f"{key}:{uuid4()}")
+    note_stripe_id(customer, made.id)
 
 
-def _hold(customer: Customer, how_long: timedelta) -> None:
-    Customer.objects.filter(pk=customer.pk).update(making_until=timezone.now() + how_long)
+def _use_earlier(customer: Customer) -> bool:
+    earlier = Customer.objects.filter(user_id=customer.user_id, deleted_at__isnull=False)
+    for row in earlier.exclude(stripe_customer_id=None):
+        with contextlib.suppress(CustomerDeletedAtStripe, CustomerNotVisible):
+            stripe_customers.fetch_customer(row.stripe_customer_id or "")
+            take_place_of(row, customer=customer)
+            return True
+    return False

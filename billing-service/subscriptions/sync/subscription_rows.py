@@ -4,16 +4,31 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 
-from subscriptions.models import Customer, Subscription, SubscriptionChange, SubscriptionProduct
-from subscriptions.statuses import ENDED, access_end
-from subscriptions.stripe_gateway.objects import StripePrice, StripeSubscription
+from subscriptions.catalogue.products import Catalogue
+from subscriptions.models import Customer, Subscription, SubscriptionChange
+from subscriptions.statuses import ENDED, IN_GOOD_STANDING, LIVE, access_end
+from subscriptions.stripe_gateway.objects import StripeItem, StripeSubscription
 
-# What a person reading a timeline wants to see change.
-_TOLD = ("stripe_status", "price_reference", "cancel_at_period_end", "current_period_end")
+# What a person who reads a timeline wants to see change.
+TRACKED_FIELDS = ("stripe_status", "price_reference", "cancel_at_period_end", "current_period_end")
 # An event's type or a product's name may be longer; a timeline is no reason to fail.
 _LONGEST_CAUSE = 64
+
+
+def ours_among(found: Collection[StripeSubscription]) -> tuple[StripeSubscription, ...]:
+    """Return the subscriptions of our catalogue; others in the account are not ours to touch."""
+    if not found:
+        return ()
+    catalogue = Catalogue()
+    known = set(
+        Subscription.objects.filter(
+            stripe_subscription_id__in=[each.id for each in found], is_ours=True
+        ).values_list("stripe_subscription_id", flat=True)
+    )
+    return tuple(each for each in found if each.id in known or catalogue.has_sold(each))
 
 
 def write_subscription(
@@ -21,8 +36,8 @@ def write_subscription(
     *,
     found: StripeSubscription,
     customer: Customer,
+    catalogue: Catalogue,
     cause: str,
-    grace: timedelta,
 ) -> Subscription:
     """Insert or update the row of one subscription, and note what changed.
 
@@ -30,41 +45,23 @@ def write_subscription(
         row: Our row, or a new one.
         found: What Stripe says.
         customer: Whose it is; locked by the caller.
+        catalogue: What is ours.
         cause: For the timeline.
-        grace: How long `past_due` still gives access.
     """
-    before = _told(row) if row.pk else {}
+    before = _tracked(row) if row.pk else {}
     row.stripe_subscription_id = found.id
     row.customer, row.user_id = customer, customer.user_id
-    for name, value in _columns(found, row=row, grace=grace).items():
+    for name, value in _columns(found, row=row, catalogue=catalogue).items():
         setattr(row, name, value)
+    row.is_current = row.is_current and row.is_ours
     row.save()
     _note_change(row, before=before, cause=cause)
     return row
 
 
-def says_the_same(row: Subscription, *, found: StripeSubscription, grace: timedelta) -> bool:
-    """Tell whether our row holds just what Stripe's answer says.
-
-    Args:
-        row: Our row.
-        found: What Stripe says.
-        grace: How long `past_due` still gives access.
-    """
-    return not differences(row, found=found, grace=grace)
-
-
-def differences(
-    row: Subscription, *, found: StripeSubscription, grace: timedelta
-) -> dict[str, tuple[Any, Any]]:
-    """Return the columns that disagree, each with our value and Stripe's.
-
-    Args:
-        row: Our row.
-        found: What Stripe says.
-        grace: How long `past_due` still gives access.
-    """
-    columns = _columns(found, row=row, grace=grace)
+def differences(row: Subscription, *, found: StripeSubscription) -> dict[str, tuple[Any, Any]]:
+    """Return the columns that disagree, each with our value and Stripe's."""
+    columns = _columns(found, row=row, catalogue=Catalogue())
     del columns["synced_at"]
     return {
         name: (getattr(row, name), value)
@@ -73,16 +70,11 @@ def differences(
     }
 
 
-def tombstone(row: Subscription, *, cause: str) -> None:
-    """Keep the row of a subscription that Stripe no longer knows; it ended at the latest now.
-
-    Args:
-        row: Our row.
-        cause: For the timeline.
-    """
+def mark_subscription_deleted(row: Subscription, *, cause: str) -> None:
+    """Keep the row of a subscription that went with its customer; it ended at the latest now."""
     if row.deleted_at is not None:
         return
-    before, now = _told(row), timezone.now()
+    before, now = _tracked(row), timezone.now()
     row.deleted_at, row.synced_at = now, now
     if row.stripe_status not in ENDED:
         row.stripe_status, row.ended_at, row.access_until = "canceled", now, now
@@ -91,49 +83,58 @@ def tombstone(row: Subscription, *, cause: str) -> None:
 
 
 def choose_current(rows: Collection[Subscription]) -> None:
-    """Mark the one subscription a user's status is about.
+    """Mark the one subscription of ours that a user's status is about, if there is one.
 
-    The live one; else one that may still become live; else the newest. So a `deleted` event for
-    an old subscription leaves the live one alone, and one that was replaced within the same second
+    One that is paid; else one that Stripe may still bill; else one that may still begin; else the
+    newest. So the end of an old subscription leaves the live one alone, a newer one that is not
+    paid does not hide an older one that is, and one that was replaced within the same second
     (Stripe's times have no finer grain) does not hide its successor.
-
-    Args:
-        rows: All of the user's, whose customer row the caller has locked.
     """
-    if not rows:
-        return
-    best = max(rows, key=_rank)
-    if best.is_current:
+    best = max((row for row in rows if row.is_ours), key=_rank, default=None)
+    if best is not None and best.is_current:
         return
     for row in rows:
         if row.is_current:
             Subscription.objects.filter(pk=row.pk).update(is_current=False)
-    Subscription.objects.filter(pk=best.pk).update(is_current=True)
+    if best is not None:
+        Subscription.objects.filter(pk=best.pk).update(is_current=True)
 
 
-def _rank(row: Subscription) -> tuple[bool, bool, datetime, int]:
-    return row.is_live, row.stripe_status not in ENDED, row.purchased_at, row.pk
+def _rank(row: Subscription) -> tuple[int, datetime, int]:
+    better_than_none = (
+        row.stripe_status not in ENDED,
+        row.stripe_status in LIVE,
+        row.stripe_status in IN_GOOD_STANDING | {"past_due"},
+        row.stripe_status in IN_GOOD_STANDING,
+    )
+    return sum(better_than_none), row.purchased_at, row.pk
 
 
-def _columns(found: StripeSubscription, *, row: Subscription, grace: timedelta) -> dict[str, Any]:
-    price, invoice = found.price, found.latest_invoice
-    price_id = price.id if price else ""
+def _columns(
+    found: StripeSubscription, *, row: Subscription, catalogue: Catalogue
+) -> dict[str, Any]:
+    is_known = row.product_id is not None and any(
+        item.price.id == row.price_reference for item in found.items
+    )
+    item = _plan_item(found, row=row, catalogue=catalogue, is_known=is_known)
+    price, invoice = item.price if item else None, found.latest_invoice
     return {
         "stripe_status": found.status,
-        "stripe_item_id": found.item_id,
-        "product_id": _product_id(price, row=row) if price else None,
-        "price_reference": price_id,
+        "is_ours": is_known or catalogue.has_sold(found),
+        "stripe_item_id": item.id if item else "",
+        "product_id": row.product_id if is_known else catalogue.product_id(price),
+        "price_reference": price.id if price else "",
         "pending_price_reference": found.pending_price_id,
         "unit_amount": price.unit_amount if price else None,
         "currency": price.currency if price else "",
         "interval": price.interval if price else "",
         "interval_count": price.interval_count if price else 1,
-        "current_period_start": found.current_period_start,
-        "current_period_end": found.current_period_end,
+        "current_period_start": item.current_period_start if item else None,
+        "current_period_end": item.current_period_end if item else None,
         "cancel_at_period_end": found.cancel_at_period_end,
         "cancel_at": found.cancel_at,
         "ended_at": found.ended_at,
-        "access_until": _access_until(found, row=row, grace=grace),
+        "access_until": _access_until(found, row=row, item=item),
         "latest_invoice_id": invoice.id if invoice else "",
         "latest_invoice_status": invoice.status if invoice else "",
         "hosted_invoice_url": invoice.hosted_invoice_url if invoice else "",
@@ -144,16 +145,26 @@ def _columns(found: StripeSubscription, *, row: Subscription, grace: timedelta) 
     }
 
 
+def _plan_item(
+    found: StripeSubscription, *, row: Subscription, catalogue: Catalogue, is_known: bool
+) -> StripeItem | None:
+    """Choose the item that is the plan: what was sold, else what we sell, else the first."""
+    if is_known:
+        return next(item for item in found.items if item.price.id == row.price_reference)
+    sold = (item for item in found.items if catalogue.product_id(item.price) is not None)
+    return next(sold, found.items[0] if found.items else None)
+
+
 def _access_until(
-    found: StripeSubscription, *, row: Subscription, grace: timedelta
+    found: StripeSubscription, *, row: Subscription, item: StripeItem | None
 ) -> datetime | None:
     invoice = found.latest_invoice
     until = access_end(
         found.status,
-        period_end=found.current_period_end,
+        period_end=item.current_period_end if item else None,
         unpaid_since=invoice.created if invoice else None,
         ended_at=found.ended_at,
-        grace=grace,
+        grace=timedelta(days=settings.BILLING.past_due_grace_days),
     )
     still_unpaid = found.status == row.stripe_status == "past_due"
     if still_unpaid and until is not None and row.access_until is not None:
@@ -162,29 +173,8 @@ def _access_until(
     return until
 
 
-def _product_id(price: StripePrice, *, row: Subscription) -> int | None:
-    if row.product_id is not None and row.price_reference == price.id:
-        # What was sold does not change.
-        return row.product_id
-    product = _product_of(price)
-    return None if product is None else product.pk
-
-
-def _product_of(price: StripePrice) -> SubscriptionProduct | None:
-    """Find what was sold: by the price, else by Stripe's product if that is one of ours alone.
-
-    Whoever subscribed before a product got another price keeps the old price and the product.
-    """
-    known = SubscriptionProduct.objects
-    exact = known.filter(price_reference=price.id).first()
-    if exact is not None or not price.stripe_product_id:
-        return exact
-    candidates = list(known.filter(stripe_product_id=price.stripe_product_id)[:2])
-    return candidates[0] if len(candidates) == 1 else None
-
-
-def _told(row: Subscription) -> dict[str, Any]:
-    values = {name: getattr(row, name) for name in _TOLD}
+def _tracked(row: Subscription) -> dict[str, Any]:
+    values = {name: getattr(row, name) for name in TRACKED_FIELDS}
     return {
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in values.items()
@@ -192,8 +182,8 @@ def _told(row: Subscription) -> dict[str, Any]:
 
 
 def _note_change(row: Subscription, *, before: dict[str, Any], cause: str) -> None:
-    after = _told(row)
-    changed = [name for name in _TOLD if before.get(name) != after[name]]
+    after = _tracked(row)
+    changed = [name for name in TRACKED_FIELDS if before.get(name) != after[name]]
     if changed:
         SubscriptionChange.objects.create(
             subscription=row,

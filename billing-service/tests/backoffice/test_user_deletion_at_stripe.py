@@ -17,7 +17,7 @@ from subscriptions.models import (
     SubscribeAttempt,
     Subscription,
 )
-from subscriptions.sync.writer import lock_customer
+from subscriptions.sync.customer_rows import lock_customer
 from tests.auth_stand_in import AuthStandIn
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import DECLINED, Person, card

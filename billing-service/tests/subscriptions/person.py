@@ -62,7 +62,7 @@ class Person:
         return body
 
     def words(self) -> tuple[str, str]:
-        """Return our word and Stripe's for how the subscription stands."""
+        """Return our word for the subscription's status, and Stripe's."""
         body = self.status()
         return body["status"], body["payment_gateway_status"]
 

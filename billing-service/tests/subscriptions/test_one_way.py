@@ -8,25 +8,26 @@ from django.utils import timezone
 
 from subscriptions.models import Customer, SubscribeAttempt, Subscription
 from subscriptions.stripe_gateway import customers as stripe_customers
-from subscriptions.stripe_gateway import hosted_pages as stripe_pages
 from subscriptions.subscribing import customers
+from subscriptions.sync import customer_rows
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import NEEDS_AUTHENTICATION, Person, card
 from worker.tasks import sweep_attempts
 
 BASIC = {"subscription_product": "basic_subscription"}
+PRO = {"subscription_product": "pro_subscription"}
 CREATE = {"method": "POST", "path": "/v1/subscriptions"}
 
 
 @pytest.mark.parametrize(("path", "body"), [("setup-intent", {}), ("checkout-session", BASIC)])
-def test_nobody_subscribes_while_the_customer_is_made(
+def test_no_one_subscribes_while_the_customer_is_made(
     person: Person,
     stripe: Sandbox,
     monkeypatch: pytest.MonkeyPatch,
     path: str,
     body: dict[str, str],
 ) -> None:
-    """Two first calls at once would make two customers; the second is told to wait."""
+    """Two first calls at once would make two customers; the second one has to wait."""
     make = stripe_customers.create_bare_customer
     refused: list[tuple[int, str]] = []
 
@@ -48,13 +49,14 @@ def test_nobody_subscribes_while_the_customer_is_made(
 def test_a_customer_of_whom_the_answer_was_lost_is_the_one_to_subscribe(
     person: Person, stripe: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stripe made it, we never heard: the subscribe that follows asks for the same one."""
-    monkeypatch.setattr(customers, "save_answer", _die)
+    """Stripe made it and the process died: the subscribe that follows asks for the same one."""
+    monkeypatch.setattr(customers, "note_stripe_id", _die)
+    monkeypatch.setattr(customer_rows, "give_back_lease", lambda _: None)
     with pytest.raises(KeyboardInterrupt):
         person.post("setup-intent")
     monkeypatch.undo()
     assert person.subscribe().json()["code"] == "attempt_in_progress"
-    Customer.objects.update(making_until=timezone.now() - timedelta(seconds=1))
+    Customer.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
 
     assert person.subscribe().status_code == 200
 
@@ -78,7 +80,7 @@ def test_a_page_is_closed_when_its_user_subscribes_here(person: Person, stripe: 
 def test_what_was_subscribed_on_the_page_is_noticed(
     person: Person, stripe: Sandbox, path: str, body: dict[str, Any]
 ) -> None:
-    """The page was completed and no webhook told yet: neither way subscribes again."""
+    """The page was completed and no webhook has arrived: neither way subscribes again."""
     url = person.post("checkout-session", BASIC).json()["url"]
     assert stripe.complete_checkout(url)
 
@@ -122,33 +124,39 @@ def test_a_page_gives_up_the_payment_that_waits(person: Person, stripe: Sandbox)
     assert stripe.complete_checkout(url)
 
 
-def test_no_page_opens_beside_an_open_try(
-    person: Person, stripe: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nobody knows yet whether the try subscribes; one that began meanwhile counts too."""
+def test_no_page_opens_beside_an_open_attempt(person: Person, stripe: Sandbox) -> None:
+    """It is not known yet whether the attempt subscribes."""
     assert person.post("setup-intent").status_code == 200
-    with stripe.fault(effect="error", status=500, when="after", **CREATE):
+    with stripe.fault(effect="error", status=500, when="after", path="/v1/subscriptions"):
         assert person.subscribe().status_code == 503
-    assert person.post("checkout-session", BASIC).json()["code"] == "attempt_in_progress"
-    SubscribeAttempt.objects.update(state="failed")
-    create = stripe_pages.create_checkout_session
-
-    def create_beside_a_try(**parameters: str) -> tuple[str, str]:
-        made = create(**parameters)
-        SubscribeAttempt.objects.update(state="open")
-        return made
-
-    monkeypatch.setattr(stripe_pages, "create_checkout_session", create_beside_a_try)
 
     answer = person.post("checkout-session", BASIC)
 
     assert (answer.status_code, answer.json()["code"]) == (409, "attempt_in_progress")
-    (customer,) = stripe.customers_of(person.id)
-    sessions = stripe.all("/v1/checkout/sessions", customer=customer["id"])
-    assert [each["status"] for each in sessions] == ["expired"]
 
 
-def test_a_try_taken_up_again_sees_what_happened_meanwhile(person: Person, stripe: Sandbox) -> None:
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("checkout-session", BASIC), ("payment-method", card()), ("change", PRO), ("cancel", {})],
+)
+def test_one_process_acts_for_a_customer_at_a_time(
+    person: Person, path: str, body: dict[str, Any]
+) -> None:
+    """Two requests at once would undo each other's work at Stripe; the second has to wait."""
+    assert person.subscribe().status_code == 200
+    person.post("cancel", {"at_period_end": False}) if path == "checkout-session" else None
+    Customer.objects.update(leased_until=timezone.now() + timedelta(seconds=20))
+
+    answer = person.post(path, body)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "attempt_in_progress")
+    assert 0 < int(answer["Retry-After"]) <= 21
+    assert person.get("status").status_code == 200
+
+
+def test_an_attempt_taken_up_again_sees_what_happened_meanwhile(
+    person: Person, stripe: Sandbox
+) -> None:
     """Stripe replays the list of subscriptions from before; it is asked for anew."""
     assert person.post("setup-intent").status_code == 200
     with stripe.fault(effect="error", status=500, when="before", **CREATE):

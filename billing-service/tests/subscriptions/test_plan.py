@@ -50,7 +50,7 @@ def test_a_cancellation_can_be_immediate(subscriber: Person) -> None:
     assert subscriber.words() == ("successful", "active")
 
 
-def test_whoever_has_nothing_can_change_nothing(person: Person) -> None:
+def test_a_user_without_a_subscription_can_change_nothing(person: Person) -> None:
     """The answer is 404, whatever is asked for."""
     calls = [("cancel", None), ("resume", None), ("change", PRO), ("change/preview", PRO)]
     for path, body in calls:
@@ -61,7 +61,7 @@ def test_whoever_has_nothing_can_change_nothing(person: Person) -> None:
     assert person.get("invoices").json() == {"results": [], "next": None}
 
 
-def test_the_dearer_product_is_charged_at_once(subscriber: Person) -> None:
+def test_the_more_expensive_product_is_charged_at_once(subscriber: Person) -> None:
     """The preview tells the difference, the change collects it."""
     preview = subscriber.post("change/preview", PRO).json()
     body = subscriber.post("change", PRO).json()
@@ -183,7 +183,7 @@ def test_another_card_pays_from_now_on(subscriber: Person) -> None:
     assert subscription["default_payment_method"] == default
 
 
-def test_a_card_whose_bank_wants_its_owner_pays_once_that_is_done(subscriber: Person) -> None:
+def test_a_card_that_requires_authentication_pays_once_that_is_done(subscriber: Person) -> None:
     """The change completes by webhook, without a further call."""
     before = PaymentMethod.objects.get(is_default=True)
     body = subscriber.post("payment-method", card(NEEDS_AUTHENTICATION)).json()
@@ -234,7 +234,7 @@ def test_invoices_come_in_pages_with_links(subscriber: Person) -> None:
     assert subscriber.get("invoices?limit=0").status_code == 400
 
 
-def test_nobody_reads_somebody_elses_invoices(subscriber: Person, stripe: Sandbox) -> None:
+def test_no_user_reads_the_invoices_of_another(subscriber: Person, stripe: Sandbox) -> None:
     """A cursor of another customer's invoice leads nowhere."""
     subscriber.post("change", PRO)
     cursor = subscriber.get("invoices?limit=1").json()["next"]
@@ -294,7 +294,7 @@ def test_a_new_price_takes_nothing_from_those_who_pay_the_old_one(subscriber: Pe
 
 
 def test_a_subscription_that_ended_at_stripe_is_noticed(subscriber: Person) -> None:
-    """A call that comes too late is told so, and the row learns the truth."""
+    """A call that comes too late is refused, and the row is brought up to date."""
     (subscription,) = subscriber.stripe.subscriptions_of(subscriber.id)
     subscriber.stripe.delete(f"/v1/subscriptions/{subscription['id']}")
 
@@ -306,7 +306,7 @@ def test_a_subscription_that_ended_at_stripe_is_noticed(subscriber: Person) -> N
 
 @pytest.mark.parametrize("path", ["change", "change/preview"])
 def test_a_customer_that_is_gone_at_stripe_is_noticed(subscriber: Person, path: str) -> None:
-    """Though no webhook told of it, the answer is one of the documented ones."""
+    """Though no webhook reported it, the answer is one of the documented ones."""
     (customer,) = subscriber.stripe.customers_of(subscriber.id)
     subscriber.stripe.delete(f"/v1/customers/{customer['id']}")
 

@@ -90,7 +90,7 @@ def test_what_vanished_at_stripe_is_drift_too(subscriber: Person, stripe: Sandbo
 
 
 def test_a_run_broken_off_is_carried_on(subscriber: Person, stripe: Sandbox) -> None:
-    """With Stripe away it stops with a sentence, and goes on where it was."""
+    """While Stripe cannot be reached it stops with a sentence; later it goes on where it was."""
     Subscription.objects.update(price_reference="price_wrong")
     away = stripe.fault(effect="error", status=500, path="/v1/customers")
     with away, pytest.raises(CommandError, match="--resume"):
@@ -105,11 +105,15 @@ def test_a_run_broken_off_is_carried_on(subscriber: Person, stripe: Sandbox) -> 
     assert ReconcileRun.objects.get().pk == broken.pk
 
 
-def test_what_a_fix_cannot_repair_is_left_and_told(subscriber: Person, stripe: Sandbox) -> None:
+def test_what_a_fix_cannot_repair_is_left_and_reported(subscriber: Person, stripe: Sandbox) -> None:
     """Two live subscriptions, or a second customer, need a person; the exit code says so."""
     (customer,) = stripe.customers_of(subscriber.id)
-    price = {"items[0][price]": "price_sandbox_pro"}
-    stripe.post("/v1/subscriptions", customer=customer["id"], **price)
+    (first,) = stripe.subscriptions_of(subscriber.id)
+    second_one = {
+        "items[0][price]": "price_sandbox_pro",
+        "default_payment_method": first["default_payment_method"],
+    }
+    stripe.post("/v1/subscriptions", customer=customer["id"], **second_one)
     second = stripe.post("/v1/customers", **{"metadata[user_id]": str(subscriber.id)})
 
     code, report = reconcile("--fix")

@@ -44,7 +44,7 @@ def test_a_setup_completed_late_does_not_undo_a_newer_choice(subscriber: Person)
     assert _default_last4(subscriber) == "4444"
 
 
-def test_a_setup_told_again_does_not_undo_a_newer_choice(
+def test_a_setup_reported_again_does_not_undo_a_newer_choice(
     subscriber: Person, stripe: Sandbox
 ) -> None:
     """Events can be replayed years later; a default chosen in the portal meanwhile stays."""
@@ -84,7 +84,7 @@ def test_a_setup_whose_card_is_gone_does_not_hold_up_the_rest(
 
 
 def test_a_customer_deleted_at_stripe_gets_a_new_one(person: Person, stripe: Sandbox) -> None:
-    """Though no webhook told of it, each way to a card or a page works at once."""
+    """Though no webhook reported it, each way to a card or a page works at once."""
     calls: list[tuple[str, dict[str, Any]]] = [
         ("setup-intent", {}),
         ("payment-method", {"payment_method": "pm_card_visa"}),
@@ -123,7 +123,7 @@ def test_a_refused_try_leaves_the_cards_one_had(person: Person, stripe: Sandbox)
     assert [each["id"] for each in attached] == [known.stripe_payment_method_id]
 
 
-def test_nobody_pays_with_somebody_elses_card(subscriber: Person, stripe: Sandbox) -> None:
+def test_no_user_pays_with_the_card_of_another(subscriber: Person, stripe: Sandbox) -> None:
     """Knowing the id of another customer's payment method is of no use."""
     stolen = PaymentMethod.objects.get().stripe_payment_method_id
     thief = Person(stripe)

@@ -7,7 +7,7 @@ import pytest
 from subscriptions.models import Customer, Subscription
 from subscriptions.statuses import access_end, our_status
 from subscriptions.sync.reconcile import compare
-from subscriptions.sync.writer import fetch_truth
+from subscriptions.sync.writer import look
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import Person
 
@@ -113,7 +113,7 @@ def test_a_renewal_that_fails_is_past_due_until_another_card_pays(
     later = Subscription.objects.get()
     assert later.latest_invoice_id != row.latest_invoice_id
     assert (later.stripe_status, later.access_until) == ("past_due", row.access_until)
-    assert compare(Customer.objects.get(), truth=fetch_truth(customer["id"])) == []
+    assert compare(Customer.objects.get(), snapshot=look(customer["id"], everything=True)) == []
 
     answer = person.post("payment-method", {"payment_method": "pm_card_mastercard"})
 

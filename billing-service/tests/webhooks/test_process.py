@@ -18,7 +18,7 @@ from webhooks.inbox import INTERRUPTED
 from webhooks.models import WebhookEvent
 from webhooks.process import MAX_ATTEMPTS, PATIENCE, Claimed, claim
 from worker.run import run_jobs
-from worker.tasks import retry_stalled_jobs, settle, sweep_attempts
+from worker.tasks import end_old_job, retry_stalled_jobs, sweep_attempts
 
 
 @pytest.fixture
@@ -42,8 +42,10 @@ def test_a_cancellation_in_the_dashboard_reaches_us(person: Person, stripe: Sand
     assert (handled.state, handled.handled_at is None) == ("handled", False)
 
 
-def test_events_in_any_order_and_number_end_in_the_truth(person: Person, stripe: Sandbox) -> None:
-    """`created` after `deleted`, each twice: the truth is fetched, never the event believed."""
+def test_events_in_any_order_end_in_stripes_state(
+    person: Person, stripe: Sandbox
+) -> None:
+    """`created` after `deleted`, each twice: Stripe is looked at, the event is never believed."""
     (subscription,) = stripe.subscriptions_of(person.id)
     stripe.delete(f"/v1/subscriptions/{subscription['id']}")
     events = stripe.new_events()
@@ -73,7 +75,7 @@ def test_deleted_for_an_old_subscription_leaves_the_live_one(
 
 
 def test_a_webhook_may_come_before_the_answer(stripe: Sandbox) -> None:
-    """A subscription we were never told about is adopted for the user its customer names."""
+    """A subscription we never heard of is adopted for the user its customer names."""
     person = Person(stripe)
     customer = stripe.post(
         "/v1/customers",
@@ -95,7 +97,7 @@ def test_a_webhook_may_come_before_the_answer(stripe: Sandbox) -> None:
     assert PaymentMethod.objects.get().is_default
 
 
-def test_a_customer_of_nobody_is_no_error(stripe: Sandbox) -> None:
+def test_a_customer_without_a_user_is_no_error(stripe: Sandbox) -> None:
     """An account may have customers that have nothing to do with this service."""
     customer = stripe.post("/v1/customers", description="somebody else's")
     stripe.post(f"/v1/customers/{customer['id']}", description="changed")
@@ -108,7 +110,7 @@ def test_a_customer_of_nobody_is_no_error(stripe: Sandbox) -> None:
     assert not WebhookEvent.objects.filter(state="pending").exists()
 
 
-def test_a_customer_deleted_in_the_dashboard_becomes_a_tombstone(
+def test_a_customer_deleted_in_the_dashboard_is_marked_deleted(
     person: Person, stripe: Sandbox
 ) -> None:
     """Its subscription has ended, its card is gone, and nothing fails."""
@@ -179,7 +181,7 @@ def stripe_events(person: Person) -> list[dict[str, object]]:
     ],
     ids=["tried for long", "tried often, with others", "ended its worker each time"],
 )
-def test_after_too_many_tries_an_event_is_a_failed_event(
+def test_after_too_many_attempts_an_event_is_a_failed_event(
     person: Person, age: timedelta, last_error: str, state: str
 ) -> None:
     """It stops costing calls and staff see why; a burst in a short outage costs no event."""
@@ -293,7 +295,7 @@ def test_jobs_of_the_version_before_end_and_its_events_are_processed(
     stripe.delete(f"/v1/subscriptions/{subscription['id']}")
     customer = subscription["customer"]
     stored("evt_old", type="customer.subscription.deleted", subject=customer)
-    settle.configure(lock=customer, queueing_lock=customer).defer(subject=customer)
+    end_old_job.configure(lock=customer, queueing_lock=customer).defer(subject=customer)
 
     asyncio.run(run_jobs(until_stopped=False))
     process_events()

@@ -15,7 +15,7 @@ from tests.sandbox import Sandbox
 from tests.subscriptions.person import DECLINED, Person
 from webhooks.models import WebhookEvent
 from worker.run import run_jobs
-from worker.tasks import prune_jobs, prune_nightly, settle
+from worker.tasks import end_old_job, prune_jobs, prune_nightly
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_handled_events_are_deleted_after_a_while(stripe: Sandbox) -> None:
 
 def test_cancelled_jobs_are_deleted(stripe: Sandbox) -> None:
     """They are not run again, and no table grows for ever."""
-    job_id = settle.configure(queueing_lock="over").defer(subject="over")
+    job_id = end_old_job.configure(queueing_lock="over").defer(subject="over")
     app.job_manager.cancel_job_by_id(job_id)
     prune_jobs.configure().defer(timestamp=0)
 

@@ -1,0 +1,183 @@
+"""Customers' rows: locked, leased, tied to Stripe's id, marked deleted.
+
+Every process that acts for a customer at Stripe (an attempt, a change, a cancellation, a card, a
+page, a deletion) holds the one lease on its row meanwhile. Looking and writing down what was seen
+need none.
+"""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from identity.errors import InvalidAccessToken
+from subscriptions.errors import AttemptInProgress
+from subscriptions.models import Customer, Subscription
+from subscriptions.stripe_gateway.client import BUDGET_SECONDS, time_budget
+from subscriptions.sync.subscription_rows import choose_current, mark_subscription_deleted
+from users.mirror import mirror_user
+
+# Longer than the budget for Stripe, so that a lease that ran out means a dead process.
+LEASE = timedelta(seconds=BUDGET_SECONDS + 5)
+
+_log = logging.getLogger(__name__)
+
+
+def lock_customer(user_id: UUID) -> Customer:
+    """Lock the row of a user's customer, making it first if need be; call in a transaction."""
+    rows = (
+        Customer.objects.select_related("user")
+        .select_for_update(of=("self",))
+        .filter(user_id=user_id, deleted_at=None)
+    )
+    known = rows.first()
+    if known is not None:
+        return known
+    mirror_user(user_id)
+    Customer.objects.bulk_create([Customer(user_id=user_id)], ignore_conflicts=True)
+    return rows.get()
+
+
+def lock_customer_of_caller(user_id: UUID) -> Customer:
+    """Lock the row of a caller's customer before something new begins; call in a transaction.
+
+    Raises:
+        InvalidAccessToken: The user was deactivated a moment ago. Nothing may begin that a
+            deletion under way would not see, or it would be billed for ever.
+    """
+    customer = lock_customer(user_id)
+    if not customer.user.is_active:
+        raise InvalidAccessToken("revoked")
+    return customer
+
+
+def lock_row(customer: Customer) -> Customer:
+    """Lock a customer's row and return it as it is now; call in a transaction."""
+    return Customer.objects.select_for_update().get(pk=customer.pk)
+
+
+def take_lease(customer: Customer) -> None:
+    """Let this process alone act for a customer; call with the row locked.
+
+    Raises:
+        AttemptInProgress: Another process does.
+    """
+    now = timezone.now()
+    if customer.leased_until is not None and customer.leased_until > now:
+        raise _in_progress(customer.leased_until, now=now)
+    customer.leased_until = now + LEASE
+    Customer.objects.filter(pk=customer.pk).update(leased_until=customer.leased_until)
+
+
+def give_back_lease(customer: Customer) -> None:
+    """End a lease, unless it ran out and another process has taken the next one."""
+    Customer.objects.filter(pk=customer.pk, leased_until=customer.leased_until).update(
+        leased_until=None
+    )
+
+
+@contextlib.contextmanager
+def acting_for(customer: Customer) -> Iterator[Customer]:
+    """Hold the lease on a customer, and a connection to Stripe, inside the block.
+
+    Yields:
+        The row as it is now.
+
+    Raises:
+        AttemptInProgress: Another process acts for the customer.
+    """
+    with time_budget():
+        with transaction.atomic():
+            row = lock_row(customer)
+            take_lease(row)
+        try:
+            yield row
+        finally:
+            give_back_lease(row)
+
+
+def next_ticket() -> int:
+    """Return a number higher than that of every look that has begun."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval('subscriptions_look_ticket')")
+        ticket: int = cursor.fetchone()[0]
+        return ticket
+
+
+def note_stripe_id(customer: Customer, stripe_customer_id: str) -> None:
+    """Tie a row to the customer that was made for it, unless it has been tied already."""
+    rows = Customer.objects.filter(pk=customer.pk)
+    if rows.filter(stripe_customer_id=None).update(stripe_customer_id=stripe_customer_id):
+        customer.stripe_customer_id = stripe_customer_id
+    else:
+        customer.stripe_customer_id = rows.values_list("stripe_customer_id", flat=True).get()
+
+
+@transaction.atomic
+def take_place_of(earlier: Customer, *, customer: Customer) -> None:
+    """Let a leased row stand for the customer of an earlier row that was marked deleted wrongly.
+
+    Args:
+        earlier: Exists at Stripe after all; its subscriptions and cards move to the other row.
+        customer: The user's row of now, which has no customer at Stripe yet.
+    """
+    customer.stripe_customer_id = earlier.stripe_customer_id
+    earlier.subscriptions.update(customer=customer)
+    earlier.payment_methods.update(customer=customer)
+    Customer.objects.filter(pk=earlier.pk).update(stripe_customer_id=None)
+    Customer.objects.filter(pk=customer.pk).update(
+        stripe_customer_id=customer.stripe_customer_id, sync_version=0
+    )
+
+
+def forget_page(customer: Customer, *, session: str) -> None:
+    """Note that a checkout page is closed."""
+    Customer.objects.filter(pk=customer.pk, checkout_session=session).update(checkout_session="")
+
+
+def mark_deleted(row: Customer, *, cause: str) -> None:
+    """Keep the row of a customer that was deleted at Stripe, and end its subscriptions here.
+
+    Only Stripe's `deleted: true` or a deletion event is a reason; "not found" is none.
+
+    Args:
+        row: Our row, locked.
+        cause: For the timeline.
+    """
+    # A look that began before this one, when the customer was still there, is not written.
+    row.sync_version, row.synced_at = next_ticket(), timezone.now()
+    row.deleted_at = row.deleted_at or row.synced_at
+    row.save(update_fields=["sync_version", "synced_at", "deleted_at"])
+    row.payment_methods.filter(detached_at=None).update(
+        detached_at=row.deleted_at, is_default=False
+    )
+    rows = list(Subscription.objects.filter(user_id=row.user_id))
+    for subscription in rows:
+        if subscription.customer_id == row.pk:
+            mark_subscription_deleted(subscription, cause=cause)
+    choose_current(rows)
+
+
+def heal(row: Customer) -> None:
+    """Take back that a customer is deleted: Stripe has it, and it can be billed.
+
+    A user has one customer that is not marked deleted; where another one has taken its place, the
+    row stays marked and the comparison with Stripe reports it.
+    """
+    if row.deleted_at is None:
+        return
+    if Customer.objects.filter(user_id=row.user_id, deleted_at=None).exists():
+        _log.warning(
+            "A customer marked deleted exists at Stripe, beside the user's other one",
+            extra={"stripe_customer_id": row.stripe_customer_id},
+        )
+        return
+    row.deleted_at = None
+
+
+def _in_progress(until: datetime, *, now: datetime) -> AttemptInProgress:
+    return AttemptInProgress(retry_after_seconds=int((until - now).total_seconds()) + 1)
