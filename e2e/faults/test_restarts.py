@@ -70,7 +70,7 @@ def test_the_admin_says_that_auth_service_is_unavailable(running: RunningSystem)
         answer = visitor.submit(form, {"username": ADMIN_NAME, "password": ADMIN_PASSWORD})
 
     assert answer.status == 200
-    assert answer.answer == "auth-service does not answer right now."
+    assert answer.answer == "auth-service cannot be reached right now."
 
 
 def test_a_restarted_billing_verifies_without_auth_service(

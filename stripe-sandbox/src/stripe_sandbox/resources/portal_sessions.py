@@ -67,7 +67,7 @@ def _flow(work: Work, customer: Customer, configuration: PortalConfiguration, wa
     """The `flow` of a session, as `flow_data` describes it.
 
     Raises:
-        InvalidRequest: The configuration does not offer the task, or the subscription is none
+        InvalidRequest: The configuration does not allow the task, or the subscription is none
             of the customer's that can be changed.
         NotCovered: The pages have no such flow.
     """
