@@ -1,6 +1,7 @@
 """What a subscriber can do to a subscription: end it, keep it, change it."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,8 +23,15 @@ from subscriptions.status import current_subscription
 from subscriptions.statuses import ENDED, IN_GOOD_STANDING
 from subscriptions.stripe_gateway import subscriptions as stripe_subscriptions
 from subscriptions.stripe_gateway.client import time_budget
-from subscriptions.stripe_gateway.invoices import preview_change, void_invoice
-from subscriptions.stripe_gateway.objects import StripeSubscription, decline_of
+from subscriptions.stripe_gateway.invoices import (
+    CHARGE_NOW,
+    KEEP,
+    NEXT_INVOICE,
+    ProrationBehavior,
+    preview_change,
+    void_invoice,
+)
+from subscriptions.stripe_gateway.objects import StripeInvoice, StripeSubscription, decline_of
 from subscriptions.sync.customer_rows import acting_for
 from subscriptions.sync.writer import refresh_customer
 
@@ -97,9 +105,9 @@ def resume(user_id: UUID) -> None:
 def change(user_id: UUID, *, product_name: str, client_ip: str | None) -> str | None:
     """Move a user's subscription to another product, prorated.
 
-    A more expensive product is charged for at once, a cheaper one leaves a credit for the next
-    invoice. If the bank requires authentication, the change waits at Stripe; a webhook reports its
-    end.
+    What Stripe computes as due is charged at once; if nothing is due, the difference is credited on
+    the next invoice. If the card requires 3-D Secure, the change is pending at Stripe; a webhook
+    reports its outcome.
 
     Args:
         user_id: Of the user.
@@ -116,45 +124,55 @@ def change(user_id: UUID, *, product_name: str, client_ip: str | None) -> str | 
         TooManyCardFailures: Too many cards were refused lately.
     """
     row, product = _changeable(user_id, product_name=product_name)
-    if not _costs_more(product, than=row):
-        _move(row, product=product)
-        return None
-    card = _paying_card(row)
-    reference = card.stripe_payment_method_id if card else row.payment_method_reference
-    card_testing.refuse_if_too_many_failures(
-        user_id=user_id, source=client_ip, payment_method=reference
-    )
-    card_testing.refuse_failing_card(card.fingerprint if card else "")
-    try:
-        return _move(row, product=product)
-    except CardDeclined as refusal:
-        card_testing.remember_failure(
-            user_id=user_id,
-            source=client_ip,
-            payment_method=reference,
-            fingerprint=refusal.fingerprint or (card.fingerprint if card else ""),
-            code=refusal.members["decline_code"],
-        )
-        raise
-
-
-def _move(row: Subscription, *, product: SubscriptionProduct) -> str | None:
     cause = f"change to {product.name}"
     with _acting(row, cause=cause):
         if row.pending_price_reference:
             row = _without_pending_change(row, cause=cause)
             if row.price_reference == product.price_reference:
                 return None
-        changed = stripe_subscriptions.change_price(
-            row.stripe_subscription_id,
-            item_id=row.stripe_item_id,
-            price=product.price_reference,
-            charge_now=_costs_more(product, than=row),
-            key=f"change:{row.stripe_subscription_id}:{uuid4()}",
-        )
-        if not changed.pending_price_id:
+        # What is due is computed and charged for the same second.
+        moment = int(time.time())
+        if _preview(row, product=product, behavior=CHARGE_NOW, moment=moment).amount_due <= 0:
+            _move(row, product=product, behavior=NEXT_INVOICE, moment=moment)
             return None
-        return _secret_or_decline(changed, cause=cause)
+        with _counting_refusals(row, client_ip=client_ip):
+            changed = _move(row, product=product, behavior=CHARGE_NOW, moment=moment)
+            return _secret_or_decline(changed, cause=cause) if changed.pending_price_id else None
+
+
+def _move(
+    row: Subscription, *, product: SubscriptionProduct, behavior: ProrationBehavior, moment: int
+) -> StripeSubscription:
+    return stripe_subscriptions.change_price(
+        row.stripe_subscription_id,
+        item_id=row.stripe_item_id,
+        price=product.price_reference,
+        proration_behavior=behavior,
+        proration_date=moment,
+        key=f"change:{row.stripe_subscription_id}:{uuid4()}",
+    )
+
+
+@contextlib.contextmanager
+def _counting_refusals(row: Subscription, *, client_ip: str | None) -> Iterator[None]:
+    """Charge the card that pays a subscription, unless too many cards were refused lately."""
+    card = _paying_card(row)
+    reference = card.stripe_payment_method_id if card else row.payment_method_reference
+    card_testing.refuse_if_too_many_failures(
+        user_id=row.user_id, source=client_ip, payment_method=reference
+    )
+    card_testing.refuse_failing_card(card.fingerprint if card else "")
+    try:
+        yield
+    except CardDeclined as refusal:
+        card_testing.remember_failure(
+            user_id=row.user_id,
+            source=client_ip,
+            payment_method=reference,
+            fingerprint=refusal.fingerprint or (card.fingerprint if card else ""),
+            code=refusal.members["decline_code"],
+        )
+        raise
 
 
 def _secret_or_decline(changed: StripeSubscription, *, cause: str) -> str:
@@ -193,23 +211,41 @@ def preview(user_id: UUID, *, product_name: str) -> Preview:
         UnknownProduct, WrongState: As for `change`.
     """
     row, product = _changeable(user_id, product_name=product_name)
-    charge_now = _costs_more(product, than=row)
     with time_budget(), _noticing_the_end(row, cause="change previewed"):
-        invoice = preview_change(
-            stripe_customer_id=row.customer.stripe_customer_id or "",
-            stripe_subscription_id=row.stripe_subscription_id,
-            item_id=row.stripe_item_id,
-            price=product.price_reference,
-            charge_now=charge_now,
-        )
+        moment = int(time.time())
+        now = _preview(row, product=product, behavior=CHARGE_NOW, moment=moment)
+        charges = now.amount_due > 0
+        renewal = _renewal(row, product=product, behavior=KEEP if charges else NEXT_INVOICE)
     return Preview(
         product=product,
-        currency=invoice.currency,
-        due_now=invoice.amount_due if charge_now else 0,
-        next_invoice=(product.unit_amount or 0) if charge_now else invoice.amount_due,
-        next_invoice_at=row.current_period_end,
-        lines=invoice.lines,
+        currency=now.currency,
+        due_now=now.amount_due if charges else 0,
+        next_invoice=renewal.amount_due if renewal else 0,
+        next_invoice_at=renewal.period_end if renewal else None,
+        lines=now.lines if charges or renewal is None else renewal.lines,
     )
+
+
+def _preview(
+    row: Subscription, *, product: SubscriptionProduct, behavior: ProrationBehavior, moment: int
+) -> StripeInvoice:
+    return preview_change(
+        stripe_customer_id=row.customer.stripe_customer_id or "",
+        stripe_subscription_id=row.stripe_subscription_id,
+        item_id=row.stripe_item_id,
+        price=product.price_reference,
+        proration_behavior=behavior,
+        proration_date=moment,
+    )
+
+
+def _renewal(
+    row: Subscription, *, product: SubscriptionProduct, behavior: ProrationBehavior
+) -> StripeInvoice | None:
+    """Return the next regular invoice after a change, or None if the subscription ends before."""
+    if row.cancel_at_period_end or row.cancel_at is not None:
+        return None
+    return _preview(row, product=product, behavior=behavior, moment=int(time.time()))
 
 
 @contextlib.contextmanager
@@ -250,7 +286,3 @@ def _changeable(user_id: UUID, *, product_name: str) -> tuple[Subscription, Subs
     if row.price_reference == product.price_reference:
         raise WrongState("You are subscribed to this product already.")
     return row, product
-
-
-def _costs_more(product: SubscriptionProduct, *, than: Subscription) -> bool:
-    return (product.unit_amount or 0) > (than.unit_amount or 0)

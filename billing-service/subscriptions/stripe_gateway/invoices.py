@@ -1,7 +1,15 @@
 """Invoices at Stripe: listed, previewed, paid."""
 
+from typing import Literal
+
 from subscriptions.stripe_gateway.client import call
 from subscriptions.stripe_gateway.objects import StripeInvoice, read_invoice
+
+ProrationBehavior = Literal["always_invoice", "create_prorations", "none"]
+# The difference is invoiced and charged now, or goes on the next invoice, or is not made up.
+CHARGE_NOW: ProrationBehavior = "always_invoice"
+NEXT_INVOICE: ProrationBehavior = "create_prorations"
+KEEP: ProrationBehavior = "none"
 
 
 def fetch_invoices(
@@ -35,7 +43,8 @@ def preview_change(
     stripe_subscription_id: str,
     item_id: str,
     price: str,
-    charge_now: bool,
+    proration_behavior: ProrationBehavior,
+    proration_date: int,
 ) -> StripeInvoice:
     """Compute the invoice that moving a subscription to another price would lead to.
 
@@ -44,7 +53,9 @@ def preview_change(
         stripe_subscription_id: `sub_…`.
         item_id: The item that carries the old price.
         price: The new price.
-        charge_now: As it would be passed to `change_price`.
+        proration_behavior: As it would be passed to `change_price`; with `none`, the next regular
+            invoice at the new price.
+        proration_date: The same.
     """
     data = call(
         "post",
@@ -54,7 +65,8 @@ def preview_change(
             "subscription": stripe_subscription_id,
             "subscription_details": {
                 "items": [{"id": item_id, "price": price}],
-                "proration_behavior": "always_invoice" if charge_now else "create_prorations",
+                "proration_behavior": proration_behavior,
+                **({"proration_date": proration_date} if proration_behavior != KEEP else {}),
             },
         },
     )

@@ -42,6 +42,7 @@ class StripeInvoice:
     number: str
     status: str
     created: datetime
+    period_end: datetime | None
     currency: str
     amount_due: int
     amount_paid: int
@@ -156,6 +157,7 @@ def read_invoice(data: dict[str, Any]) -> StripeInvoice:
         number=data.get("number") or "",
         status=data.get("status") or "",
         created=datetime.fromtimestamp(data["created"], UTC),
+        period_end=moment(data.get("period_end")),
         currency=data.get("currency") or "",
         amount_due=data.get("amount_due") or 0,
         amount_paid=data.get("amount_paid") or 0,

@@ -2,6 +2,7 @@
 
 from subscriptions.stripe_gateway.client import call
 from subscriptions.stripe_gateway.customers import the_customer_exists
+from subscriptions.stripe_gateway.invoices import CHARGE_NOW, ProrationBehavior
 from subscriptions.stripe_gateway.objects import (
     NO_PAYMENT,
     StripePaymentIntent,
@@ -125,28 +126,37 @@ def set_cancel_at_period_end(
 
 
 def change_price(
-    stripe_subscription_id: str, *, item_id: str, price: str, charge_now: bool, key: str
+    stripe_subscription_id: str,
+    *,
+    item_id: str,
+    price: str,
+    proration_behavior: ProrationBehavior,
+    proration_date: int,
+    key: str,
 ) -> StripeSubscription:
     """Move a subscription to another price, prorated to the second.
 
-    Until the difference is paid the subscription stays as it was, and the answer tells the price
-    that waits (`pending_if_incomplete`); Stripe forgets it within a day.
+    If the difference is charged now, the subscription stays as it was until it is paid, and the
+    answer has the price that waits (`pending_if_incomplete`); Stripe forgets it within a day.
 
     Args:
         stripe_subscription_id: `sub_…`.
         item_id: The item that carries the old price.
         price: The new price.
-        charge_now: Invoice the difference at once; otherwise it goes on the next invoice.
+        proration_behavior: What becomes of the difference.
+        proration_date: The moment of the change, in seconds since the epoch.
         key: Idempotency key.
     """
+    charges = proration_behavior == CHARGE_NOW
     data = call(
         "post",
         "/v1/subscriptions/{}",
         stripe_subscription_id,
         params={
             "items": [{"id": item_id, "price": price}],
-            "proration_behavior": "always_invoice" if charge_now else "create_prorations",
-            "payment_behavior": "pending_if_incomplete" if charge_now else "error_if_incomplete",
+            "proration_behavior": proration_behavior,
+            "proration_date": proration_date,
+            "payment_behavior": "pending_if_incomplete" if charges else "error_if_incomplete",
             "expand": _EXPAND,
         },
         key=key,

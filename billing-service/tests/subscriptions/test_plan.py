@@ -1,5 +1,6 @@
 """Ending, keeping and changing a subscription, and paying it with another card."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -162,6 +163,49 @@ def test_the_cheaper_product_leaves_a_credit(person: Person) -> None:
     assert preview["next_invoice"]["amount"] < 1000
     assert body["price_reference"] == "price_sandbox_basic"
     assert len(person.stripe.charges_of(person.id)) == 1
+
+
+def test_a_change_between_intervals_costs_what_the_preview_says(person: Person) -> None:
+    """From a month to a year: the amounts do not say what is due, Stripe does."""
+    yearly = person.stripe.post(
+        "/v1/prices",
+        **{
+            "product": "prod_sandbox_pro",
+            "currency": "usd",
+            "unit_amount": 900,
+            "recurring[interval]": "year",
+        },
+    )
+    SubscriptionProduct.objects.create(name="yearly", price_reference=yearly["id"])
+    assert person.subscribe().status_code == 200
+    (first,) = person.stripe.charges_of(person.id)
+
+    preview = person.post("change/preview", {"subscription_product": "yearly"}).json()
+    assert person.post("change", {"subscription_product": "yearly"}).status_code == 200
+
+    charged = [each for each in person.stripe.charges_of(person.id) if each["id"] != first["id"]]
+    assert sum(each["amount"] for each in charged) == preview["due_now"]["amount"]
+    (subscription,) = person.stripe.subscriptions_of(person.id)
+    renewal = subscription["items"]["data"][0]["current_period_end"]
+    assert _seconds(preview["next_invoice_at"]) == renewal
+
+
+def test_a_preview_counts_the_quantity(subscriber: Person) -> None:
+    """Staff sold three seats: the difference is three times that of one."""
+    (subscription,) = subscriber.stripe.subscriptions_of(subscriber.id)
+    item = subscription["items"]["data"][0]["id"]
+    path = f"/v1/subscriptions/{subscription['id']}"
+    one = subscriber.post("change/preview", PRO).json()["due_now"]["amount"]
+    subscriber.stripe.post(path, **{"items[0][id]": item, "items[0][quantity]": 3})
+
+    three = subscriber.post("change/preview", PRO).json()
+
+    assert three["due_now"]["amount"] == pytest.approx(3 * one + 2000, abs=30)
+    assert three["next_invoice"]["amount"] >= 7500
+
+
+def _seconds(moment: str) -> int:
+    return int(datetime.fromisoformat(moment).timestamp())
 
 
 def test_the_same_product_is_no_change(subscriber: Person) -> None:

@@ -42,9 +42,7 @@ def test_a_cancellation_in_the_dashboard_reaches_us(person: Person, stripe: Sand
     assert (handled.state, handled.handled_at is None) == ("handled", False)
 
 
-def test_events_in_any_order_end_in_stripes_state(
-    person: Person, stripe: Sandbox
-) -> None:
+def test_events_in_any_order_end_in_stripes_state(person: Person, stripe: Sandbox) -> None:
     """`created` after `deleted`, each twice: Stripe is looked at, the event is never believed."""
     (subscription,) = stripe.subscriptions_of(person.id)
     stripe.delete(f"/v1/subscriptions/{subscription['id']}")
