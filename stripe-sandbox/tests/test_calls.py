@@ -14,6 +14,7 @@ from stripe_sandbox import resources
 from stripe_sandbox.api.registry import HANDLERS
 from tests.recorder import Recorder, driven
 from tests.scenes import BASIC, PRO, Scene, intent_of
+from tests.server import wait_until
 
 
 @pytest.fixture
@@ -421,6 +422,26 @@ def test_subscription_schedules(v1: Any, scene: Scene) -> None:
     assert schedules.list({"customer": second.customer}).data[0].metadata.tea == "green"
     assert (released.status, released.released_subscription) == ("released", first.id)
     assert (canceled.status, scene.seen(second).status) == ("canceled", "canceled")
+
+
+def test_disputes(v1: Any) -> None:
+    """Listed, read, answered and accepted; a refund of a card cannot be canceled."""
+    paid = {"amount": 900, "currency": "usd", "confirm": True, "return_url": "https://a.example"}
+    intents = [
+        v1.payment_intents.create({**paid, "payment_method": card})
+        for card in ("pm_card_createDispute", "pm_card_visa")
+    ]
+    disputes = v1.disputes
+    wait_until(lambda: bool(disputes.list({"payment_intent": intents[0].id}).data))
+    dispute = disputes.list({"payment_intent": intents[0].id}).data[0]
+    draft = disputes.update(dispute.id, {"evidence": {"customer_name": "Ada"}, "submit": False})
+
+    assert draft.evidence_details.has_evidence
+    assert disputes.retrieve(dispute.id).evidence.customer_name == "Ada"
+    assert disputes.close(dispute.id).status == "lost"
+    refund = v1.refunds.create({"payment_intent": intents[1].id})
+    with pytest.raises(stripe.InvalidRequestError, match="requires_action"):
+        v1.refunds.cancel(refund.id)
 
 
 def test_webhook_endpoints(v1: Any) -> None:

@@ -89,6 +89,7 @@ class Charge(TypedDict):
     currency: str
     customer: str | None
     description: str | None
+    dispute: str | None
     disputed: bool
     failure_balance_transaction: str | None
     failure_code: str | None
@@ -137,6 +138,25 @@ class Refund(TypedDict):
     source_transfer_reversal: str | None
     status: str | None
     transfer_reversal: str | None
+
+
+class Dispute(TypedDict):
+    id: str
+    object: str
+    amount: int
+    balance_transactions: list[str]
+    charge: str
+    created: int
+    currency: str
+    evidence: Json
+    evidence_details: Json
+    is_charge_refundable: bool
+    livemode: bool
+    metadata: Metadata
+    payment_intent: str | None
+    payment_method_details: Json | None
+    reason: str
+    status: str
 
 
 class BalanceTransaction(TypedDict):

@@ -9,8 +9,8 @@ from stripe_sandbox.api.rendering import present
 from stripe_sandbox.errors import InvalidRequest
 from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.objects.payments import Charge
-from stripe_sandbox.rules import money
-from stripe_sandbox.storage.kinds import CHARGE, PAYMENT_INTENT, REFUND
+from stripe_sandbox.rules import refunds
+from stripe_sandbox.storage.kinds import CHARGE, DISPUTE, PAYMENT_INTENT, REFUND
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
 
@@ -20,6 +20,12 @@ def create(call: Call) -> Thing:
     """Refund a charge, in full or in part."""
     work, params = call.work, call.params
     charge = _charge(work, params.get("charge"), params.get("payment_intent"))
+    dispute = work.find(DISPUTE, charge["dispute"])
+    if dispute and not dispute["is_charge_refundable"]:
+        raise InvalidRequest(
+            f"Charge {charge['id']} has been charged back; cannot issue a refund.",
+            code="charge_disputed",
+        )
     left = charge["amount_captured"] - charge["amount_refunded"]
     if left == 0:
         raise InvalidRequest(
@@ -31,13 +37,7 @@ def create(call: Call) -> Thing:
             f"Refund amount ({amount}) is greater than unrefunded amount on charge ({left})",
             param="amount",
         )
-    refund = work.create(REFUND, _values(charge, amount, params))
-    money.book(work, refund, -amount)
-    charge["amount_refunded"] += amount
-    charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
-    emit(work, "refund.created", refund)
-    emit(work, "charge.refunded", work.save(charge))
-    return refund
+    return refunds.create(work, charge, _values(charge, amount, params))
 
 
 def _charge(work: Work, charge: str | None, intent: str | None) -> Charge:
@@ -79,7 +79,6 @@ def _values(charge: Charge, amount: int, params: Any) -> Json:
         "payment_intent": charge["payment_intent"],
         "payment_method": charge["payment_method"],
         "reason": params.get("reason"),
-        "status": "succeeded",
     }
 
 
@@ -101,6 +100,16 @@ def update(call: Call) -> Thing:
     changes.apply(refund, call.params)
     emit(call.work, "refund.updated", call.work.save(refund))
     return refund
+
+
+@handles("refunds.cancel")
+def cancel(call: Call) -> Thing:
+    """Refuse: only a refund that requires an action can be canceled, and none to a card does."""
+    refund = call.work.get(REFUND, call.id)
+    raise InvalidRequest(
+        f"You can only cancel refunds with a status of requires_action; this one is "
+        f"{refund['status']}."
+    )
 
 
 @handles("refunds.list")

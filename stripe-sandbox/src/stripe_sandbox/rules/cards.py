@@ -37,6 +37,10 @@ PROCESSING = Decline(
 )
 
 
+def _fingerprint(number: str) -> str:
+    return hashlib.sha256(number.encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True)
 class TestCard:
     """One card of the published table.
@@ -48,6 +52,10 @@ class TestCard:
             (but not off-session), or `unless_set_up`.
         refuses: How it refuses to be charged.
         attaches: Whether a refusing card can be attached to a customer at all.
+        dispute: Why its charges are disputed, shortly after they succeed.
+        dispute_status: The status in which such a dispute begins.
+        refund: What becomes of its refunds: `succeeds`, `pends` and succeeds later, or
+            `fails` after it succeeded.
     """
 
     # pytest would otherwise take the class for a test.
@@ -61,11 +69,14 @@ class TestCard:
     refuses: Decline | None = None
     attaches: bool = True
     funding: str = "credit"
+    dispute: str | None = None
+    dispute_status: str = "needs_response"
+    refund: str = "succeeds"
 
     @property
     def fingerprint(self) -> str:
         """Stripe's fingerprint: equal for equal card numbers."""
-        return hashlib.sha256(self.number.encode()).hexdigest()[:16]
+        return _fingerprint(self.number)
 
 
 def _refusing(number: str, decline: Decline, *ids: str) -> TestCard:
@@ -121,6 +132,20 @@ CARDS: tuple[TestCard, ...] = (
         challenge="always",
         refuses=GENERIC,
     ),
+    TestCard("4000000000000259", ("pm_card_createDispute",), dispute="fraudulent"),
+    TestCard(
+        "4000000000002685",
+        ("pm_card_createDisputeProductNotReceived",),
+        dispute="product_not_received",
+    ),
+    TestCard(
+        "4000000000001976",
+        ("pm_card_createDisputeInquiry",),
+        dispute="fraudulent",
+        dispute_status="warning_needs_response",
+    ),
+    TestCard("4000000000007726", ("pm_card_pendingRefund",), refund="pends"),
+    TestCard("4000000000005126", ("pm_card_refundFail",), refund="fails"),
     TestCard("4000000000000341", ("pm_card_chargeCustomerFail",), refuses=GENERIC),
     _refusing("4000000000000002", GENERIC, "pm_card_visa_chargeDeclined", "pm_card_chargeDeclined"),
     _refusing(
@@ -143,6 +168,14 @@ CARDS: tuple[TestCard, ...] = (
 
 _BY_ID = {identifier: card for card in CARDS for identifier in card.ids}
 _BY_FINGERPRINT = {card.fingerprint: card for card in CARDS}
+# The numbers of two cards in data files of versions before 0.9.
+_BY_FINGERPRINT |= {
+    _fingerprint(number): _BY_ID[identifier]
+    for number, identifier in {
+        "378282246310005": "pm_card_amex",
+        "6011111111111117": "pm_card_discover",
+    }.items()
+}
 
 
 def by_test_id(identifier: str) -> TestCard | None:

@@ -1,6 +1,6 @@
 """The account's own balance: what charges bring, less the fee, and what refunds take."""
 
-from stripe_sandbox.objects.payments import Charge, Refund
+from stripe_sandbox.objects.payments import BalanceTransaction, Charge, Dispute, Refund
 from stripe_sandbox.storage.kinds import BALANCE_TRANSACTION
 from stripe_sandbox.storage.store import Work
 
@@ -22,14 +22,38 @@ def book(work: Work, source: Charge | Refund, amount: int) -> None:
     """
     kind = str(source["object"])
     fee = (amount * 29 + 500) // 1000 + 30 if kind == "charge" else 0
+    entry = write(work, source, amount, kind=kind, category=kind, fee=fee)
+    source["balance_transaction"] = entry["id"]
+    work.save(source)
+
+
+def write(
+    work: Work,
+    source: Charge | Refund | Dispute,
+    amount: int,
+    *,
+    kind: str,
+    category: str,
+    fee: int = 0,
+) -> BalanceTransaction:
+    """Write an entry into the account's balance.
+
+    Args:
+        work: The unit of work.
+        source: The charge, refund or dispute that the entry is about.
+        amount: What it brings, in the smallest currency unit; negative for what it takes.
+        kind: The entry's `type`.
+        category: Its `reporting_category`.
+        fee: What Stripe charges for it; negative if a fee is returned.
+    """
     part = {
         "amount": fee,
         "application": None,
         "currency": source["currency"],
-        "description": "Stripe processing fees",
+        "description": "Dispute fee" if category == "dispute" else "Stripe processing fees",
         "type": "stripe_fee",
     }
-    entry = work.create(
+    return work.create(
         BALANCE_TRANSACTION,
         {
             "amount": amount,
@@ -41,11 +65,9 @@ def book(work: Work, source: Charge | Refund, amount: int) -> None:
             "fee": fee,
             "fee_details": [part] if fee else [],
             "net": amount - fee,
-            "reporting_category": kind,
+            "reporting_category": category,
             "source": source["id"],
             "status": "pending",
             "type": kind,
         },
     )
-    source["balance_transaction"] = entry["id"]
-    work.save(source)

@@ -174,6 +174,9 @@ def _succeeded(work: Work, intent: PaymentIntent, charge: Charge) -> PaymentInte
     intent |= {"status": "succeeded", "amount_received": intent["amount"], "amount_capturable": 0}
     emit(work, "charge.succeeded", charge)
     emit(work, "payment_intent.succeeded", work.save(intent))
+    method = work.get(PAYMENT_METHOD, charge["payment_method"])
+    if payment_methods.card_of(method).dispute:
+        work.schedule(charge, "charge.dispute", work.now(), clock=None)
     return intent
 
 

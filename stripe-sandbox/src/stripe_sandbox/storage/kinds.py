@@ -12,6 +12,7 @@ from stripe_sandbox.objects.invoices import Invoice, InvoiceItem, InvoicePayment
 from stripe_sandbox.objects.payments import (
     BalanceTransaction,
     Charge,
+    Dispute,
     PaymentIntent,
     PaymentMethod,
     Refund,
@@ -118,6 +119,7 @@ CUSTOMER_BALANCE_TRANSACTION = Kind[CustomerBalanceTransaction](
     ("customer", "invoice"),
 )
 DISCOUNT = Kind[Discount]("discount", "di_", "discount", ("customer", "subscription"))
+DISPUTE = Kind[Dispute]("dispute", "du_", "dispute", ("charge", "payment_intent"))
 EVENT = Kind[Event](
     "event",
     "evt_",
