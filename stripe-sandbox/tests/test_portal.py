@@ -293,3 +293,37 @@ def test_a_configuration_without_effect_is_refused(
 
     assert refused.value.http_status == status
     assert f'"param": "{param}"' in str(refused.value.http_body)
+
+
+def test_a_cheaper_plan_can_wait_for_the_end_of_the_period(
+    browser: httpx.Client, scene: Scene
+) -> None:
+    """By a schedule: today nothing changes, the renewal is that of the cheaper plan."""
+    conditions = {"conditions": [{"type": "decreasing_item_amount"}]}
+    update = {**UPDATE, "schedule_at_period_end": conditions}
+    customer = scene.on_a_clock().customer()
+    subscription = scene.subscription(customer, PRO)
+    session = portal(scene, customer, configuration=configured(scene, subscription_update=update))
+
+    press(browser, session.url, "Change plan", price=BASIC)
+    today = scene.seen(subscription)
+    scene.after(32 * DAY)
+
+    later = scene.seen(subscription)
+    assert today["items"].data[0].price.id == PRO
+    assert today.schedule.startswith("sub_sched_")
+    assert later["items"].data[0].price.id == BASIC
+    assert later.latest_invoice.amount_paid == 1000
+
+
+def test_a_more_expensive_plan_does_not_wait(browser: httpx.Client, scene: Scene) -> None:
+    """Only what the conditions name is put off."""
+    conditions = {"conditions": [{"type": "decreasing_item_amount"}]}
+    update = {**UPDATE, "schedule_at_period_end": conditions}
+    customer = scene.customer()
+    subscription = scene.subscription(customer)
+    session = portal(scene, customer, configuration=configured(scene, subscription_update=update))
+
+    press(browser, session.url, "Change plan", price=PRO)
+
+    assert scene.seen(subscription)["items"].data[0].price.id == PRO

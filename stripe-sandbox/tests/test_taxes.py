@@ -229,3 +229,22 @@ def test_a_tax_id_that_cannot_be_one_is_refused(scene: Scene) -> None:
 
     assert (refused.value.code, refused.value.param) == ("tax_id_invalid", "value")
     assert (theirs.country, theirs.verification.status) == ("DE", "unavailable")
+
+
+def test_previews_show_automatic_tax(scene: Scene) -> None:
+    """Of a subscription, of one that does not exist yet, and of a customer's items."""
+    v1, customer = scene.v1, scene.customer(address=SEATTLE)
+    subscription = scene.subscription(customer)
+    details = {"items": [{"price": BASIC}]}
+
+    of_subscription = v1.invoices.create_preview(
+        {"subscription": subscription.id, "automatic_tax": AUTOMATIC}
+    )
+    of_new = v1.invoices.create_preview(
+        {"customer": customer.id, "subscription_details": details, "automatic_tax": AUTOMATIC}
+    )
+    v1.invoice_items.create({"customer": customer.id, "currency": "usd", "amount": 2000})
+    of_items = v1.invoices.create_preview({"customer": customer.id, "automatic_tax": AUTOMATIC})
+
+    assert [one.total for one in (of_subscription, of_new, of_items)] == [1065, 1065, 2130]
+    assert not v1.subscriptions.retrieve(subscription.id).automatic_tax.enabled

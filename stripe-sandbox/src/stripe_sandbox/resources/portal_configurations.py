@@ -106,9 +106,6 @@ def _check_covered(features: Json) -> None:
     if features["subscription_pause"]["enabled"]:
         param = "features[subscription_pause][enabled]"
         raise NotCovered("pausing a subscription in the portal", param=param)
-    if features["subscription_update"]["schedule_at_period_end"]["conditions"]:
-        param = "features[subscription_update][schedule_at_period_end]"
-        raise NotCovered("changes that the portal schedules for the period's end", param=param)
     others = set(features["customer_update"]["allowed_updates"] or []) - _CUSTOMER_UPDATES
     if others:
         param = "features[customer_update][allowed_updates]"

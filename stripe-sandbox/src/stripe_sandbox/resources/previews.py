@@ -9,7 +9,7 @@ from stripe_sandbox.objects.invoices import Invoice
 from stripe_sandbox.objects.subscriptions import Subscription
 from stripe_sandbox.resources.subscription_updates import update_live
 from stripe_sandbox.resources.subscriptions import new_subscription
-from stripe_sandbox.rules import invoices, renewals, subscription_creation, subscriptions
+from stripe_sandbox.rules import invoices, renewals, subscription_creation, subscriptions, taxes
 from stripe_sandbox.storage.kinds import CUSTOMER, INVOICE, SUBSCRIPTION
 from stripe_sandbox.storage.store import Work
 
@@ -32,7 +32,7 @@ _NOTHING = "No upcoming invoices for customer"
 def create_preview(call: Call) -> Thing:
     """The invoice that a subscription, a change to it, or a customer would get next."""
     work, params = call.work, call.params
-    names = ("subscription", "customer", "subscription_details", "discounts")
+    names = ("automatic_tax", "subscription", "customer", "subscription_details", "discounts")
     asked = {name: params.get(name) for name in names}
     if params.get("preview_mode", "next") != "next":
         raise NotCovered("previews of recurring amounts", param="preview_mode")
@@ -48,6 +48,8 @@ def _preview(work: Work, asked: Json) -> Invoice:
         subscription = work.referenced(SUBSCRIPTION, asked["subscription"], param="subscription")
         if asked["discounts"] is not None:
             details = {**details, "discounts": asked["discounts"]}
+        if asked["automatic_tax"] is not None:
+            details = {**details, "automatic_tax": asked["automatic_tax"]}
         return _of_subscription(work, subscription, details)
     if not asked["customer"]:
         raise InvalidRequest(
@@ -58,11 +60,12 @@ def _preview(work: Work, asked: Json) -> Invoice:
     customer = work.referenced(CUSTOMER, asked["customer"], param="customer")
     if details.get("items"):
         return _of_new(work, customer, details, asked)
-    return _of_customer(work, customer)
+    return _of_customer(work, customer, asked)
 
 
 def _of_new(work: Work, customer: Customer, details: Json, asked: Json) -> Invoice:
-    params = {**details, "customer": customer["id"], "discounts": asked["discounts"]}
+    params = {**details, **{name: asked[name] for name in ("automatic_tax", "discounts")}}
+    params["customer"] = customer["id"]
     if details.get("billing_cycle_anchor"):
         # A new subscription's cycle begins now, whichever of the two types is named.
         del params["billing_cycle_anchor"]
@@ -70,13 +73,17 @@ def _of_new(work: Work, customer: Customer, details: Json, asked: Json) -> Invoi
     return subscription_creation.first_invoice(work, subscription, customer, prorate=True)
 
 
-def _of_customer(work: Work, customer: Customer) -> Invoice:
+def _of_customer(work: Work, customer: Customer, asked: Json) -> Invoice:
     pending = invoices.pending_items(work, customer, None, currency=customer["currency"])
     if not pending:
         raise InvalidRequest(_NOTHING, code="invoice_upcoming_none")
     currency = pending[0]["currency"]
     pending = [item for item in pending if item["currency"] == currency]
-    values = {"billing_reason": "upcoming", "currency": currency, "discounts": []}
+    tax = taxes.wanted(asked)
+    if tax:
+        taxes.require_location(customer)
+    values: Json = {"billing_reason": "upcoming", "currency": currency, "discounts": []}
+    values["automatic_tax"] = taxes.automatic(enabled=tax)
     return invoices.draft(work, customer, values, items=pending)
 
 

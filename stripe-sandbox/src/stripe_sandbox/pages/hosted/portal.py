@@ -14,6 +14,8 @@ from stripe_sandbox.pages.hosted import cards
 from stripe_sandbox.pages.sections import default_card, name_of, period_end, plan_of, product_of
 from stripe_sandbox.pages.show import price_of
 from stripe_sandbox.pages.site import Visit
+from stripe_sandbox.rules import periods as periods_of
+from stripe_sandbox.rules.invoice_lines import amount_of, recurring_of
 from stripe_sandbox.storage.kinds import (
     CUSTOMER,
     INVOICE,
@@ -208,7 +210,13 @@ def confirm(visit: Visit) -> Response:
 
 
 def _update(visit: Visit, subscription: Subscription, update: Json, wanted: Json) -> None:
-    """Change a subscription as the configuration bills changes; a refused card changes nothing."""
+    """Change a subscription as the configuration says, now or at the end of its period.
+
+    A refused card changes nothing.
+    """
+    if _waits(visit, subscription, update, wanted):
+        _schedule(visit, subscription, wanted)
+        return
     terms: Json = {"proration_behavior": update["proration_behavior"]}
     if update.get("billing_cycle_anchor") == "now":
         terms["billing_cycle_anchor"] = {"type": "now"}
@@ -217,6 +225,53 @@ def _update(visit: Visit, subscription: Subscription, update: Json, wanted: Json
     if subscription["status"] != "trialing":
         terms["payment_behavior"] = "error_if_incomplete"
     perform(visit, "subscriptions.update", subscription["id"], **terms, **wanted)
+
+
+def _waits(visit: Visit, subscription: Subscription, update: Json, wanted: Json) -> bool:
+    """Whether `schedule_at_period_end` puts a change off: a cheaper plan, a shorter interval."""
+    conditions = {one["type"] for one in update["schedule_at_period_end"]["conditions"]}
+    if not conditions or subscription["status"] == "trialing":
+        return False
+    old, new = subscription["items"]["data"][0], wanted["items"]["0"]
+    before = visit.work.get(PRICE, old["price"])
+    after = visit.work.get(PRICE, new.get("price", old["price"]))
+    periods = [recurring_of(before), recurring_of(after)]
+    lengths = [periods_of.add(0, one["interval"], one["interval_count"]) for one in periods]
+    quantity = int(new.get("quantity", old["quantity"]))
+    cheaper = amount_of(after, quantity) < amount_of(before, old["quantity"])
+    return (lengths[0] == lengths[1] and cheaper and "decreasing_item_amount" in conditions) or (
+        lengths[1] < lengths[0] and "shortening_interval" in conditions
+    )
+
+
+def _schedule(visit: Visit, subscription: Subscription, wanted: Json) -> None:
+    """Change a subscription when its period ends, by a schedule that is released then."""
+    made = perform(visit, "subscription_schedules.create", from_subscription=subscription["id"])
+    present_phase, old = made["phases"][0], subscription["items"]["data"][0]
+    new = wanted["items"]["0"]
+    following = {
+        "price": new.get("price", old["price"]),
+        "quantity": str(new.get("quantity", old["quantity"])),
+    }
+    items = {
+        str(index): {"price": item["price"], "quantity": str(item["quantity"])}
+        for index, item in enumerate(present_phase["items"])
+    }
+    phases = {
+        "0": {
+            "start_date": str(present_phase["start_date"]),
+            "end_date": str(present_phase["end_date"]),
+            "items": items,
+        },
+        "1": {"items": {"0": following}, "proration_behavior": "none"},
+    }
+    perform(
+        visit,
+        "subscription_schedules.update",
+        made["id"],
+        end_behavior="release",
+        phases=phases,
+    )
 
 
 def _code(visit: Visit) -> str:
