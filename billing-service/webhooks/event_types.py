@@ -33,6 +33,7 @@ HANDLED = MappingProxyType(
         "payment_method.detached": Fetch.CUSTOMER,
         "payment_method.updated": Fetch.CUSTOMER,
         "invoice.finalized": Fetch.SUBSCRIPTIONS,
+        "invoice.marked_uncollectible": Fetch.SUBSCRIPTIONS,
         "invoice.paid": Fetch.SUBSCRIPTIONS,
         "invoice.payment_action_required": Fetch.SUBSCRIPTIONS,
         "invoice.payment_failed": Fetch.SUBSCRIPTIONS,

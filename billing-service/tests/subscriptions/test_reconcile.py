@@ -139,6 +139,23 @@ def test_news_that_is_about_to_be_handled_is_no_drift(subscriber: Person, stripe
     assert reconcile()[0] == 2
 
 
+def test_an_invoice_that_was_written_off_is_no_drift(subscriber: Person, stripe: Sandbox) -> None:
+    """Stripe changes nothing about a subscription that has ended, so the invoice's event counts."""
+    (subscription,) = stripe.subscriptions_of(subscriber.id)
+    by_invoice = {"collection_method": "send_invoice", "days_until_due": "30"}
+    path = f"/v1/subscriptions/{subscription['id']}"
+    due = stripe.post(path, billing_cycle_anchor="now", proration_behavior="none", **by_invoice)
+    stripe.delete(path)
+    subscriber.hear_from_stripe()
+    assert reconcile()[0] == 0
+
+    stripe.post(f"/v1/invoices/{due['latest_invoice']}/mark_uncollectible")
+    subscriber.hear_from_stripe()
+
+    assert reconcile() == (0, {"customers_compared": 1, "fixed": False, "drift": []})
+    assert Subscription.objects.get().latest_invoice_status == "uncollectible"
+
+
 def test_a_run_is_carried_on_in_the_mode_it_was_begun_with(subscriber: Person) -> None:
     """What a comparison has passed by already would never be fixed."""
     ReconcileRun.objects.create(position=Customer.objects.get().pk)
