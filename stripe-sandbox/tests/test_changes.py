@@ -230,6 +230,50 @@ def test_switching_to_a_yearly_price(scene: Scene, mode: str) -> None:
     assert switched.latest_invoice.amount_paid == left - 500
 
 
+def test_all_that_an_update_changes_waits_for_its_payment(scene: Scene) -> None:
+    """Metadata and a planned end are deferred with the items, and applied with them."""
+    customer = scene.on_a_clock().customer()
+    subscription = scene.subscription(customer)
+    scene.pays_with(customer, "pm_card_chargeCustomerFail")
+    item = {"id": subscription["items"].data[0].id, "quantity": 3}
+
+    waiting = scene.v1.subscriptions.update(
+        subscription.id,
+        {
+            "items": [item],
+            "metadata": {"seats": "3"},
+            "cancel_at_period_end": True,
+            "proration_behavior": "always_invoice",
+            "payment_behavior": "pending_if_incomplete",
+        },
+    )
+    method = scene.pays_with(customer, "pm_card_visa")
+    scene.v1.invoices.pay(waiting.latest_invoice, {"payment_method": method.id})
+
+    applied = scene.seen(subscription)
+    deferred = waiting.pending_update
+    assert (waiting.metadata.to_dict(), waiting.cancel_at_period_end) == ({}, False)
+    assert (deferred.metadata.seats, deferred.cancel_at_period_end) == ("3", True)
+    assert (applied.metadata.seats, applied.cancel_at_period_end) == ("3", True)
+    assert applied["items"].data[0].quantity == 3
+
+
+def test_not_every_update_can_wait(scene: Scene) -> None:
+    """A parameter that cannot be deferred is named, and so is an invoice that is sent."""
+    charged = scene.subscription(scene.customer())
+    billed = scene.subscription(
+        scene.customer(), collection_method="send_invoice", days_until_due=3
+    )
+    pending = {"payment_behavior": "pending_if_incomplete", "metadata": {"a": "b"}}
+
+    with pytest.raises(stripe.InvalidRequestError) as unsupported:
+        scene.v1.subscriptions.update(charged.id, {**pending, "description": "Seats"})
+    with pytest.raises(stripe.InvalidRequestError, match="send_invoice"):
+        scene.v1.subscriptions.update(billed.id, pending)
+
+    assert unsupported.value.param == "description"
+
+
 def test_an_invoice_lists_pending_items_first(scene: Scene) -> None:
     """Pending items, newest first; the subscription's items; what is added to the draft."""
     customer = scene.on_a_clock().customer()

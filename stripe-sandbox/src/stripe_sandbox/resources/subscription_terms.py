@@ -190,25 +190,6 @@ def _cancel_at(work: Work, subscription: Subscription, at: Any, now: int, end: i
         work.unschedule(subscription, "subscription.cancel")
 
 
-def check_anchor(params: Any, bought: list[Price], now: int) -> None:
-    """Refuse an anchor in the past or beyond the first natural billing date.
-
-    Raises:
-        InvalidRequest: As Stripe does.
-    """
-    anchor = params.get("billing_cycle_anchor")
-    if anchor is None:
-        return
-    recurring = [recurring_of(price) for price in bought]
-    latest = min(periods.add(now, one["interval"], one["interval_count"]) for one in recurring)
-    if not now <= anchor <= latest:
-        raise InvalidRequest(
-            f"billing_cycle_anchor cannot be later than next natural billing date ({latest}) for "
-            "plan, nor in the past.",
-            param="billing_cycle_anchor",
-        )
-
-
 def billing_mode(wanted: Json, now: int) -> Json:
     """Flexible unless a request asks for the classic mode.
 

@@ -11,6 +11,7 @@ from stripe_sandbox.objects.state import SubscriptionState
 from stripe_sandbox.objects.subscriptions import Subscription, SubscriptionItem
 from stripe_sandbox.resources.subscription_terms import (
     ITEM_FIELDS,
+    add_invoice_item,
     cancel_at,
     check_trial_end,
     recurring_price,
@@ -21,6 +22,7 @@ from stripe_sandbox.rules import (
     invoice_lines,
     invoices,
     payment_methods,
+    pending_updates,
     prorating,
     renewals,
     schedules,
@@ -84,8 +86,13 @@ def update_live(work: Work, subscription: Subscription, params: Any) -> None:
         if params.get(name):
             schedules.refuse_if_managed(subscription, param=name)
     terms = terms_of(work, subscription, params)
+    if terms.payment == "pending_if_incomplete":
+        pending_updates.check(subscription, set(params))
+    before = pending_updates.deferrable(subscription)
     wanted = changes_of(work, subscription, params.get("items") or [])
     _fields(work, subscription, params)
+    for index, one in enumerate(params.get("add_invoice_items") or []):
+        add_invoice_item(work, subscription, one, f"add_invoice_items[{index}]")
     trial_end = params.get("trial_end")
     if trial_end == "now" and subscription["status"] == "trialing":
         subscription_updates.amend(work, subscription, wanted, terms)
@@ -96,6 +103,8 @@ def update_live(work: Work, subscription: Subscription, params: Any) -> None:
     elif wanted or terms.reset:
         subscription_updates.amend(work, subscription, wanted, terms)
     cancel_at(work, subscription, params)
+    if subscription["pending_update"] and terms.payment == "pending_if_incomplete":
+        pending_updates.defer(work, subscription, before)
 
 
 def _extend(work: Work, subscription: Subscription, until: int) -> None:

@@ -12,6 +12,7 @@ from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.objects.customers import Customer
 from stripe_sandbox.objects.subscriptions import Subscription
 from stripe_sandbox.resources import prices, searching, tax_rates
+from stripe_sandbox.resources import subscription_cycle as cycle
 from stripe_sandbox.resources import subscription_terms as terms
 from stripe_sandbox.rules import (
     discounts,
@@ -128,8 +129,45 @@ def new_subscription(
     _check_currency(work, customer, bought[0]["currency"])
     now = work.now(customer["test_clock"])
     trial_end = terms.trial_end(params, bought, now)
-    anchor = trial_end or params.get("billing_cycle_anchor") or now
-    terms.check_anchor(params, bought, now)
+    anchor = cycle.anchor_of(params, bought, now)
+    values = _values(work, customer, params)
+    identifier = work.ids.new("sub_")
+    subscription = work.create(
+        SUBSCRIPTION,
+        {
+            **values,
+            "id": identifier,
+            "billing_cycle_anchor": trial_end or anchor,
+            "billing_cycle_anchor_config": params.get("billing_cycle_anchor_config"),
+            "billing_mode": terms.billing_mode(params.get("billing_mode") or {}, now),
+            "created": now,
+            "currency": bought[0]["currency"],
+            "items": {
+                "object": "list",
+                "data": [],
+                "has_more": False,
+                "total_count": 0,
+                "url": f"/v1/subscription_items?subscription={identifier}",
+            },
+            "start_date": cycle.start_date_of(params, now),
+            "status": "trialing" if trial_end else "active",
+            "trial_end": trial_end,
+            "trial_start": now if trial_end else None,
+        },
+    )
+    _add_items(work, subscription, chosen, bought, now)
+    if customer["currency"] is None:
+        customer["currency"] = subscription["currency"]
+        work.save(customer)
+    amount = subscription_creation.amount_of_items(work, subscription)
+    owner = discounts.owner_of(subscription, amount)
+    subscription["discounts"] = discounts.redeem(work, params.get("discounts") or [], owner)
+    terms.cancel_at(work, subscription, params)
+    return subscriptions.save(work, subscription)
+
+
+def _values(work: Work, customer: Customer, params: Any) -> Json:
+    """The fields of a new subscription that follow from its parameters alone."""
     method = params.get("default_payment_method")
     if method:
         payment_methods.owned(work, method, customer, param="default_payment_method")
@@ -143,58 +181,27 @@ def new_subscription(
     automatic_tax = taxes.wanted(params)
     if automatic_tax:
         taxes.require_location(customer)
-    identifier = work.ids.new("sub_")
-    subscription = work.create(
-        SUBSCRIPTION,
-        {
-            "id": identifier,
-            "automatic_tax": taxes.automatic(enabled=automatic_tax),
-            "billing_cycle_anchor": anchor,
-            "billing_mode": terms.billing_mode(params.get("billing_mode") or {}, now),
-            "billing_schedules": [],
-            "cancellation_details": {},
-            "collection_method": collection,
-            "created": now,
-            "currency": bought[0]["currency"],
-            "customer": customer["id"],
-            "days_until_due": params.get("days_until_due"),
-            "default_payment_method": method,
-            "default_tax_rates": taxes.chosen(
-                work, params.get("default_tax_rates"), param="default_tax_rates"
-            ),
-            "description": params.get("description"),
-            "discounts": [],
-            "invoice_settings": {"issuer": {"type": "self"}},
-            "items": {
-                "object": "list",
-                "data": [],
-                "has_more": False,
-                "total_count": 0,
-                "url": f"/v1/subscription_items?subscription={identifier}",
-            },
-            "metadata": changes.metadata({}, params),
-            "payment_settings": {
-                "save_default_payment_method": "off",
-                **(params.get("payment_settings") or {}),
-            },
-            "start_date": now,
-            "status": "trialing" if trial_end else "active",
-            "test_clock": customer["test_clock"],
-            "trial_end": trial_end,
-            "trial_settings": params.get("trial_settings")
-            or {"end_behavior": {"missing_payment_method": "create_invoice"}},
-            "trial_start": now if trial_end else None,
-        },
-    )
-    _add_items(work, subscription, chosen, bought, now)
-    if customer["currency"] is None:
-        customer["currency"] = subscription["currency"]
-        work.save(customer)
-    amount = subscription_creation.amount_of_items(work, subscription)
-    owner = discounts.owner_of(subscription, amount)
-    subscription["discounts"] = discounts.redeem(work, params.get("discounts") or [], owner)
-    terms.cancel_at(work, subscription, params)
-    return subscriptions.save(work, subscription)
+    settings = params.get("payment_settings") or {}
+    return {
+        "automatic_tax": taxes.automatic(enabled=automatic_tax),
+        "billing_schedules": [],
+        "cancellation_details": {},
+        "collection_method": collection,
+        "customer": customer["id"],
+        "days_until_due": params.get("days_until_due"),
+        "default_payment_method": method,
+        "default_tax_rates": taxes.chosen(
+            work, params.get("default_tax_rates"), param="default_tax_rates"
+        ),
+        "description": params.get("description"),
+        "discounts": [],
+        "invoice_settings": {"issuer": {"type": "self"}},
+        "metadata": changes.metadata({}, params),
+        "payment_settings": {"save_default_payment_method": "off", **settings},
+        "test_clock": customer["test_clock"],
+        "trial_settings": params.get("trial_settings")
+        or {"end_behavior": {"missing_payment_method": "create_invoice"}},
+    }
 
 
 def _check_currency(work: Work, customer: Customer, currency: str) -> None:

@@ -6,7 +6,7 @@ from stripe_sandbox.objects.invoices import Invoice
 from stripe_sandbox.objects.payments import PaymentIntent, PaymentMethod
 from stripe_sandbox.objects.state import SubscriptionState
 from stripe_sandbox.objects.subscriptions import Subscription
-from stripe_sandbox.rules import invoices, payments, subscriptions
+from stripe_sandbox.rules import invoices, payments, pending_updates, subscriptions
 from stripe_sandbox.sdk import response_shapes
 from stripe_sandbox.storage.kinds import CUSTOMER, PAYMENT_METHOD, SUBSCRIPTION
 from stripe_sandbox.storage.store import Work
@@ -206,6 +206,11 @@ def apply_pending_update(work: Work, subscription: Subscription) -> None:
         subscription["items"]["data"] = update["subscription_items"]
     if update["billing_cycle_anchor"] is not None:
         subscription["billing_cycle_anchor"] = update["billing_cycle_anchor"]
+    if update["trial_end"] is not None:
+        on_trial = update["trial_end"] > subscriptions.now(work, subscription)
+        status = "trialing" if on_trial else "active"
+        subscription |= {"trial_end": update["trial_end"], "status": status}
+    pending_updates.apply_deferred(work, subscription, update)
     subscription["pending_update"] = None
     work.state(subscription, SubscriptionState).pending_invoice = None
     work.unschedule(subscription, "subscription.pending_update_expires")

@@ -8,7 +8,7 @@ from stripe_sandbox.errors import CardError, InvalidRequest
 from stripe_sandbox.objects.catalogue import Price
 from stripe_sandbox.objects.common import Json, Period
 from stripe_sandbox.objects.customers import Customer
-from stripe_sandbox.objects.invoices import Invoice
+from stripe_sandbox.objects.invoices import Invoice, InvoiceLine
 from stripe_sandbox.objects.payments import PaymentIntent, PaymentMethod
 from stripe_sandbox.objects.subscriptions import Subscription, SubscriptionItem
 from stripe_sandbox.rules import (
@@ -123,6 +123,8 @@ def first_invoice(
         lines.append(
             invoice_lines.subscription_line(work, subscription, item, share=share, free=trial)
         )
+    if prorate and not trial:
+        lines += _backdated_lines(work, subscription)
     now = subscriptions.now(work, subscription)
     values = invoice_values(work, subscription, "subscription_create")
     values |= {"period_start": now, "period_end": now}
@@ -131,6 +133,34 @@ def first_invoice(
     subscription["latest_invoice"] = invoice["id"]
     subscriptions.save(work, subscription)
     return invoices.finalize(work, invoice)
+
+
+def _backdated_lines(work: Work, subscription: Subscription) -> list[InvoiceLine]:
+    """Lines for the time from a start in the past until now, in parts of whole periods."""
+    start, now = subscription["start_date"], subscription["created"]
+    if start >= now:
+        return []
+    lines = []
+    for item in subscriptions.items_newest_first(subscription):
+        price = work.get(PRICE, item["price"])
+        line = invoice_lines.subscription_line(
+            work, subscription, item, share=_periods_between(price, start, now)
+        )
+        line["period"] = {"start": start, "end": now}
+        lines.append(line)
+    return lines
+
+
+def _periods_between(price: Price, start: int, end: int) -> Decimal:
+    """How many periods of a price lie between two moments, the last one in part."""
+    recurring = invoice_lines.recurring_of(price)
+    interval, count = recurring["interval"], recurring["interval_count"]
+    whole = 0
+    while periods.add(start, interval, count * (whole + 1)) <= end:
+        whole += 1
+    begin = periods.add(start, interval, count * whole)
+    following = periods.add(start, interval, count * (whole + 1))
+    return whole + Decimal(end - begin) / Decimal(following - begin)
 
 
 def invoice_values(work: Work, subscription: Subscription, reason: str) -> Json:

@@ -108,6 +108,8 @@ def _billed_terms(subscription: Subscription) -> Json:
         {
             "items": subscription["items"],
             "billing_cycle_anchor": subscription["billing_cycle_anchor"],
+            "status": subscription["status"],
+            "trial_end": subscription["trial_end"],
         }
     )
 
@@ -276,7 +278,9 @@ def _try_pending(
         "expires_at": expires,
         "metadata": None,
         "subscription_items": copy.deepcopy(subscription["items"]["data"]),
-        "trial_end": None,
+        "trial_end": subscription["trial_end"]
+        if subscription["trial_end"] != before["trial_end"]
+        else None,
         "trial_from_plan": None,
     }
     changes.update(subscription, copy.deepcopy(before))
