@@ -34,6 +34,26 @@ WHERE s.user_id = %s AND s.is_current
 """
 
 
+# One of an index of open attempts alone.
+_OPEN_ATTEMPT = """
+SELECT price_reference FROM subscriptions_subscribeattempt WHERE user_id = %s AND state = 'open'
+"""
+
+
+class OpenAttempt(NamedTuple):
+    """An attempt to subscribe whose outcome is not known yet."""
+
+    price_reference: str
+
+
+def open_attempt_of(user_id: UUID) -> OpenAttempt | None:
+    """Return a user's open attempt to subscribe, if there is one."""
+    with connection.cursor() as cursor:
+        cursor.execute(_OPEN_ATTEMPT, (user_id,))
+        row = cursor.fetchone()
+    return None if row is None else OpenAttempt(*row)
+
+
 def current_subscription_of(user_id: UUID) -> CurrentSubscription | None:
     """Return a user's current subscription, or None if there never was one."""
     with connection.cursor() as cursor:

@@ -9,7 +9,12 @@ from uuid import UUID
 from errors import BillingError
 from subscriptions.errors import NoSubscription
 from subscriptions.models import Subscription
-from subscriptions.queries import CurrentSubscription, current_subscription_of
+from subscriptions.queries import (
+    CurrentSubscription,
+    OpenAttempt,
+    current_subscription_of,
+    open_attempt_of,
+)
 from subscriptions.statuses import IN_GOOD_STANDING, our_status
 from subscriptions.stripe_gateway.client import time_budget
 from subscriptions.stripe_gateway.subscriptions import fetch_subscription
@@ -28,11 +33,13 @@ def status_body(user_id: UUID, *, client_secret: str | None = None) -> dict[str,
         NoSubscription: There never was one.
     """
     row = current_subscription_of(user_id)
+    status = None if row is None else _our_status_of(row)
+    if status != "successful" and (attempt := open_attempt_of(user_id)) is not None:
+        return _pending_body(attempt)
     if row is None:
         raise NoSubscription
-    now = datetime.now(UTC)
     return {
-        "status": our_status(row.stripe_status, access_until=row.access_until, now=now),
+        "status": status,
         "payment_gateway_status": row.stripe_status,
         "current_period_start": _text(row.current_period_start),
         "current_period_end": _text(row.current_period_end),
@@ -42,6 +49,27 @@ def status_body(user_id: UUID, *, client_secret: str | None = None) -> dict[str,
         "access_until": _text(row.access_until),
         "cancel_at_period_end": row.cancel_at_period_end,
         "next_action": _next_action(row, client_secret=client_secret),
+    }
+
+
+def _our_status_of(row: CurrentSubscription) -> str:
+    now = datetime.now(UTC)
+    return our_status(row.stripe_status, access_until=row.access_until, now=now)
+
+
+def _pending_body(attempt: OpenAttempt) -> dict[str, Any]:
+    """Describe an attempt to subscribe whose outcome is not known: it ends within minutes."""
+    return {
+        "status": "pending",
+        "payment_gateway_status": None,
+        "current_period_start": None,
+        "current_period_end": None,
+        "id_reference": None,
+        "price_reference": attempt.price_reference,
+        "purchase_date": None,
+        "access_until": None,
+        "cancel_at_period_end": False,
+        "next_action": {"type": "wait", "client_secret": None, "hosted_invoice_url": None},
     }
 
 

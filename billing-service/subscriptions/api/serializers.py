@@ -88,7 +88,7 @@ class ChangeRequest(StrictBody):
 class NextAction(serializers.Serializer[Any]):
     """What the user has to do to complete a payment."""
 
-    type = serializers.ChoiceField(choices=["authenticate", "pay_invoice"])
+    type = serializers.ChoiceField(choices=["authenticate", "pay_invoice", "wait"])
     client_secret = serializers.CharField(
         allow_null=True, help_text="For Stripe.js in the user's own browser; do not log it."
     )
@@ -98,7 +98,7 @@ class NextAction(serializers.Serializer[Any]):
 class StatusBody(serializers.Serializer[Any]):
     """A user's current subscription."""
 
-    status = serializers.ChoiceField(choices=["successful", "failed", "canceled"])
+    status = serializers.ChoiceField(choices=["successful", "failed", "canceled", "pending"])
     payment_gateway_status = serializers.ChoiceField(
         choices=[
             "incomplete",
@@ -109,13 +109,14 @@ class StatusBody(serializers.Serializer[Any]):
             "canceled",
             "unpaid",
             "paused",
-        ]
+        ],
+        allow_null=True,
     )
     current_period_start = serializers.DateTimeField(allow_null=True)
     current_period_end = serializers.DateTimeField(allow_null=True)
-    id_reference = serializers.CharField()
+    id_reference = serializers.CharField(allow_null=True)
     price_reference = serializers.CharField()
-    purchase_date = serializers.DateField()
+    purchase_date = serializers.DateField(allow_null=True)
     access_until = serializers.DateTimeField(allow_null=True)
     cancel_at_period_end = serializers.BooleanField()
     next_action = NextAction(allow_null=True)

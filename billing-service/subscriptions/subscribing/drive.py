@@ -274,6 +274,10 @@ class _Run:
 
     def _is_in_use(self, payment_method: str) -> bool:
         """Whether the card pays something at Stripe, or was the user's before the attempt."""
+        if self.seen.card is None:
+            # An earlier process attached it, and has seen the customer then.
+            customer = stripe_customers.fetch_customer(self.seen.stripe_customer_id)
+            self._default_card = customer.default_payment_method_id
         if payment_method in self._in_use | {self._default_card}:
             return True
         return PaymentMethod.objects.filter(

@@ -159,7 +159,7 @@ def _about_own(own: StripeSubscription, seen: Seen) -> NextCall | Outcome:
     if seen.payment is None:
         return NextCall(Call.FETCH_PAYMENT, own.id)
     if own.status in ENDED:
-        return _refused(seen, _why_it_ended(seen.payment))
+        return _refused(seen, _why_it_ended(seen.payment), card=own.payment_method_id)
     give_up = _end(own)
     unpaid = seen.payment.status == "requires_payment_method"
     if (unpaid or not seen.may_charge) and give_up not in seen.refusals:
@@ -189,10 +189,17 @@ def _why_it_ended(payment: StripePaymentIntent) -> BillingError:
     return WrongState("The subscription ended before it began. Subscribe again.")
 
 
-def _refused(seen: Seen, refusal: BillingError) -> NextCall | Outcome:
-    """End an attempt, after its card is detached so that nothing charges it later."""
-    if seen.card is not None and not seen.card_is_cleared:
-        detach = NextCall(Call.DETACH_CARD, seen.card.id)
+def _refused(seen: Seen, refusal: BillingError, *, card: str = "") -> NextCall | Outcome:
+    """End an attempt, after its card is detached so that nothing charges it later.
+
+    Args:
+        seen: What is known.
+        refusal: What the user reads.
+        card: The one that an earlier process attached, if this one has not.
+    """
+    attached = seen.card.id if seen.card else card
+    if attached and not seen.card_is_cleared:
+        detach = NextCall(Call.DETACH_CARD, attached)
         if detach not in seen.refusals:
             return detach
     declined = isinstance(refusal, CardDeclined)

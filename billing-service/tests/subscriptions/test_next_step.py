@@ -134,6 +134,15 @@ CALLS = {
         replace(LEFT, subscriptions=OWN_INCOMPLETE, payment=WAITS),
         call(Call.VOID_INVOICE, "in_1"),
     ),
+    "its card was attached by a process that died": (
+        replace(
+            NEW,
+            resumed=True,
+            subscriptions=(subscription("incomplete_expired", attempt="ours"),),
+            payment=UNPAID,
+        ),
+        call(Call.DETACH_CARD, "pm_1"),
+    ),
     "a refused attempt takes its card away": (
         replace(LOOKED, card=CARD, refusals={call(Call.CREATE_SUBSCRIPTION): REFUSED}),
         call(Call.DETACH_CARD, "pm_1"),
@@ -182,6 +191,7 @@ OUTCOMES: dict[str, tuple[Seen, str, type[Exception] | None]] = {
             NEW,
             subscriptions=(subscription("incomplete_expired", attempt="ours"),),
             payment=UNPAID,
+            card_is_cleared=True,
         ),
         "declined",
         CardDeclined,

@@ -146,6 +146,19 @@ def test_a_key_in_use_is_waited_for(person: Person, stripe: Sandbox) -> None:
     assert len(stripe.charges_of(person.id)) == 1
 
 
+def test_the_status_says_that_a_payment_is_pending(person: Person, stripe: Sandbox) -> None:
+    """After a 503 the user learns that the payment may have been made, and then what came of it."""
+    with stripe.fault(effect="error", status=500, when="after", path="/v1/subscriptions"):
+        assert person.subscribe().status_code == 503
+        body = person.status()
+
+    assert (body["status"], body["next_action"]["type"]) == ("pending", "wait")
+    assert body["price_reference"] == "price_sandbox_basic"
+    assert person.get("entitlements").json()["products"] == []
+    sweep_attempts(timestamp=0)
+    assert person.words() == ("successful", "active")
+
+
 def _left_alone(**columns: Any) -> None:
     """Let the user have gone six minutes ago."""
     moment = timezone.now() - timedelta(minutes=6)
