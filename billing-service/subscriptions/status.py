@@ -47,7 +47,8 @@ def status_body(user_id: UUID, *, client_secret: str | None = None) -> dict[str,
         "price_reference": row.price_reference,
         "purchase_date": row.purchased_at.date().isoformat(),
         "access_until": _text(row.access_until),
-        "cancel_at_period_end": row.cancel_at_period_end,
+        "cancel_at_period_end": _ends_with_period(row),
+        "ends_at": _text(_ends_at(row)),
         "next_action": _next_action(row, client_secret=client_secret),
     }
 
@@ -103,6 +104,21 @@ def _grants_access(row: CurrentSubscription, *, now: datetime) -> bool:
     # Cancelled before the end of a period that is paid.
     has_time_left = row.access_until is not None and now < row.access_until
     return row.stripe_status == "canceled" and has_time_left
+
+
+def _ends_with_period(row: CurrentSubscription) -> bool:
+    """Whether it ends with the paid period, whichever of Stripe's two fields says so."""
+    if row.cancel_at_period_end:
+        return True
+    # What the customer portal sets in flexible billing mode.
+    return row.cancel_at is not None and row.cancel_at == row.current_period_end
+
+
+def _ends_at(row: CurrentSubscription) -> datetime | None:
+    """Return when it ended or will end, or None while it goes on."""
+    if row.ended_at or row.cancel_at:
+        return row.ended_at or row.cancel_at
+    return row.current_period_end if row.cancel_at_period_end else None
 
 
 def _next_action(row: CurrentSubscription, *, client_secret: str | None) -> dict[str, Any] | None:

@@ -31,6 +31,7 @@ def access_end(
     period_end: datetime | None,
     unpaid_since: datetime | None,
     ended_at: datetime | None,
+    cancel_at: datetime | None,
     grace: timedelta,
 ) -> datetime | None:
     """Return until when a subscription gives access in its current state, or None for never.
@@ -40,10 +41,15 @@ def access_end(
         period_end: End of the paid period.
         unpaid_since: When the invoice that is not paid was made.
         ended_at: When Stripe ended the subscription.
+        cancel_at: When Stripe will end it, which may be before the period's end.
         grace: How long `past_due` still gives access.
     """
+    if stripe_status == "canceled":
+        return ended_at
     if stripe_status in IN_GOOD_STANDING:
-        return period_end
-    if stripe_status == "past_due":
-        return unpaid_since + grace if unpaid_since else None
-    return ended_at if stripe_status == "canceled" else None
+        until = period_end
+    elif stripe_status == "past_due" and unpaid_since is not None:
+        until = unpaid_since + grace
+    else:
+        return None
+    return min(until, cancel_at) if until and cancel_at else until

@@ -70,6 +70,7 @@ _STATUS = {
     "purchase_date": "2026-10-04",
     "access_until": "2026-11-04T14:31:51Z",
     "cancel_at_period_end": False,
+    "ends_at": None,
     "next_action": None,
 }
 
@@ -137,7 +138,10 @@ PRODUCTS = [
 
 CANCEL = [
     OpenApiExample("With the paid period", value={"at_period_end": True}, request_only=True),
-    _answer("Ends with the paid period", {**_STATUS, "cancel_at_period_end": True}),
+    _answer(
+        "Ends with the paid period",
+        {**_STATUS, "cancel_at_period_end": True, "ends_at": _STATUS["current_period_end"]},
+    ),
 ]
 CHANGE = [
     OpenApiExample(

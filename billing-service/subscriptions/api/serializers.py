@@ -118,7 +118,12 @@ class StatusBody(serializers.Serializer[Any]):
     price_reference = serializers.CharField()
     purchase_date = serializers.DateField(allow_null=True)
     access_until = serializers.DateTimeField(allow_null=True)
-    cancel_at_period_end = serializers.BooleanField()
+    cancel_at_period_end = serializers.BooleanField(
+        help_text="It ends with the paid period, wherever that was decided."
+    )
+    ends_at = serializers.DateTimeField(
+        allow_null=True, help_text="When it ended or will end; null while it goes on."
+    )
     next_action = NextAction(allow_null=True)
 
 

@@ -74,9 +74,12 @@ def cancel_row(row: Subscription, *, at_period_end: bool) -> None:
     """
     if at_period_end:
         with _acting(row, cause="cancel at period end"):
-            stripe_subscriptions.set_cancel_at_period_end(
-                row.stripe_subscription_id, cancel=True, key=f"cancel-at-period-end:{uuid4()}"
-            )
+            if row.cancel_at is not None:
+                _look(row, cause="cancel at period end")
+            if not _ends_within_period(row):
+                stripe_subscriptions.end_with_period(
+                    row.stripe_subscription_id, key=f"cancel-at-period-end:{uuid4()}"
+                )
         return
     # Ended is what was asked for; an earlier call whose answer was lost may have done it.
     with contextlib.suppress(SubscriptionEnded), _acting(row, cause="cancel"):
@@ -94,12 +97,34 @@ def resume(user_id: UUID) -> None:
         WrongState: It has ended, or is not cancelled.
     """
     row = _not_ended(user_id)
-    if not row.cancel_at_period_end and row.cancel_at is None:
-        raise WrongState("The subscription is not cancelled.")
     with _acting(row, cause="resume"):
-        stripe_subscriptions.set_cancel_at_period_end(
-            row.stripe_subscription_id, cancel=False, key=f"resume:{uuid4()}"
+        # What there is to take back may have been decided on a page of Stripe's a moment ago.
+        _look(row, cause="resume")
+        if not row.cancel_at_period_end and row.cancel_at is None:
+            raise WrongState("The subscription is not cancelled.")
+        stripe_subscriptions.withdraw_end(
+            row.stripe_subscription_id,
+            with_period=row.cancel_at_period_end,
+            key=f"resume:{uuid4()}",
         )
+
+
+def _look(row: Subscription, *, cause: str) -> None:
+    """Bring a row up to date; call under the lease.
+
+    Raises:
+        SubscriptionEnded: It has ended meanwhile.
+    """
+    refresh_customer(row.customer.stripe_customer_id or "", cause=cause, everything=False)
+    row.refresh_from_db()
+    if row.stripe_status in ENDED:
+        raise SubscriptionEnded
+
+
+def _ends_within_period(row: Subscription) -> bool:
+    if row.cancel_at is None or row.current_period_end is None:
+        return row.cancel_at_period_end
+    return row.cancel_at <= row.current_period_end
 
 
 def change(user_id: UUID, *, product_name: str, client_ip: str | None) -> str | None:

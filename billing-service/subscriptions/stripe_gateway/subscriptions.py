@@ -105,24 +105,29 @@ def cancel_subscription(stripe_subscription_id: str) -> StripeSubscription:
     return read_subscription(data)
 
 
-def set_cancel_at_period_end(
-    stripe_subscription_id: str, *, cancel: bool, key: str
-) -> StripeSubscription:
-    """Let a subscription end with its paid period, or take that back.
+def end_with_period(stripe_subscription_id: str, *, key: str) -> None:
+    """Let a subscription end with its paid period.
 
     Args:
         stripe_subscription_id: `sub_…`.
-        cancel: True to end it, False to go on.
         key: Idempotency key.
     """
-    data = call(
-        "post",
-        "/v1/subscriptions/{}",
-        stripe_subscription_id,
-        params={"cancel_at_period_end": cancel, "expand": _EXPAND},
-        key=key,
-    )
-    return read_subscription(data)
+    params = {"cancel_at_period_end": True}
+    call("post", "/v1/subscriptions/{}", stripe_subscription_id, params=params, key=key)
+
+
+def withdraw_end(stripe_subscription_id: str, *, with_period: bool, key: str) -> None:
+    """Let a subscription go on that was to end.
+
+    Stripe has two fields for it and refuses a request that sets both.
+
+    Args:
+        stripe_subscription_id: `sub_…`.
+        with_period: Whether `cancel_at_period_end` is set; otherwise `cancel_at` alone is.
+        key: Idempotency key.
+    """
+    params = {"cancel_at_period_end": False} if with_period else {"cancel_at": ""}
+    call("post", "/v1/subscriptions/{}", stripe_subscription_id, params=params, key=key)
 
 
 def change_price(

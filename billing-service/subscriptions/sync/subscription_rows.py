@@ -13,7 +13,10 @@ from subscriptions.statuses import ENDED, IN_GOOD_STANDING, LIVE, access_end
 from subscriptions.stripe_gateway.objects import StripeItem, StripeSubscription
 
 # What a person who reads a timeline wants to see change.
-TRACKED_FIELDS = ("stripe_status", "price_reference", "cancel_at_period_end", "current_period_end")
+TRACKED_FIELDS = (
+    *("stripe_status", "price_reference", "cancel_at_period_end", "cancel_at"),
+    "current_period_end",
+)
 # An event's type or a product's name may be longer; a timeline is no reason to fail.
 _LONGEST_CAUSE = 64
 
@@ -164,6 +167,7 @@ def _access_until(
         period_end=item.current_period_end if item else None,
         unpaid_since=invoice.created if invoice else None,
         ended_at=found.ended_at,
+        cancel_at=found.cancel_at,
         grace=timedelta(days=settings.BILLING.past_due_grace_days),
     )
     still_unpaid = found.status == row.stripe_status == "past_due"

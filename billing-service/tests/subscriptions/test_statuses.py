@@ -35,7 +35,12 @@ def test_every_word_of_stripes_has_one_of_ours(stripes: str, ours: str) -> None:
 def test_an_unpaid_renewal_keeps_access_for_the_grace_alone() -> None:
     """Successful until the grace is over, then failed."""
     until = access_end(
-        "past_due", period_end=NOW + 30 * DAY, unpaid_since=NOW, ended_at=None, grace=7 * DAY
+        "past_due",
+        period_end=NOW + 30 * DAY,
+        unpaid_since=NOW,
+        ended_at=None,
+        cancel_at=None,
+        grace=7 * DAY,
     )
 
     assert until == NOW + 7 * DAY
@@ -63,6 +68,7 @@ def test_access_lasts_as_long_as_it_is_paid_for(stripes: str, until: datetime | 
             period_end=NOW + 30 * DAY,
             unpaid_since=NOW,
             ended_at=NOW + DAY,
+            cancel_at=None,
             grace=7 * DAY,
         )
         == until
