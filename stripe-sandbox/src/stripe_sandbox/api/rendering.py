@@ -70,7 +70,7 @@ def _expand(work: Work, kind: Type, value: Any, tree: Tree, path: str) -> None:
         _expand_page(work, kind, value, tree, path)
     elif isinstance(kind, Record) and isinstance(value, dict) and not value.get("deleted"):
         for name, branch in tree.items():
-            _expand_field(work, kind, value, name, branch, f"{path}{name}")
+            _expand_field(work, kind, value, name, branch, path=f"{path}{name}")
 
 
 def _resource_of(kind: Type, value: Any) -> Type:
@@ -91,7 +91,7 @@ def _expand_page(work: Work, kind: PageOf, value: Json, tree: Tree, path: str) -
 
 
 def _expand_field(
-    work: Work, kind: Record, value: Json, name: str, branch: Tree, path: str
+    work: Work, kind: Record, value: Json, name: str, branch: Tree, *, path: str
 ) -> None:
     field = kind.fields.get(name)
     if field is None:
@@ -102,7 +102,7 @@ def _expand_field(
     elif isinstance(field.type, Expandable):
         value[name] = _load(work, value.get(name))
     elif isinstance(field.type, ListOf) and not included_on_request(kind, name):
-        _expand_list(work, field.type, value, name, branch, path)
+        _expand_list(work, field.type, value, name, branch, path=path)
         return
     elif not (branch or isinstance(field.type, PageOf) or included_on_request(kind, name)):
         raise _refusal(path)
@@ -116,7 +116,9 @@ def _include(work: Work, value: Json, name: str, include: Include) -> None:
         value[name] = found
 
 
-def _expand_list(work: Work, kind: ListOf, value: Json, name: str, branch: Tree, path: str) -> None:
+def _expand_list(
+    work: Work, kind: ListOf, value: Json, name: str, branch: Tree, *, path: str
+) -> None:
     """A plain array: its ids become objects, and a longer path goes on inside each item."""
     if not branch and not isinstance(kind.item, Expandable):
         raise _refusal(path)

@@ -11,7 +11,7 @@ from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.objects.customers import Customer
 from stripe_sandbox.resources import searching
 from stripe_sandbox.resources import tax_ids as tax_ids_of
-from stripe_sandbox.rules import invoices, payment_methods, subscriptions, taxes
+from stripe_sandbox.rules import customer_balance, payment_methods, subscriptions, taxes
 from stripe_sandbox.sdk import response_shapes
 from stripe_sandbox.storage.kinds import (
     CUSTOMER,
@@ -89,7 +89,7 @@ def _locate(customer: Customer, params: Any) -> None:
 
 
 def _initial_balance(work: Work, customer: Customer, amount: int) -> None:
-    invoices.change_balance(work, customer, amount, "initial", currency="usd")
+    customer_balance.change(work, customer, amount, "initial", currency="usd")
 
 
 def _attach_and_default(work: Work, customer: Customer, params: Any) -> None:
@@ -131,7 +131,7 @@ def update(call: Call) -> Thing:
         difference = params["balance"] - (customer["balance"] or 0)
         currency = customer["currency"] or "usd"
         if difference:
-            invoices.change_balance(work, customer, difference, "adjustment", currency=currency)
+            customer_balance.change(work, customer, difference, "adjustment", currency=currency)
     _apply_settings(work, customer, params.get("invoice_settings") or {})
     _locate(customer, params)
     emit(work, "customer.updated", work.save(customer))
@@ -240,7 +240,7 @@ def adjust_balance(call: Call) -> Thing:
         raise InvalidRequest(
             f"The customer's currency is {customer['currency']}.", param="currency"
         )
-    written = invoices.change_balance(
+    written = customer_balance.change(
         call.work,
         customer,
         call.params["amount"],

@@ -5,9 +5,8 @@ from typing import Any
 from stripe_sandbox import changes
 from stripe_sandbox.api.paging import slice_page
 from stripe_sandbox.api.registry import Call, handles
-from stripe_sandbox.errors import InvalidRequest, NotCovered, ResourceMissing
+from stripe_sandbox.errors import InvalidRequest, ResourceMissing
 from stripe_sandbox.objects.common import Json, Thing
-from stripe_sandbox.objects.state import SubscriptionState
 from stripe_sandbox.objects.subscriptions import Subscription, SubscriptionItem
 from stripe_sandbox.resources.subscription_terms import (
     ITEM_FIELDS,
@@ -18,13 +17,9 @@ from stripe_sandbox.resources.subscription_terms import (
 )
 from stripe_sandbox.rules import (
     discounts,
-    invoice_collection,
     invoice_lines,
-    invoices,
     payment_methods,
     pending_updates,
-    prorating,
-    renewals,
     schedules,
     subscription_creation,
     subscription_updates,
@@ -114,7 +109,7 @@ def _extend(work: Work, subscription: Subscription, until: int) -> None:
 
 def terms_of(work: Work, subscription: Subscription, params: Any) -> Terms:
     """How a request asks for its change to be billed."""
-    moment = _moment(work, subscription, params)
+    moment = moment_of(work, subscription, params)
     anchor = params.get("billing_cycle_anchor") or {}
     return Terms(
         proration=params.get("proration_behavior", "create_prorations"),
@@ -125,7 +120,7 @@ def terms_of(work: Work, subscription: Subscription, params: Any) -> Terms:
     )
 
 
-def _moment(work: Work, subscription: Subscription, params: Any) -> int:
+def moment_of(work: Work, subscription: Subscription, params: Any) -> int:
     """The time from which prorations are calculated."""
     at = params.get("proration_date")
     if at is None:
@@ -244,75 +239,6 @@ def _pause_collection(work: Work, subscription: Subscription, params: Any) -> No
     if resumes:
         clock = subscription["test_clock"]
         work.schedule(subscription, "subscription.resume_collection", resumes, clock=clock)
-
-
-@handles("subscriptions.pause")
-def pause(call: Call) -> Thing:
-    """Pause a subscription, with credit for the unused time."""
-    work, params = call.work, call.params
-    subscription = work.get(SUBSCRIPTION, call.id)
-    if subscription["billing_mode"]["type"] == "classic":
-        raise InvalidRequest("Only subscriptions in flexible billing mode can be paused.")
-    if subscription["schedule"]:
-        raise InvalidRequest("A subscription that a schedule manages cannot be paused.")
-    if subscription["status"] not in {"active", "trialing", "past_due"}:
-        raise InvalidRequest(
-            f"A subscription with a status of {subscription['status']} cannot be paused."
-        )
-    params.get("type")
-    unused = ((params.get("bill_for") or {}).get("unused_time_from") or {}).get("type", "now")
-    moment = subscriptions.now(work, subscription)
-    if unused != "none" and subscription["status"] == "active":
-        for item in subscription["items"]["data"]:
-            at = item["current_period_start"] if unused != "now" else moment
-            prorating.credit(work, subscription, item, at)
-    invoiced = params.get("invoicing_behavior", "pending_invoice_item") == "invoice"
-    renewals.pause(work, subscription, "pause_requested")
-    if invoiced:
-        customer = work.get(CUSTOMER, subscription["customer"])
-        if invoices.pending_for(work, customer, subscription):
-            renewals.collect(
-                work, subscription_updates.update_invoice(work, subscription, customer, [])
-            )
-    emit(work, "customer.subscription.paused", subscriptions.save(work, subscription))
-    return subscription
-
-
-@handles("subscriptions.resume")
-def resume(call: Call) -> Thing:
-    """Resume a paused subscription; it is active once the invoice is paid."""
-    work, params = call.work, call.params
-    subscription = work.get(SUBSCRIPTION, call.id)
-    if subscription["status"] != "paused":
-        raise InvalidRequest("Only a paused subscription can be resumed.")
-    proration = params.get("proration_behavior", "create_prorations")
-    waits = params.get("payment_behavior") == "resume_on_payment_success"
-    anchor = (params.get("billing_cycle_anchor") or {}).get("type", "now")
-    moment = _moment(work, subscription, params)
-    if anchor != "now" and proration != "none":
-        raise NotCovered("prorations of a resumed cycle", param="proration_behavior")
-    if anchor == "now":
-        _restart(work, subscription, moment, waits=waits)
-    else:
-        subscriptions.resume(work, subscription, "active")
-    return subscriptions.changed(work, subscription)
-
-
-def _restart(work: Work, subscription: Subscription, moment: int, *, waits: bool) -> None:
-    customer = work.get(CUSTOMER, subscription["customer"])
-    lines = subscription_updates.restart(work, subscription, moment)
-    invoice = subscription_updates.update_invoice(work, subscription, customer, lines)
-    work.state(subscription, SubscriptionState).resuming_invoice = invoice["id"]
-    if invoice["amount_due"] == 0:
-        invoice_collection.paid(work, invoice, 0)
-        return
-    method = invoice_collection.default_method(work, invoice)
-    if waits:
-        subscription_creation.present_payment(work, invoice, method)
-        return
-    invoice_collection.pay(work, invoice, method, off_session=False)
-    if subscription["status"] == "paused":
-        subscriptions.resume(work, subscription, "past_due")
 
 
 @handles("subscription_items.create")

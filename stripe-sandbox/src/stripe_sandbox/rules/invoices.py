@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
 from stripe_sandbox.objects.common import Json
-from stripe_sandbox.objects.customers import Customer, CustomerBalanceTransaction
+from stripe_sandbox.objects.customers import Customer
 from stripe_sandbox.objects.invoices import Invoice, InvoiceItem, InvoiceLine, InvoicePayment
 from stripe_sandbox.objects.payments import PaymentIntent
 from stripe_sandbox.objects.subscriptions import Subscription
-from stripe_sandbox.rules import discounts, invoice_lines, payments, taxes
+from stripe_sandbox.rules import customer_balance, discounts, invoice_lines, payments, taxes
 from stripe_sandbox.sdk import response_shapes
 from stripe_sandbox.storage.kinds import (
     CUSTOMER,
-    CUSTOMER_BALANCE_TRANSACTION,
     INVOICE,
     INVOICE_ITEM,
     INVOICE_PAYMENT,
@@ -104,7 +102,7 @@ def _blank(work: Work, customer: Customer, values: Json) -> Json:
         "payment_settings": {},
         "period_end": now,
         "period_start": now,
-        "starting_balance": _balance_in(customer, values["currency"]),
+        "starting_balance": customer_balance.balance_in(customer, values["currency"]),
         "status": "draft",
         "status_transitions": {},
         "test_clock": customer["test_clock"],
@@ -181,7 +179,7 @@ def finalize(work: Work, invoice: Invoice) -> Invoice:
         "status": "open",
     }
     invoice["status_transitions"]["finalized_at"] = now
-    _apply_balance(work, invoice, customer)
+    customer_balance.apply_to(work, invoice, customer)
     work.unschedule(invoice, "invoice.finalize")
     work.save(customer)
     if invoice["amount_due"] > 0:
@@ -213,65 +211,6 @@ def _finish_automatic_tax(work: Work, invoice: Invoice, customer: Customer) -> N
         "customer_tax_ids": taxes.ids_of(work, customer),
     }
     total(work, work.save(invoice))
-
-
-def _balance_in(customer: Customer, currency: str) -> int:
-    """A customer's balance for an invoice: 0 if it is in another currency."""
-    return customer["balance"] or 0 if customer["currency"] in {None, currency} else 0
-
-
-def _apply_balance(work: Work, invoice: Invoice, customer: Customer) -> None:
-    """Source: https://docs.stripe.com/billing/customer/balance."""
-    balance, due = _balance_in(customer, invoice["currency"]), invoice["total"]
-    invoice["starting_balance"] = balance
-    if due > 0:
-        applied = -min(-balance, due) if balance < 0 else balance
-        invoice["amount_due"] = due + applied
-        invoice["ending_balance"] = balance - applied
-    else:
-        applied = -due if customer["currency"] in {None, invoice["currency"]} else 0
-        invoice |= {"amount_due": 0, "ending_balance": balance - applied}
-    invoice["amount_remaining"] = invoice["amount_due"]
-    if applied:
-        change_balance(
-            work,
-            customer,
-            -applied,
-            "applied_to_invoice",
-            invoice=invoice["id"],
-            currency=invoice["currency"],
-        )
-
-
-def change_balance(
-    work: Work, customer: Customer, amount: int, reason: str, *, currency: str, **values: Any
-) -> CustomerBalanceTransaction:
-    """Change a customer's balance, and record the transaction.
-
-    Args:
-        work: The unit of work.
-        customer: The owner of the balance.
-        amount: What is added, in the smallest currency unit; negative is a credit.
-        reason: The transaction's `type`.
-        currency: The transaction's currency.
-        values: Other fields of the transaction.
-    """
-    customer["balance"] = (customer["balance"] or 0) + amount
-    customer["currency"] = customer["currency"] or currency
-    work.save(customer)
-    return work.create(
-        CUSTOMER_BALANCE_TRANSACTION,
-        {
-            "amount": amount,
-            "created": work.now(customer["test_clock"]),
-            "currency": currency,
-            "customer": customer["id"],
-            "ending_balance": customer["balance"],
-            "metadata": {},
-            "type": reason,
-            **values,
-        },
-    )
 
 
 def open_payment(work: Work, invoice: Invoice, customer: Customer) -> PaymentIntent:
@@ -336,26 +275,10 @@ def void(work: Work, invoice: Invoice) -> Invoice:
     invoice |= {"status": "void", "next_payment_attempt": None, "auto_advance": False}
     invoice["status_transitions"]["voided_at"] = now
     _cancel_payment(work, invoice, reason="void_invoice")
-    _return_balance(work, invoice)
+    customer_balance.return_from(work, invoice)
     work.unschedule(invoice, "invoice.finalize", "invoice.retry")
     emit(work, "invoice.voided", work.save(invoice))
     return invoice
-
-
-def _return_balance(work: Work, invoice: Invoice) -> None:
-    customer = work.find(CUSTOMER, invoice["customer"])
-    if invoice["ending_balance"] is None or customer is None:
-        return
-    applied = invoice["ending_balance"] - invoice["starting_balance"]
-    if applied:
-        change_balance(
-            work,
-            customer,
-            -applied,
-            "unapplied_from_invoice",
-            invoice=invoice["id"],
-            currency=invoice["currency"],
-        )
 
 
 def _cancel_payment(work: Work, invoice: Invoice, *, reason: str) -> None:

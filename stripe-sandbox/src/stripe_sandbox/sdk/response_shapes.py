@@ -10,7 +10,6 @@ from stripe_sandbox.sdk.optional_fields import may_be_missing
 from stripe_sandbox.sdk.types import (
     Choice,
     Expandable,
-    Field,
     ListOf,
     MapOf,
     OneOf,
@@ -160,14 +159,13 @@ def _record_problems(shape: Record, root: str, value: Any, path: str) -> list[st
     found = [
         f"{path}.{name}: not a field of {shape.name}" for name in set(value) - set(shape.fields)
     ]
-    for name, field in shape.fields.items():
-        found += _field_problems(shape, root, name, field, value, f"{path}.{name}")
+    for name in shape.fields:
+        found += _field_problems(shape, root, name, value, f"{path}.{name}")
     return found
 
 
-def _field_problems(
-    shape: Record, root: str, name: str, field: Field, value: Json, path: str
-) -> list[str]:
+def _field_problems(shape: Record, root: str, name: str, value: Json, path: str) -> list[str]:
+    field = shape.fields[name]
     if name not in value:
         if field.optional and may_be_missing(shape, root, name):
             return []
