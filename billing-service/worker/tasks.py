@@ -1,5 +1,6 @@
 """Periodic jobs: the sweeps that finish what was left open, the nightly comparison and clean-up."""
 
+import logging
 from collections.abc import Generator
 from contextlib import closing
 from datetime import timedelta
@@ -26,6 +27,8 @@ _AFTER_RESTART = RetryStrategy(retry_exceptions={JobAborted}, wait=0)
 _SWEEPERS = "sweepers"
 # The next sweep is never far.
 _SWEEP_SECONDS = 50.0
+
+_log = logging.getLogger(__name__)
 
 
 @app.task(queue="webhooks", name="webhooks.settle")
@@ -74,6 +77,8 @@ def reconcile_nightly(context: JobContext, timestamp: int) -> None:
     """Compare everything with Stripe and leave the result for the admin to show."""
     record = reconcile.unfinished_run(nightly=True) or ReconcileRun(nightly=True)
     _do(reconcile.run(record, has_pending_event=has_pending_event), context=context)
+    if warning := reconcile.loss_warning(record):
+        _log.error(warning)
 
 
 @app.periodic(cron=EACH_LATER_NIGHT)

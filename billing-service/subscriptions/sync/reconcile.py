@@ -3,36 +3,32 @@
 Webhooks keep the two in line; this finds out whether they did.
 """
 
-import contextlib
-from collections.abc import Callable, Generator, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
 
+from django.db import transaction
 from django.utils import timezone
 
 from subscriptions.errors import CustomerNotVisible, StripeObjectNotFound
 from subscriptions.models import Customer, ReconcileRun
-from subscriptions.statuses import ENDED, LIVE
 from subscriptions.stripe_gateway.customers import pages_of_customers
 from subscriptions.stripe_gateway.objects import StripeCustomer
 from subscriptions.sync import writer
-from subscriptions.sync.subscription_rows import differences, ours_among
+from subscriptions.sync.comparison import Difference, compare
+from subscriptions.sync.customer_rows import lock_row
 from subscriptions.sync.writer import StripeSnapshot
 
 _BATCH = 100
 _RECHECKS = 3
+# A fix that would take away more than this, or more than one in so many, is more likely a mistake.
+_MOST_LOSSES = 10
+_ONE_IN = 20
 
 
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """One thing that is not the same here and at Stripe."""
-
-    stripe_customer_id: str
-    object_id: str
-    what: str
-    ours: str = ""
-    stripes: str = ""
-    # Whether it was gone after our rows had been brought in line with Stripe.
-    repaired: bool = False
+class TooManyLosses(Exception):
+    """A fix that would take so much away that a person has to decide about it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +37,13 @@ class Progress:
 
     customers_compared: int
     differences: int
+
+
+class _Look(NamedTuple):
+    """What differs, and what Stripe said; None if our key does not reach the customer."""
+
+    found: list[Difference]
+    snapshot: StripeSnapshot | None
 
 
 def unfinished_run(*, nightly: bool) -> ReconcileRun | None:
@@ -55,7 +58,7 @@ def unfinished_run(*, nightly: bool) -> ReconcileRun | None:
 
 
 def run(
-    record: ReconcileRun, *, has_pending_event: Callable[[str], bool]
+    record: ReconcileRun, *, has_pending_event: Callable[[str], bool], accept_losses: int = 0
 ) -> Generator[Progress, None, None]:
     """Continue a run from where it is, yielding after every customer.
 
@@ -63,34 +66,84 @@ def run(
 
     Args:
         record: A new run, or one that was broken off; with `fix`, rows are brought in line with
-            Stripe.
+            Stripe. Those of customers who would lose something come last, when it is known how
+            many they are.
         has_pending_event: Returns for a customer's id whether an event about it is still to be
             processed. Until then a difference does not count, but a fix does not wait for it.
+        accept_losses: How many customers may lose something, even if they are many.
 
     Raises:
         PaymentGatewayUnavailable: Stripe cannot be reached; the run can be continued later.
+        TooManyLosses: None of the losses was written; the run can be continued with
+            `accept_losses`.
     """
+    findings = _Findings(record)
     try:
-        yield from _our_customers(record, has_pending_event=has_pending_event)
-        yield from _stripes_customers(record, has_pending_event=has_pending_event)
+        yield from _our_customers(record, findings, has_pending_event=has_pending_event)
+        yield from _stripes_customers(record, findings, has_pending_event=has_pending_event)
+        if record.fix:
+            if warning := loss_warning(record, accept_losses=accept_losses):
+                raise TooManyLosses(warning)
+            yield from _write_losses(record, findings)
         record.finished_at = timezone.now()
     finally:
         record.save()
 
 
-def compare(customer: Customer, *, snapshot: StripeSnapshot) -> list[Difference]:
-    """Compare one customer's rows with what a look at everything found."""
-    if snapshot.deleted or customer.deleted_at is not None:
-        return list(_compare_deletion(customer, snapshot=snapshot))
-    return [
-        *_compare_customer(customer, snapshot=snapshot),
-        *_compare_subscriptions(customer, snapshot=snapshot),
-        *_compare_payment_methods(customer, snapshot=snapshot),
-    ]
+def loss_warning(record: ReconcileRun, *, accept_losses: int = 0) -> str:
+    """Return a sentence about what a fix would take away, if that is more than is usual.
+
+    Args:
+        record: A run that has compared everything.
+        accept_losses: How many customers may lose something.
+    """
+    losses, compared = len(_losing(record)), record.customers_compared
+    are_few = losses <= _MOST_LOSSES and losses * _ONE_IN <= compared
+    if are_few or losses <= accept_losses:
+        return ""
+    return (
+        f"{losses} of {compared} customers would lose a subscription, a card or everything they "
+        f"have here, which --fix writes only with --accept-losses {losses}."
+    )
+
+
+class _Findings:
+    """The differences that a run has found, each once, as the run's row keeps them."""
+
+    def __init__(self, record: ReconcileRun) -> None:
+        self._record = record
+        self._kept: dict[str, dict[tuple[str, ...], dict[str, Any]]] = defaultdict(dict)
+        for entry in record.drift:
+            self._kept[entry["stripe_customer_id"]][_identity(entry)] = entry
+
+    def note(self, found: Sequence[Difference]) -> None:
+        """Keep differences; a run that had to begin a list again meets some of them twice."""
+        for entry in map(asdict, found):
+            known = self._kept[entry["stripe_customer_id"]].setdefault(_identity(entry), entry)
+            if known is entry:
+                self._record.drift.append(entry)
+            else:
+                known["repaired"] = entry["repaired"]
+
+    def replace(self, stripe_customer_id: str, found: Sequence[Difference]) -> None:
+        """Keep a customer's differences of now; those that were noted before are repaired."""
+        for entry in self._kept[stripe_customer_id].values():
+            entry["repaired"] = True
+        self.note(found)
+
+
+def _identity(entry: dict[str, Any]) -> tuple[str, ...]:
+    return entry["object_id"], entry["what"], entry["ours"], entry["stripes"]
+
+
+def _losing(record: ReconcileRun) -> list[str]:
+    """Return the ids of the customers who would lose something, each once, in order."""
+    losses = (each for each in record.drift if each.get("loss") and not each["repaired"])
+    return list(dict.fromkeys(each["stripe_customer_id"] for each in losses))
 
 
 def _our_customers(
-    record: ReconcileRun, *, has_pending_event: Callable[[str], bool]
+    record: ReconcileRun, findings: _Findings, *, has_pending_event: Callable[[str], bool]
 ) -> Iterator[Progress]:
     while True:
         rows = list(
@@ -99,12 +152,12 @@ def _our_customers(
             .order_by("pk")[:_BATCH]
         )
         for row in rows:
-            found = _look(row.pk)
-            if found and record.fix:
-                found = _repair(row, found=found)
-            elif found and has_pending_event(row.stripe_customer_id or ""):
-                found = []
-            _note(record, found)
+            look = _look(row.pk)
+            if record.fix:
+                is_loss = any(each.loss for each in look.found)
+                findings.note(look.found if is_loss else _repair(row, look=look))
+            elif not (look.found and has_pending_event(row.stripe_customer_id or "")):
+                findings.note(look.found)
             record.position = row.pk
             record.customers_compared += 1
             yield _progress(record)
@@ -114,7 +167,7 @@ def _our_customers(
 
 
 def _stripes_customers(
-    record: ReconcileRun, *, has_pending_event: Callable[[str], bool]
+    record: ReconcileRun, findings: _Findings, *, has_pending_event: Callable[[str], bool]
 ) -> Iterator[Progress]:
     """Look for customers that were made for a user of ours and that we know nothing of."""
     for page in _pages(record):
@@ -128,9 +181,9 @@ def _stripes_customers(
             if found.id in known:
                 continue
             if record.fix:
-                _note(record, _adopt(found))
+                findings.note(_adopt(found))
             elif not has_pending_event(found.id):
-                _note(record, [_unknown(found)])
+                findings.note([_unknown(found)])
         record.stripe_position = page[-1].id if page else record.stripe_position
         record.save()
         yield _progress(record)
@@ -144,30 +197,44 @@ def _pages(record: ReconcileRun) -> Iterator[list[StripeCustomer]]:
         yield from pages_of_customers(after=None)
 
 
-def _look(customer_pk: int) -> list[Difference]:
+def _write_losses(record: ReconcileRun, findings: _Findings) -> Iterator[Progress]:
+    """Write what was held back, as Stripe says it now."""
+    for stripe_customer_id in _losing(record):
+        row = Customer.objects.filter(stripe_customer_id=stripe_customer_id).first()
+        if row is not None:
+            findings.replace(stripe_customer_id, _repair(row, look=_look(row.pk)))
+        yield _progress(record)
+
+
+def _look(customer_pk: int) -> _Look:
     """Compare one customer; a change that happens meanwhile is no difference."""
-    found: list[Difference] = []
+    found, snapshot = list[Difference](), None
     for _ in range(_RECHECKS):
         customer = Customer.objects.filter(pk=customer_pk).first()
         if customer is None:
-            return []
+            return _Look([], None)
         try:
             snapshot = writer.look(customer.stripe_customer_id or "", everything=True)
         except CustomerNotVisible:
             # One that is marked deleted may have gone with the test data of its account.
-            return [] if customer.deleted_at is not None else [_not_visible(customer)]
+            return _Look([] if customer.deleted_at is not None else [_not_visible(customer)], None)
         found = compare(customer, snapshot=snapshot)
         if Customer.objects.filter(pk=customer_pk, sync_version=customer.sync_version).exists():
             break
-    return found
+    return _Look(found, snapshot)
 
 
-def _repair(customer: Customer, *, found: list[Difference]) -> list[Difference]:
-    """Write what Stripe says, and say of each difference whether that was enough."""
-    with contextlib.suppress(CustomerNotVisible):
-        writer.refresh_customer(customer.stripe_customer_id or "", cause="reconcile")
-    left = {(each.object_id, each.what) for each in _look(customer.pk)}
-    return [replace(each, repaired=(each.object_id, each.what) not in left) for each in found]
+def _repair(customer: Customer, *, look: _Look) -> list[Difference]:
+    """Write what a look found, and say of each difference whether that was enough."""
+    if not look.found or look.snapshot is None:
+        return look.found
+    with transaction.atomic():
+        writer.write(lock_row(customer), look.snapshot, cause="reconcile")
+    after = _look(customer.pk)
+    if after.snapshot is None:
+        return look.found
+    left = {(each.object_id, each.what) for each in after.found}
+    return [replace(each, repaired=(each.object_id, each.what) not in left) for each in look.found]
 
 
 def _adopt(found: StripeCustomer) -> list[Difference]:
@@ -175,80 +242,7 @@ def _adopt(found: StripeCustomer) -> list[Difference]:
     refreshed = writer.refresh_customer(found.id, cause="reconcile")
     if refreshed is None:
         return [_unknown(found)]
-    return [replace(_unknown(found), repaired=True), *_look(refreshed.customer.pk)]
-
-
-def _compare_deletion(customer: Customer, *, snapshot: StripeSnapshot) -> Iterator[Difference]:
-    name = customer.stripe_customer_id or ""
-    if snapshot.deleted and customer.deleted_at is None:
-        yield Difference(stripe_customer_id=name, object_id=name, what="deleted at Stripe")
-    if customer.deleted_at is not None and not snapshot.deleted:
-        yield Difference(
-            stripe_customer_id=name, object_id=name, what="marked deleted, but exists at Stripe"
-        )
-
-
-def _compare_customer(customer: Customer, *, snapshot: StripeSnapshot) -> Iterator[Difference]:
-    name = customer.stripe_customer_id or ""
-    live = [found.id for found in ours_among(snapshot.subscriptions) if found.status in LIVE]
-    if len(live) > 1:
-        yield Difference(
-            stripe_customer_id=name,
-            object_id=name,
-            what="more than one live subscription",
-            stripes=", ".join(live),
-        )
-
-
-def _compare_subscriptions(customer: Customer, *, snapshot: StripeSnapshot) -> Iterator[Difference]:
-    name = customer.stripe_customer_id or ""
-    rows = {row.stripe_subscription_id: row for row in customer.subscriptions.all()}
-    for found in snapshot.subscriptions:
-        row = rows.pop(found.id, None)
-        if row is None:
-            yield Difference(
-                stripe_customer_id=name, object_id=found.id, what="subscription unknown here"
-            )
-            continue
-        for column, (ours, stripes) in differences(row, found=found).items():
-            yield Difference(
-                stripe_customer_id=name,
-                object_id=found.id,
-                what=column,
-                ours=str(ours),
-                stripes=str(stripes),
-            )
-    for row in rows.values():
-        if row.stripe_status not in ENDED:
-            yield Difference(
-                stripe_customer_id=name,
-                object_id=row.stripe_subscription_id,
-                what="subscription unknown at Stripe",
-            )
-
-
-def _compare_payment_methods(
-    customer: Customer, *, snapshot: StripeSnapshot
-) -> Iterator[Difference]:
-    name = customer.stripe_customer_id or ""
-    rows = {
-        row.stripe_payment_method_id: row
-        for row in customer.payment_methods.filter(detached_at=None)
-    }
-    default = snapshot.default_payment_method_id
-    for card in snapshot.payment_methods:
-        row = rows.pop(card.id, None)
-        if row is None:
-            what = "payment method unknown here"
-        elif row.is_default != (card.id == default):
-            what = "default payment method"
-        else:
-            continue
-        yield Difference(stripe_customer_id=name, object_id=card.id, what=what)
-    for missing in rows:
-        yield Difference(
-            stripe_customer_id=name, object_id=missing, what="payment method detached at Stripe"
-        )
+    return [replace(_unknown(found), repaired=True), *_look(refreshed.customer.pk).found]
 
 
 def _not_visible(customer: Customer) -> Difference:
@@ -263,12 +257,6 @@ def _unknown(found: StripeCustomer) -> Difference:
         what="customer unknown here",
         stripes=f"made for user {found.user_id}",
     )
-
-
-def _note(record: ReconcileRun, found: list[Difference]) -> None:
-    fresh = [asdict(each) for each in found]
-    # A run that had to begin a list again meets some of them twice.
-    record.drift = [*record.drift, *(each for each in fresh if each not in record.drift)]
 
 
 def _progress(record: ReconcileRun) -> Progress:

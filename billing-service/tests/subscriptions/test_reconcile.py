@@ -1,9 +1,11 @@
 """Comparing with Stripe, and making at Stripe what the service needs."""
 
 import json
+from dataclasses import asdict
 from datetime import timedelta
 from io import StringIO
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -11,9 +13,13 @@ from django.test import Client
 from django.utils import timezone
 
 from subscriptions.models import Customer, PaymentMethod, ReconcileRun, Subscription
+from subscriptions.sync.comparison import Difference
+from subscriptions.sync.customer_rows import mark_deleted
+from subscriptions.sync.reconcile import loss_warning
 from tests.delivery import deliver, run_nightly
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import Person
+from users.mirror import mirror_user
 from webhooks.event_types import HANDLED
 from webhooks.models import WebhookEvent
 from worker.tasks import reconcile_nightly
@@ -28,6 +34,24 @@ def reconcile(*options: str) -> tuple[int, dict[str, Any]]:
     except SystemExit as ending:
         code = int(str(ending.code))
     return code, json.loads(out.getvalue())
+
+
+def refused(*options: str) -> str:
+    """Run the command, which ends with exit code 1; return the sentence it ends with."""
+    with pytest.raises(CommandError) as refusal:
+        reconcile(*options)
+    assert refusal.value.returncode == 1
+    return str(refusal.value)
+
+
+def customers_here(stripe: Sandbox, number: int) -> list[str]:
+    """Make users whose customers we and Stripe know; return the customers' ids."""
+    ids = [stripe.post("/v1/customers")["id"] for _ in range(number)]
+    for stripe_customer_id in ids:
+        user_id = uuid4()
+        mirror_user(user_id)
+        Customer.objects.create(user_id=user_id, stripe_customer_id=stripe_customer_id)
+    return ids
 
 
 @pytest.fixture
@@ -66,7 +90,7 @@ def test_every_kind_of_drift_is_found_and_then_repaired(
 
     code, report = reconcile()
     found = {(each["object_id"], each["what"]) for each in report["drift"]}
-    fixed_code, _ = reconcile("--fix")
+    fixed_code, _ = reconcile("--fix", "--accept-losses", "1")
     after = reconcile("--dry-run")
 
     assert code == 2
@@ -84,9 +108,130 @@ def test_what_vanished_at_stripe_is_drift_too(subscriber: Person, stripe: Sandbo
     stripe.delete(f"/v1/customers/{customer['id']}")
 
     assert reconcile()[0] == 2
-    assert reconcile("--fix")[0] == 0
+    assert reconcile("--fix", "--accept-losses", "1")[0] == 0
     assert Customer.objects.get().deleted_at is not None
     assert reconcile()[0] == 0
+
+
+def test_a_fix_writes_no_loss_before_its_number_is_accepted(
+    subscriber: Person, stripe: Sandbox
+) -> None:
+    """A wrong restore at Stripe looks like this. The rest is repaired all the same."""
+    other = Person(stripe)
+    assert other.subscribe().status_code == 200
+    Subscription.objects.filter(user_id=other.id).update(price_reference="price_wrong")
+    lost = customers_here(stripe, 2)
+    for stripe_customer_id in lost:
+        stripe.delete(f"/v1/customers/{stripe_customer_id}")
+    (ended,) = stripe.subscriptions_of(subscriber.id)
+    stripe.delete(f"/v1/subscriptions/{ended['id']}")
+
+    sentence = refused("--fix")
+    too_few = refused("--fix", "--accept-losses", "2")
+
+    assert "3 of 4 customers" in sentence
+    assert sentence.endswith("--accept-losses 3.")
+    assert too_few == sentence
+    assert subscriber.words() == ("successful", "active")
+    assert not Customer.objects.exclude(deleted_at=None).exists()
+    assert not Subscription.objects.filter(price_reference="price_wrong").exists()
+
+    code, report = reconcile("--fix", "--resume", "--accept-losses", "3")
+
+    assert code == 0
+    assert {each["repaired"] for each in report["drift"]} == {True}
+    assert subscriber.words() == ("canceled", "canceled")
+    assert set(
+        Customer.objects.exclude(deleted_at=None).values_list("stripe_customer_id", flat=True)
+    ) == set(lost)
+
+
+def test_a_loss_that_came_back_meanwhile_is_not_written(
+    subscriber: Person,
+) -> None:
+    """Between the refusal and the accepted number, Stripe is asked again."""
+    PaymentMethod.objects.create(
+        customer=Customer.objects.get(),
+        stripe_payment_method_id="pm_detached",
+        exp_month=12,
+        exp_year=2040,
+    )
+    refused("--fix")
+    PaymentMethod.objects.filter(stripe_payment_method_id="pm_detached").delete()
+
+    code, report = reconcile("--fix", "--resume", "--accept-losses", "1")
+
+    assert code == 0
+    assert [each["repaired"] for each in report["drift"]] == [True]
+    assert subscriber.words() == ("successful", "active")
+
+
+def test_more_than_ten_losses_or_one_in_twenty_are_too_many() -> None:
+    """Few customers vanish in a day; many at once are a mistake until a person says otherwise."""
+
+    def warning(losses: int, *, of: int, accepted: int = 0) -> str:
+        found = [
+            Difference(stripe_customer_id=f"cus_{n}", object_id=f"cus_{n}", what="gone", loss=True)
+            for n in range(losses)
+        ]
+        record = ReconcileRun(customers_compared=of, drift=[asdict(each) for each in found])
+        return loss_warning(record, accept_losses=accepted)
+
+    assert [warning(0, of=0), warning(1, of=20), warning(10, of=1000)] == ["", "", ""]
+    assert warning(1, of=19).startswith("1 of 19 customers")
+    assert warning(11, of=1000).startswith("11 of 1000 customers")
+    assert warning(11, of=1000, accepted=10)
+    assert not warning(11, of=1000, accepted=11)
+
+
+def test_the_nightly_run_reports_a_mass_loss(
+    alone: None, stripe: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It writes nothing, but its log line names the number and the option."""
+    for stripe_customer_id in customers_here(stripe, 2):
+        stripe.delete(f"/v1/customers/{stripe_customer_id}")
+
+    run_nightly(reconcile_nightly)
+
+    (error,) = [each.message for each in caplog.records if each.levelname == "ERROR"]
+    assert "2 of 2 customers" in error
+    assert "--accept-losses 2" in error
+    assert ReconcileRun.objects.get().finished_at is not None
+    assert not Customer.objects.exclude(deleted_at=None).exists()
+
+
+def test_a_customer_marked_deleted_that_stripe_has_is_healed(
+    subscriber: Person, stripe: Sandbox
+) -> None:
+    """Earlier versions took "not found" for deleted."""
+    row = Customer.objects.get()
+    mark_deleted(row, cause="test")
+    assert subscriber.words() == ("canceled", "canceled")
+
+    code, report = reconcile()
+    fixed_code, _ = reconcile("--fix")
+
+    assert code == 2
+    assert "marked deleted, but exists at Stripe" in {each["what"] for each in report["drift"]}
+    assert fixed_code == 0
+    assert subscriber.words() == ("successful", "active")
+    assert PaymentMethod.objects.filter(detached_at=None).exists()
+    assert reconcile()[0] == 0
+
+
+def test_a_customer_that_stripe_does_not_find_is_not_taken_for_deleted(subscriber: Person) -> None:
+    """404 means that our key does not show it. A person decides what that means."""
+    Customer.objects.update(stripe_customer_id="cus_of_another_account")
+
+    code, report = reconcile("--fix")
+
+    assert code == 2
+    assert [each["what"] for each in report["drift"] if not each["repaired"]] == [
+        "not visible with this key",
+        "customer unknown here",
+    ]
+    assert Customer.objects.get().deleted_at is None
+    assert subscriber.words() == ("successful", "active")
 
 
 def test_a_run_broken_off_is_carried_on(subscriber: Person, stripe: Sandbox) -> None:

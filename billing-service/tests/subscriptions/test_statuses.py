@@ -6,7 +6,7 @@ import pytest
 
 from subscriptions.models import Customer, Subscription
 from subscriptions.statuses import access_end, our_status
-from subscriptions.sync.reconcile import compare
+from subscriptions.sync.comparison import compare
 from subscriptions.sync.writer import look
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import Person

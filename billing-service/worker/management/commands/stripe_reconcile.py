@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from errors import BillingError
 from subscriptions.models import ReconcileRun
-from subscriptions.sync.reconcile import run, unfinished_run
+from subscriptions.sync.reconcile import TooManyLosses, loss_warning, run, unfinished_run
 from webhooks.pending import has_pending_event
 
 _DRIFT = 2
@@ -17,7 +17,7 @@ _REPORT_EVERY = 100
 
 
 class Command(BaseCommand):
-    """Exit code 0: nothing differs, or nothing any more; 2: something still does."""
+    """Exit code 0: nothing differs, or nothing any more; 1: refused, broken off; 2: some left."""
 
     help = "Compare every customer, payment method and subscription with Stripe."
 
@@ -26,22 +26,39 @@ class Command(BaseCommand):
         mode = parser.add_mutually_exclusive_group()
         mode.add_argument("--dry-run", action="store_true", help="only tell (the default)")
         mode.add_argument("--fix", action="store_true", help="write what Stripe says")
+        parser.add_argument(
+            "--accept-losses",
+            type=int,
+            default=0,
+            metavar="N",
+            help="with --fix: write it even if N customers lose something",
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
         parser.add_argument("--resume", action="store_true", help="carry on your run broken off")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run, show progress on standard error, report on standard output."""
         record = _begin(fix=options["fix"], resume=options["resume"])
+        steps = run(
+            record,
+            has_pending_event=has_pending_event,
+            accept_losses=options["accept_losses"],
+        )
         try:
-            for number, progress in enumerate(run(record, has_pending_event=has_pending_event)):
+            for number, progress in enumerate(steps):
                 if number % _REPORT_EVERY == 0:
                     self.stderr.write(
                         f"{progress.customers_compared} customers compared, "
                         f"{progress.differences} differences"
                     )
+        except TooManyLosses as refusal:
+            self._report(record, as_json=options["json"])
+            raise CommandError(str(refusal)) from refusal
         except BillingError as refusal:
             raise CommandError(f"{refusal} Carry on with --resume.") from refusal
         self._report(record, as_json=options["json"])
+        if not record.fix and (warning := loss_warning(record)):
+            self.stderr.write(warning)
         if record.left:
             sys.exit(_DRIFT)
 
