@@ -32,6 +32,7 @@ UNLIMITED = dict.fromkeys(
         "PUBLIC_BURST",
         "CARD_FAILURES_PER_CARD",
         "CARD_FAILURES_PER_SOURCE",
+        "SETUP_INTENTS_PER_SOURCE",
     ),
     "100000",
 )

@@ -15,7 +15,13 @@ from django.utils import timezone
 
 from errors import BillingError
 from subscriptions.managing.customer_deletion import delete_customer
-from subscriptions.models import CardFailure, Customer, PaymentMethod, SubscribeAttempt
+from subscriptions.models import (
+    CardFailure,
+    Customer,
+    PaymentMethod,
+    StartedSetup,
+    SubscribeAttempt,
+)
 from subscriptions.subscribing.attempts import refuse_open_attempt
 from subscriptions.subscribing.subscribe import recover
 from subscriptions.sync.customer_rows import lock_customer
@@ -127,6 +133,7 @@ def _forget_cards_and_addresses(user_id: UUID) -> None:
     """Blank IP addresses and card details; amounts, dates and Stripe's ids stay."""
     SubscribeAttempt.objects.filter(user_id=user_id).update(source=None)
     CardFailure.objects.filter(user_id=user_id).delete()
+    StartedSetup.objects.filter(user_id=user_id).delete()
     PaymentMethod.objects.filter(customer__user_id=user_id).update(
         brand="", last4="", exp_month=None, exp_year=None, fingerprint=""
     )

@@ -47,6 +47,8 @@ class Environment:
     card_failures_per_user: int
     card_failures_per_card: int
     card_failures_per_source: int
+    setup_intents_per_user: int
+    setup_intents_per_source: int
     keep_events_days: int
     keep_attempts_days: int
     workers: int
@@ -108,6 +110,12 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
         ),
         card_failures_per_source=reader.whole_number(
             "CARD_FAILURES_PER_SOURCE", default=100, at_least=1
+        ),
+        setup_intents_per_user=reader.whole_number(
+            "SETUP_INTENTS_PER_USER", default=20, at_least=1
+        ),
+        setup_intents_per_source=reader.whole_number(
+            "SETUP_INTENTS_PER_SOURCE", default=200, at_least=1
         ),
         keep_events_days=reader.whole_number("KEEP_EVENTS_DAYS", default=90, at_least=1),
         keep_attempts_days=reader.whole_number("KEEP_ATTEMPTS_DAYS", default=400, at_least=1),

@@ -1,24 +1,40 @@
-"""Slows down card testing: refused cards are counted per user, source and card."""
+"""Slows down card testing: refused cards are counted per user, network and card.
+
+Cards are also tried in a browser with a setup intent, past this service. So the setup intents that
+a user and a network start are counted, and Stripe tells which of them failed.
+"""
 
 import hashlib
+import ipaddress
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from subscriptions.errors import TooManyCardFailures
-from subscriptions.models import CardFailure
+from subscriptions.errors import TooManyCardFailures, TooManySetupIntents
+from subscriptions.models import CardFailure, StartedSetup
+from subscriptions.stripe_gateway.events import StripeSetupFailure
 
 WINDOW = timedelta(hours=1)
+# What one customer of an internet provider gets, as a rule (RFC 6177).
+_IPV6_NETWORK_BITS = 64
 
-# Of one limit that is reached, the failure whose expiry brings the count below it again.
+# Of one limit that is reached, the row whose expiry brings the count below it again.
 _REACHED = """
-(SELECT at FROM subscriptions_cardfailure WHERE {column} = %s AND at > %s
+(SELECT at FROM {table} WHERE {condition} AND at > %s
  ORDER BY at DESC OFFSET %s LIMIT 1)
 """
+
+
+class _Limit(NamedTuple):
+    """How many rows within the window may fulfil a condition."""
+
+    condition: str
+    values: tuple[object, ...]
+    most: int
 
 
 def reference_of(payment_method: str) -> str:
@@ -42,13 +58,69 @@ def refuse_if_too_many_failures(*, user_id: UUID, source: str | None, payment_me
         TooManyCardFailures: With the seconds until enough failures stop counting.
     """
     billing = settings.BILLING
-    limits = [
-        ("user_id", user_id, billing.card_failures_per_user),
-        ("reference", reference_of(payment_method), billing.card_failures_per_card),
-    ]
-    if source:
-        limits.append(("source", source, billing.card_failures_per_source))
-    _refuse(*limits)
+    card = _Limit("reference = %s", (reference_of(payment_method),), billing.card_failures_per_card)
+    _refuse_failures(card, *_limits_of_failures(user_id, source=source))
+
+
+def refuse_if_too_many_setups(*, user_id: UUID, source: str | None) -> None:
+    """Let a new setup intent through unless there were too many, or too many refused cards.
+
+    Args:
+        user_id: Of the user.
+        source: From which address.
+
+    Raises:
+        TooManyCardFailures, TooManySetupIntents: With the seconds until enough stop counting.
+    """
+    billing = settings.BILLING
+    _refuse_failures(*_limits_of_failures(user_id, source=source))
+    limits = _limits(
+        user_id,
+        source=source,
+        per_user=billing.setup_intents_per_user,
+        per_source=billing.setup_intents_per_source,
+    )
+    if seconds := _seconds_to_wait("subscriptions_startedsetup", *limits):
+        raise TooManySetupIntents(retry_after_seconds=seconds)
+
+
+def remember_setup(*, user_id: UUID, source: str | None, setup_intent: str) -> None:
+    """Count one setup intent, so that its failures can be counted too.
+
+    Args:
+        user_id: Who may complete it.
+        source: From which address it was asked for.
+        setup_intent: `seti_…`.
+    """
+    StartedSetup.objects.create(user_id=user_id, source=source, stripe_setup_intent_id=setup_intent)
+
+
+def remember_setup_failure(failure: StripeSetupFailure) -> None:
+    """Count a card that was refused in the browser, once for each event.
+
+    Args:
+        failure: As Stripe reports it. Of an intent that is not counted, it is ignored: the answer
+            to its call was counted, or it is not ours.
+    """
+    setup = StartedSetup.objects.filter(stripe_setup_intent_id=failure.setup_intent_id).first()
+    if setup is None:
+        return
+    row = CardFailure(
+        user_id=setup.user_id,
+        source=setup.source,
+        reference=reference_of(failure.payment_method_id),
+        fingerprint=failure.fingerprint,
+        code=failure.code,
+        at=failure.at,
+        stripe_event_id=failure.event_id,
+    )
+    CardFailure.objects.bulk_create([row], ignore_conflicts=True)
+
+
+def has_too_many_failures(user_id: UUID) -> bool:
+    """Return whether too many cards of a user were refused within the last hour."""
+    limits = _limits_of_failures(user_id, source=None)
+    return _seconds_to_wait("subscriptions_cardfailure", *limits) > 0
 
 
 def refuse_failing_card(fingerprint: str) -> None:
@@ -61,7 +133,8 @@ def refuse_failing_card(fingerprint: str) -> None:
         TooManyCardFailures: With the seconds until enough failures stop counting.
     """
     if fingerprint:
-        _refuse(("fingerprint", fingerprint, settings.BILLING.card_failures_per_card))
+        most = settings.BILLING.card_failures_per_card
+        _refuse_failures(_Limit("fingerprint = %s", (fingerprint,), most))
 
 
 def remember_failure(
@@ -85,13 +158,46 @@ def remember_failure(
     )
 
 
-def _refuse(*limits: tuple[str, object, int]) -> None:
+def _refuse_failures(*limits: _Limit) -> None:
+    if seconds := _seconds_to_wait("subscriptions_cardfailure", *limits):
+        raise TooManyCardFailures(retry_after_seconds=seconds)
+
+
+def _limits_of_failures(user_id: UUID, *, source: str | None) -> list[_Limit]:
+    billing = settings.BILLING
+    return _limits(
+        user_id,
+        source=source,
+        per_user=billing.card_failures_per_user,
+        per_source=billing.card_failures_per_source,
+    )
+
+
+def _limits(user_id: UUID, *, source: str | None, per_user: int, per_source: int) -> list[_Limit]:
+    limits = [_Limit("user_id = %s", (user_id,), per_user)]
+    if source:
+        limits.append(_Limit("source BETWEEN %s AND %s", _network_of(source), per_source))
+    return limits
+
+
+def _network_of(source: str) -> tuple[str, str]:
+    """Return the first and the last address of a client's network."""
+    address = ipaddress.ip_address(source)
+    bits = address.max_prefixlen if address.version == 4 else _IPV6_NETWORK_BITS  # noqa: PLR2004 - IPv4
+    network = ipaddress.ip_network((address, bits), strict=False)
+    return str(network[0]), str(network[-1])
+
+
+def _seconds_to_wait(table: str, *limits: _Limit) -> int:
     """Ask about all limits at once; put together by the ORM the same takes five times as long."""
     since = timezone.now() - WINDOW
-    asked = " UNION ALL ".join(_REACHED.format(column=column) for column, _, _ in limits)
-    values: list[Any] = [value for _, wanted, most in limits for value in (wanted, since, most - 1)]
+    asked = " UNION ALL ".join(
+        _REACHED.format(table=table, condition=limit.condition) for limit in limits
+    )
+    values: list[Any] = []
+    for limit in limits:
+        values += [*limit.values, since, limit.most - 1]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT max(at) FROM ({asked}) AS reached", values)  # noqa: S608 - our own names
         [last] = cursor.fetchone()
-    if last is not None:
-        raise TooManyCardFailures(retry_after_seconds=int((last - since).total_seconds()) + 1)
+    return 0 if last is None else int((last - since).total_seconds()) + 1

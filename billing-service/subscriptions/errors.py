@@ -183,6 +183,18 @@ class TooManyCardFailures(BillingError):
         )
 
 
+class TooManySetupIntents(BillingError):
+    """Too many setup intents: each lets a browser try cards past this service."""
+
+    code, status = "too_many_setup_intents", 429
+
+    def __init__(self, *, retry_after_seconds: int) -> None:
+        super().__init__(
+            "You have started to add a card too often. Try again later.",
+            headers={"Retry-After": str(max(1, retry_after_seconds))},
+        )
+
+
 class NoSubscription(BillingError):
     """The user never had a subscription, or has none that the call applies to."""
 

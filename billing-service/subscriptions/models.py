@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from subscriptions.statuses import LIVE
 
@@ -271,7 +272,9 @@ class CardFailure(models.Model):
     reference = models.CharField(max_length=64)
     fingerprint = models.CharField(max_length=64, blank=True)
     code = models.CharField(max_length=64)
-    at = models.DateTimeField(auto_now_add=True)
+    at = models.DateTimeField(default=timezone.now)
+    # The event that reported it, if no answer did: each counts once.
+    stripe_event_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
 
     class Meta:
         indexes = (
@@ -283,6 +286,24 @@ class CardFailure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code} at {self.at}"
+
+
+class StartedSetup(models.Model):
+    """A setup intent whose card is tried in the user's browser, past this service."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    source = models.GenericIPAddressField(null=True, blank=True)
+    stripe_setup_intent_id = models.CharField(max_length=255, unique=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = (
+            models.Index(fields=("user", "at"), name="started_setups_by_user"),
+            models.Index(fields=("source", "at"), name="started_setups_by_source"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.stripe_setup_intent_id} at {self.at}"
 
 
 class ReconcileRun(models.Model):

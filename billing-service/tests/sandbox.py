@@ -74,6 +74,12 @@ class Sandbox:
         answer = self._http.post(f"/hosted/authenticate/{intent}", data={"outcome": outcome})
         assert answer.status_code < 400, answer.text
 
+    def refuse_setup(self, intent: str, payment_method: str) -> None:
+        """Try a card that is refused, as Stripe.js does with a setup intent's client secret."""
+        path = f"/v1/setup_intents/{intent}/confirm"
+        answer = self._http.post(path, data={"payment_method": payment_method})
+        assert answer.status_code == 402, answer.text
+
     def complete_checkout(self, url: str, number: str = "4242424242424242") -> bool:
         """Fill in a checkout page; return whether it still took the card."""
         answer = self._http.post(f"/hosted/checkout/{_last_part(url)}", data={"number": number})

@@ -12,6 +12,7 @@ class Fetch(Enum):
     SUBSCRIPTIONS = "the customer's subscriptions"
     CUSTOMER = "the customer, its payment methods and its subscriptions"
     SETUP = "the same, and the newest setup, whose card becomes the default"
+    SETUP_FAILURE = "the event itself, which alone tells which card was refused"
     CATALOGUE = "a product or a price"
 
 
@@ -39,6 +40,7 @@ HANDLED = MappingProxyType(
         "invoice.payment_failed": Fetch.SUBSCRIPTIONS,
         "invoice.voided": Fetch.SUBSCRIPTIONS,
         "checkout.session.completed": Fetch.CUSTOMER,
+        "setup_intent.setup_failed": Fetch.SETUP_FAILURE,
         "setup_intent.succeeded": Fetch.SETUP,
         "product.created": Fetch.CATALOGUE,
         "product.updated": Fetch.CATALOGUE,

@@ -1,5 +1,6 @@
 """Processes due events: claims those of one subject, looks at Stripe once, marks them handled."""
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
@@ -9,8 +10,11 @@ from django.db import connection
 from django.utils import timezone
 
 from errors import BillingError
+from subscriptions import card_testing
 from subscriptions.catalogue import products
+from subscriptions.errors import StripeObjectNotFound
 from subscriptions.managing import payment_methods
+from subscriptions.stripe_gateway.events import fetch_setup_failure
 from subscriptions.subscribing import subscribe
 from subscriptions.sync import writer
 from webhooks.event_types import HANDLED, Fetch
@@ -118,6 +122,11 @@ def _refresh(subject: str, *, events: Sequence[Claimed]) -> None:
     if Fetch.CATALOGUE in wanted:
         products.refresh(subject)
         return
+    if Fetch.SETUP_FAILURE in wanted:
+        _count_setup_failures(subject, events=events)
+        wanted.remove(Fetch.SETUP_FAILURE)
+        if not wanted:
+            return
     refreshed = writer.refresh_customer(
         subject,
         cause=", ".join(sorted({event.type for event in events}))[:64],
@@ -129,6 +138,15 @@ def _refresh(subject: str, *, events: Sequence[Claimed]) -> None:
         payment_methods.apply_newest_setup_intent(refreshed.customer)
     payment_methods.give_default_card(refreshed.customer, refreshed.snapshot)
     subscribe.recover(user_id=refreshed.customer.user_id)
+
+
+def _count_setup_failures(subject: str, *, events: Sequence[Claimed]) -> None:
+    for event in events:
+        if HANDLED[event.type] is Fetch.SETUP_FAILURE:
+            # So old that Stripe no longer shows it, when events are replayed.
+            with contextlib.suppress(StripeObjectNotFound):
+                card_testing.remember_setup_failure(fetch_setup_failure(event.id))
+    payment_methods.end_setups_of_card_tester(subject)
 
 
 def _mark_handled(events: Sequence[Claimed]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from subscriptions.models import CardFailure, ReconcileRun, SubscribeAttempt
+from subscriptions.models import CardFailure, ReconcileRun, StartedSetup, SubscribeAttempt
 from webhooks.models import WebhookEvent
 
 _BATCH = 5000
@@ -30,6 +30,7 @@ def prune_attempts(before: datetime) -> Generator[int, None, None]:
     """
     yield from _delete(SubscribeAttempt.objects.filter(closed_at__lt=before))
     yield from _delete(CardFailure.objects.filter(at__lt=before))
+    yield from _delete(StartedSetup.objects.filter(at__lt=before))
     yield from _delete(ReconcileRun.objects.filter(started_at__lt=before))
 
 

@@ -22,9 +22,11 @@ def user_id_of(request: Request) -> UUID:
 def client_ip_of(request: Request) -> str | None:
     """Return the client's IP address as the gateway saw it, if it is one."""
     try:
-        return str(ipaddress.ip_address(client_ip(request._request)))  # noqa: SLF001 - DRF's only way to Django's request
+        address = ipaddress.ip_address(client_ip(request._request))  # noqa: SLF001 - DRF's only way to Django's request
     except ValueError:
         return None
+    # Limits count networks of IPv6 addresses; all of IPv4 in one of them would be one client.
+    return str((address.version == 6 and address.ipv4_mapped) or address)  # noqa: PLR2004 - IPv6
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -65,13 +65,17 @@ class SetupIntentView(APIView):
         operation_id="createSetupIntent",
         summary="Create a setup intent to collect a card in the browser",
         request=None,
-        responses={200: SetupBody, **openapi_responses.refusals(401, 409, 503)},
+        responses={200: SetupBody, **openapi_responses.refusals(401, 409, 429, 503)},
         examples=openapi_responses.SETUP_INTENT,
     )
     def post(self, request: Request) -> Response:
-        """Create a setup intent for Stripe.js: the card number never reaches this server."""
+        """Create a setup intent for Stripe.js: the card number never reaches this server.
+
+        How many a user and a network may create in an hour is limited, as refused cards are.
+        """
         validated(EmptyBody, request.data)
-        return Response(_setup_body(payment_methods.prepare_setup(user_id_of(request))))
+        setup = payment_methods.prepare_setup(user_id_of(request), client_ip=client_ip_of(request))
+        return Response(_setup_body(setup))
 
 
 class InvoicesView(APIView):

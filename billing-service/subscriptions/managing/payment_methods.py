@@ -38,12 +38,17 @@ class Setup:
     client_secret: str
 
 
-def prepare_setup(user_id: UUID) -> Setup:
+def prepare_setup(user_id: UUID, *, client_ip: str | None) -> Setup:
     """Let the user's browser collect a card, which becomes the default when Stripe reports it.
 
     Args:
         user_id: Of the user.
+        client_ip: Of the caller, to count setup intents and the cards that are refused with them.
+
+    Raises:
+        TooManyCardFailures, TooManySetupIntents: Of the user, or from the caller's network.
     """
+    card_testing.refuse_if_too_many_setups(user_id=user_id, source=client_ip)
 
     def ask(customer: Customer) -> StripeSetupIntent:
         return setup_intents.create_setup_intent(
@@ -53,6 +58,7 @@ def prepare_setup(user_id: UUID) -> Setup:
         )
 
     intent = with_customer(user_id, ask, leased=False)
+    card_testing.remember_setup(user_id=user_id, source=client_ip, setup_intent=intent.id)
     return Setup(status=intent.status, setup_intent=intent.id, client_secret=intent.client_secret)
 
 
@@ -81,7 +87,7 @@ def change_card(user_id: UUID, *, payment_method: str, client_ip: str | None) ->
         return _set_up(customer, payment_method=payment_method, operation=str(uuid4()))
 
     try:
-        return with_customer(user_id, ask)
+        setup = with_customer(user_id, ask)
     except CardDeclined as refusal:
         card_testing.remember_failure(
             user_id=user_id,
@@ -91,6 +97,30 @@ def change_card(user_id: UUID, *, payment_method: str, client_ip: str | None) ->
             code=refusal.members["decline_code"],
         )
         raise
+    if setup.status != "succeeded":
+        # The bank decides after this answer.
+        card_testing.remember_setup(
+            user_id=user_id, source=client_ip, setup_intent=setup.setup_intent
+        )
+    return setup
+
+
+def end_setups_of_card_tester(stripe_customer_id: str) -> None:
+    """Cancel a user's open setup intents if too many of their cards were refused.
+
+    Each would let the browser try any number of further cards.
+
+    Args:
+        stripe_customer_id: Of the customer whose setup has failed.
+    """
+    customer = Customer.objects.filter(stripe_customer_id=stripe_customer_id).first()
+    if customer is None or not card_testing.has_too_many_failures(customer.user_id):
+        return
+    for setup in setup_intents.fetch_setup_intents(stripe_customer_id):
+        if setup.makes_default and setup.status not in ("succeeded", "canceled"):
+            # One that has ended meanwhile is as good.
+            with contextlib.suppress(PaymentGatewayRefused, StripeObjectNotFound):
+                setup_intents.cancel_setup_intent(setup.id, key=f"cancel:{uuid4()}")
 
 
 def apply_newest_setup_intent(customer: Customer) -> None:

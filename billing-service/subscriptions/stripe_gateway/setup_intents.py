@@ -84,6 +84,19 @@ def fetch_setup_intents(stripe_customer_id: str) -> list[StripeSetupIntent]:
     return [_read(each) for each in call("get", "/v1/setup_intents", params=params)["data"]]
 
 
+def cancel_setup_intent(setup_intent: str, *, key: str) -> None:
+    """End a setup intent that has not succeeded; its client secret no longer tries cards.
+
+    Args:
+        setup_intent: `seti_…`.
+        key: Idempotency key.
+
+    Raises:
+        PaymentGatewayRefused: It has ended meanwhile.
+    """
+    call("post", "/v1/setup_intents/{}/cancel", setup_intent, key=key)
+
+
 def _read(data: dict[str, Any]) -> StripeSetupIntent:
     metadata = data.get("metadata") or {}
     return StripeSetupIntent(
