@@ -1,5 +1,7 @@
 """What happens around every request, REST view or not."""
 
+import re
+import uuid
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -15,7 +17,10 @@ from django.middleware.security import SecurityMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from config import error_handlers
-from identity.request_id import HEADER, begin_request
+from identity import request_id
+
+# Anything else than a plain word could forge lines of the log.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -28,9 +33,11 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer under the gateway's id."""
-        request_id = begin_request(request.headers.get(HEADER))
+        given = request.headers.get(request_id.HEADER)
+        current = given if given and _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id.CURRENT.set(current)
         response = self._get_response(request)
-        response[HEADER] = request_id
+        response[request_id.HEADER] = current
         return response
 
 

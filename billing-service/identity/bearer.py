@@ -1,16 +1,25 @@
-"""Who is calling: from an Authorization header to a verified user."""
+"""Who is calling: from an Authorization header to a verified user, and from which address.
 
+What a request needs is read from memory: the snapshot of the keys and the map of revocations are
+kept up to date by threads of their own.
+"""
+
+import time
 from dataclasses import dataclass
 from functools import cache
 from uuid import UUID
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from django.conf import settings
+from django.http import HttpRequest
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
 
 from identity import metrics
-from identity.errors import InvalidAccessToken, NotAuthenticated
+from identity.errors import CHALLENGE, InvalidAccessToken, NotAuthenticated
 from identity.jwks_client import FetchedKeySet, fetch_key_set
 from identity.key_disk import KeyDisk
-from identity.key_fetcher import KeyFetcher
+from identity.key_fetcher import MAXIMUM_AGE_SECONDS, KeyFetcher
 from identity.revocation import REVOCATIONS
 from identity.verifier import VerifiedClaims, verify_access_token
 
@@ -68,13 +77,42 @@ def verify(unverified_token: str) -> VerifiedClaims:
     """
     claims = verify_access_token(
         unverified_token,
-        keys=key_fetcher(),
+        key_of=_verification_key,
         issuer=settings.BILLING.token_issuer,
         audience=settings.BILLING.token_audience,
     )
-    if REVOCATIONS.revokes(claims.user_id, auth_epoch=claims.auth_epoch):
+    revoked = REVOCATIONS.by_user.get(claims.user_id)
+    if revoked is not None and claims.auth_epoch < revoked.minimum_epoch:
         raise InvalidAccessToken("revoked")
     return claims
+
+
+class AccessTokenAuthentication(BaseAuthentication):
+    """Accepts `Authorization: JWT <token>` and `Bearer <token>`; refusals are ours, not DRF's."""
+
+    def authenticate(self, request: Request) -> tuple[VerifiedUser, None] | None:
+        """Verify the token; a request without one is left to the view's permissions.
+
+        Raises:
+            InvalidAccessToken: The token is not valid now.
+            KeysUnavailable: The token cannot be checked right now.
+        """
+        authorization = request.META.get("HTTP_AUTHORIZATION")
+        return (authenticate(authorization), None) if authorization else None
+
+    def authenticate_header(self, request: Request) -> str:
+        """Return the challenge for requests without a token."""
+        return CHALLENGE
+
+
+def client_ip(request: HttpRequest) -> str:
+    """Return the caller's address as the gateway saw it.
+
+    The gateway drops what clients send as X-Forwarded-For and appends the peer's address, so
+    the last entry is the only one that a client cannot forge.
+    """
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
+    return forwarded.rpartition(",")[2].strip() or str(request.META.get("REMOTE_ADDR", ""))
 
 
 @cache
@@ -92,6 +130,15 @@ def key_fetcher() -> KeyFetcher:
     )
     fetcher.start()
     return fetcher
+
+
+def _verification_key(kid: str) -> RSAPublicKey:
+    snapshot = key_fetcher().snapshot
+    key = snapshot.keys.get(kid)
+    if key is not None and time.monotonic() - snapshot.confirmed_at < MAXIMUM_AGE_SECONDS:
+        return key
+    # Unknown or too old: auth-service is asked, once for all requests that wait.
+    return key_fetcher().key(kid)
 
 
 def _unverified_token(authorization: str) -> str:

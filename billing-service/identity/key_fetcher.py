@@ -30,7 +30,7 @@ Fetch = Callable[[str | None], FetchedKeySet | None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Snapshot:
+class KeySnapshot:
     """One state of the key set; replaced as a whole, so that reading it needs no lock."""
 
     keys: Mapping[str, RSAPublicKey]
@@ -39,7 +39,7 @@ class _Snapshot:
     confirmed_at: float
 
 
-_EMPTY = _Snapshot(MappingProxyType({}), b"", None, float("-inf"))
+_EMPTY = KeySnapshot(MappingProxyType({}), b"", None, float("-inf"))
 
 
 class KeyFetcher:
@@ -68,7 +68,7 @@ class KeyFetcher:
         self._disk = disk
         self._interval_seconds = interval_seconds
         self._clock = clock
-        self._snapshot = self._stored_snapshot()
+        self.snapshot = self._stored_snapshot()
         self._saved_at = float("-inf")
         self._lock = threading.Lock()
         self._wake = threading.Event()
@@ -97,12 +97,12 @@ class KeyFetcher:
                 key.
             KeysUnavailable: auth-service cannot be asked, and the key is unknown or too old.
         """
-        snapshot = self._snapshot
+        snapshot = self.snapshot
         if (key := self._good_key(snapshot, kid)) is not None:
             return key
         if not self._is_current(snapshot):
             self._wait_for_fetch(has_keys=bool(snapshot.keys))
-            snapshot = self._snapshot
+            snapshot = self.snapshot
             if (key := self._good_key(snapshot, kid)) is not None:
                 return key
         if self._is_current(snapshot):
@@ -118,7 +118,7 @@ class KeyFetcher:
             fetched = self._fetched = self._fetched or threading.Event()
         failed = True
         try:
-            self._accept(self._fetch(self._snapshot.etag))
+            self._accept(self._fetch(self.snapshot.etag))
             failed = False
         except FetchFailed as error:
             logger.warning("Key set not fetched", extra={"reason": str(error)})
@@ -137,12 +137,12 @@ class KeyFetcher:
             self.fetch_once()
             self._wake.wait(self._interval_seconds)
 
-    def _good_key(self, snapshot: _Snapshot, kid: str) -> RSAPublicKey | None:
+    def _good_key(self, snapshot: KeySnapshot, kid: str) -> RSAPublicKey | None:
         if self._clock() - snapshot.confirmed_at >= MAXIMUM_AGE_SECONDS:
             return None
         return snapshot.keys.get(kid)
 
-    def _is_current(self, snapshot: _Snapshot) -> bool:
+    def _is_current(self, snapshot: KeySnapshot) -> bool:
         return self._clock() - snapshot.confirmed_at < COOLDOWN_SECONDS
 
     def _wait_for_fetch(self, *, has_keys: bool) -> None:
@@ -164,11 +164,11 @@ class KeyFetcher:
                 self._waiters.release()
 
     def _accept(self, fetched: FetchedKeySet | None) -> None:
-        now, previous = self._clock(), self._snapshot
+        now, previous = self._clock(), self.snapshot
         if fetched is None:
             fetched = FetchedKeySet(previous.document, previous.keys, previous.etag)
         is_new = fetched.document != previous.document
-        self._snapshot = _Snapshot(fetched.keys, fetched.document, fetched.etag, now)
+        self.snapshot = KeySnapshot(fetched.keys, fetched.document, fetched.etag, now)
         metrics.KEY_SET_FETCHES.labels(outcome="replaced" if is_new else "unchanged").inc()
         metrics.KEY_SET_CONFIRMED.set_to_current_time()
         if is_new:
@@ -179,7 +179,7 @@ class KeyFetcher:
             return
         self._saved_at = now
 
-    def _stored_snapshot(self) -> _Snapshot:
+    def _stored_snapshot(self) -> KeySnapshot:
         stored = self._disk.load()
         if stored is None:
             return _EMPTY
@@ -188,4 +188,4 @@ class KeyFetcher:
         except BadKeySet as error:
             logger.warning("Key set file ignored", extra={"reason": str(error)})
             return _EMPTY
-        return _Snapshot(keys, stored.document, None, self._clock() - stored.age_seconds)
+        return KeySnapshot(keys, stored.document, None, self._clock() - stored.age_seconds)

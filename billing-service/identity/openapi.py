@@ -7,7 +7,7 @@ from drf_spectacular.openapi import AutoSchema
 class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # untyped __init_subclass__
     """The original's scheme: an API key in the header Authorization."""
 
-    target_class = "identity.authentication.AccessTokenAuthentication"
+    target_class = "identity.bearer.AccessTokenAuthentication"
     name = "jwtAuth"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:

@@ -22,20 +22,15 @@ class Revocation(NamedTuple):
 
 
 class RevocationMap:
-    """User id to the lowest epoch still accepted.
+    """`by_user` maps a user id to that user's revocation.
 
     One thread writes, requests read without a lock: an entry is replaced in place, never absent
     in between.
     """
 
     def __init__(self) -> None:
-        self._by_user: OrderedDict[UUID, Revocation] = OrderedDict()
+        self.by_user: OrderedDict[UUID, Revocation] = OrderedDict()
         self._known_until: datetime | None = None
-
-    def revokes(self, user_id: UUID, *, auth_epoch: int) -> bool:
-        """Return whether a token of this user and epoch was revoked."""
-        found = self._by_user.get(user_id)
-        return found is not None and auth_epoch < found.minimum_epoch
 
     def known_until(self, now: datetime) -> datetime:
         """Return the moment up to which every revocation that still matters was added."""
@@ -49,19 +44,19 @@ class RevocationMap:
             now: When they were read.
         """
         for revocation in revocations:
-            self._by_user[revocation.user_id] = revocation
-            self._by_user.move_to_end(revocation.user_id)
-        while self._by_user:
-            oldest = next(iter(self._by_user.values()))
+            self.by_user[revocation.user_id] = revocation
+            self.by_user.move_to_end(revocation.user_id)
+        while self.by_user:
+            oldest = next(iter(self.by_user.values()))
             if oldest.revoked_at > now - RELEVANT_FOR:
                 break
-            del self._by_user[oldest.user_id]
+            del self.by_user[oldest.user_id]
         self._known_until = now
         metrics.REVOCATIONS_LOADED.set_to_current_time()
 
     def clear(self) -> None:
         """Forget all revocations."""
-        self._by_user.clear()
+        self.by_user.clear()
         self._known_until = None
 
 

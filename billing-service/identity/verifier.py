@@ -1,10 +1,17 @@
-"""Verifies auth-service's access tokens: signature first, then every claim."""
+"""Verifies auth-service's access tokens: signature first, then every claim.
 
+A compact JWS is taken apart without believing any of it, and its JSON is read as strictly as two
+parsers need to agree on it (RFC 8259 section 4, RFC 8725 section 2.4).
+"""
+
+import base64
+import binascii
+import json
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NoReturn
 from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
@@ -13,24 +20,19 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from identity.errors import InvalidAccessToken
-from identity.strict_jws import read_object, split
 
 # No access token of ours lives longer, whatever auth-service is configured to.
 MAXIMUM_LIFETIME_SECONDS = 3600
 IAT_LEEWAY_SECONDS = 30
 EXP_LEEWAY_SECONDS = 5
 
+MAXIMUM_TOKEN_BYTES = 8 * 1024
+
+_COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
 _KID = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 _TYPES = ("at+jwt", "application/at+jwt")
 _PADDING: Final = PKCS1v15()
 _HASH: Final = SHA256()
-
-
-class Keys(Protocol):
-    """Where verification keys come from."""
-
-    def key(self, kid: str) -> RSAPublicKey:
-        """Return the key with this thumbprint or refuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class VerifiedClaims:
 def verify_access_token(
     unverified_token: str,
     *,
-    keys: Keys,
+    key_of: Callable[[str], RSAPublicKey],
     issuer: str,
     audience: str,
     now: Callable[[], float] = time.time,
@@ -58,7 +60,7 @@ def verify_access_token(
 
     Args:
         unverified_token: Compact JWS from the Authorization header, scheme removed.
-        keys: auth-service's public keys, looked up by the header's `kid`.
+        key_of: Returns auth-service's public key for the header's `kid`, or refuses.
         issuer: Exact `iss` to require.
         audience: Our own name, which `aud` must contain (RFC 7519 section 4.1.3).
         now: The wall clock.
@@ -67,13 +69,13 @@ def verify_access_token(
         InvalidAccessToken: Bad signature, unknown `kid`, or a missing, expired or foreign claim.
         KeysUnavailable: The keys to decide with cannot be had.
     """
-    signing_input, header, payload, signature = split(unverified_token)
-    key = keys.key(_checked_kid(header))
+    signing_input, header, payload, signature = _split(unverified_token)
+    key = key_of(_checked_kid(header))
     try:
         key.verify(signature, signing_input, _PADDING, _HASH)
     except InvalidSignature:
         raise InvalidAccessToken("bad signature") from None
-    return _checked_claims(read_object(payload), issuer=issuer, audience=audience, now=now())
+    return _checked_claims(_read_object(payload), issuer=issuer, audience=audience, now=now())
 
 
 def _checked_kid(header: dict[str, Any]) -> str:
@@ -157,3 +159,72 @@ def _names(audiences: Any, audience: str) -> bool:
     if isinstance(audiences, list):
         return all(isinstance(name, str) for name in audiences) and audience in audiences
     return isinstance(audiences, str) and audiences == audience
+
+
+def _split(unverified_token: str) -> tuple[bytes, dict[str, Any], str, bytes]:
+    """Return the signing input, the header, the undecoded payload and the signature.
+
+    Args:
+        unverified_token: Compact JWS (RFC 7515 section 7.1).
+
+    Raises:
+        InvalidAccessToken: It is no compact JWS, or its header is no JSON object.
+    """
+    if len(unverified_token) > MAXIMUM_TOKEN_BYTES:
+        raise InvalidAccessToken("too long")
+    match = _COMPACT.fullmatch(unverified_token)
+    if match is None:
+        raise InvalidAccessToken("not a compact JWS")
+    header, payload, signature = match.groups()
+    signing_input = unverified_token[: match.end(2)].encode("ascii")
+    return signing_input, _read_object(header), payload, _decode(signature)
+
+
+def _read_object(segment: str) -> dict[str, Any]:
+    """Decode a segment that must hold one JSON object with unique names.
+
+    Raises:
+        InvalidAccessToken: It holds anything else.
+    """
+    try:
+        return parse_object(_decode(segment))
+    except ValueError:
+        raise InvalidAccessToken("not a JSON object") from None
+
+
+def _decode(segment: str) -> bytes:
+    try:
+        return base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
+    except binascii.Error:
+        raise InvalidAccessToken("not base64url") from None
+
+
+def parse_object(text: bytes) -> dict[str, Any]:
+    """Parse one JSON object in UTF-8.
+
+    Raises:
+        ValueError: It is not JSON, not an object, names a member twice, contains NaN or Infinity,
+            or is nested too deeply.
+    """
+    try:
+        value = _DECODER.decode(text.decode())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError("not an object")  # noqa: TRY004 - one kind of error for all that is wrong with a text
+    return value
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    # Parsers differ in which of two equal names they keep (RFC 8725 section 2.4).
+    if len(members) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return members
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_distinct, parse_constant=_refuse_constant)

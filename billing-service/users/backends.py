@@ -5,8 +5,7 @@ from typing import Any
 from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 
-from identity.bearer import verify
-from identity.client_ip import client_ip
+from identity.bearer import client_ip, verify
 from users.auth_client import WrongCredentials, auth_client
 from users.mirror import apply_user
 from users.models import User

@@ -3,7 +3,7 @@
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
-from identity.client_ip import client_ip
+from identity.bearer import client_ip
 from users.auth_client import Actor
 from users.feed import feed_is_stale
 from users.models import User

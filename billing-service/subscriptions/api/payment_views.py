@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from subscriptions.api import openapi_responses
-from subscriptions.api.caller import client_ip_of, user_id_of
+from subscriptions.api.requests import EmptyBody, client_ip_of, user_id_of
 from subscriptions.api.serializers import (
     CheckoutRequest,
     HostedPageBody,
@@ -22,7 +22,6 @@ from subscriptions.api.serializers import (
     SetupBody,
     validated,
 )
-from subscriptions.api.strict import EmptyBody
 from subscriptions.managing import hosted_pages, payment_methods
 from subscriptions.managing.invoices import page_of_invoices
 from subscriptions.managing.payment_methods import Setup

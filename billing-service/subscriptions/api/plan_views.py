@@ -6,7 +6,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from subscriptions.api import openapi_responses
-from subscriptions.api.caller import client_ip_of, user_id_of
+from subscriptions.api.requests import EmptyBody, client_ip_of, user_id_of
 from subscriptions.api.serializers import (
     CancelRequest,
     ChangeRequest,
@@ -14,7 +14,6 @@ from subscriptions.api.serializers import (
     StatusBody,
     validated,
 )
-from subscriptions.api.strict import EmptyBody
 from subscriptions.managing import plan
 from subscriptions.status import status_body
 

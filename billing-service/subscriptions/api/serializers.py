@@ -6,8 +6,13 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import serializers
 
-from subscriptions.api.card_fields import CvcField, TestCardNumberField, refuse_expired
-from subscriptions.api.strict import StrictBody, StrictQuery
+from subscriptions.api.requests import (
+    CvcField,
+    StrictBody,
+    StrictQuery,
+    TestCardNumberField,
+    refuse_expired,
+)
 
 _CARD_FIELDS = ("card_number", "card_expiration_month", "card_expiration_year", "card_cvc")
 _PAYMENT_METHOD = r"^pm_[A-Za-z0-9_]{1,250}$"

@@ -1,30 +1,24 @@
-"""A user's customer at Stripe, made bare when it is first needed."""
+"""Acts at Stripe for a user, with the user's customer."""
 
-import contextlib
 from collections.abc import Callable
 from typing import TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.db import transaction
 
 from subscriptions.errors import (
     CustomerDeletedAtStripe,
-    CustomerNotVisible,
-    IdempotencyMismatch,
     NoSubscription,
-    ReplayedFailure,
 )
 from subscriptions.models import Customer
-from subscriptions.stripe_gateway import customers as stripe_customers
 from subscriptions.stripe_gateway.client import time_budget
 from subscriptions.stripe_gateway.customers import the_customer_exists
 from subscriptions.sync.customer_rows import (
     acting_for,
     lock_customer_of_caller,
     lock_row,
+    make_at_stripe,
     mark_deleted,
-    note_stripe_id,
-    take_place_of,
 )
 
 Answer = TypeVar("Answer")
@@ -88,34 +82,3 @@ def _noticing_deletion(customer: Customer, act: Callable[[Customer], Answer]) ->
         with transaction.atomic():
             mark_deleted(lock_row(customer), cause="deleted at Stripe")
         raise
-
-
-def make_at_stripe(customer: Customer) -> None:
-    """Make the customer of a leased row at Stripe, and note its id.
-
-    It is made with metadata alone: what can change between two calls would make the second one
-    under the same key a mismatch. An earlier customer of the user that was marked deleted and
-    exists after all is used instead.
-    """
-    if _use_earlier(customer):
-        return
-    # One key for the row, so that a crash in between makes no second customer. The user's id
-    # tells it from a row that had the number before a backup was restored.
-    key = f"customer:{customer.user_id}:{customer.pk}"
-    metadata = {"user_id": str(customer.user_id)}
-    try:
-        made = stripe_customers.create_bare_customer(metadata=metadata, key=key)
-    except (ReplayedFailure, IdempotencyMismatch):
-        # One that this call cannot reach may exist; nothing is ever billed to it.
-        made = stripe_customers.create_bare_customer(metadata=metadata, key=f"{key}:{uuid4()}")
-    note_stripe_id(customer, made.id)
-
-
-def _use_earlier(customer: Customer) -> bool:
-    earlier = Customer.objects.filter(user_id=customer.user_id, deleted_at__isnull=False)
-    for row in earlier.exclude(stripe_customer_id=None):
-        with contextlib.suppress(CustomerDeletedAtStripe, CustomerNotVisible):
-            stripe_customers.fetch_customer(row.stripe_customer_id or "")
-            take_place_of(row, customer=customer)
-            return True
-    return False

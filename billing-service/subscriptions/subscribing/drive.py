@@ -39,7 +39,6 @@ from subscriptions.stripe_gateway.client import recorded_calls, time_budget
 from subscriptions.stripe_gateway.invoices import void_invoice
 from subscriptions.stripe_gateway.objects import StripeSubscription
 from subscriptions.subscribing import attempts
-from subscriptions.subscribing.customers import make_at_stripe
 from subscriptions.subscribing.next_step import Call, NextCall, Outcome, Seen, State, next_step
 from subscriptions.sync import customer_rows, writer
 from subscriptions.sync.subscription_rows import ours_among
@@ -216,7 +215,7 @@ class _Run:
         )
 
     def _make_customer(self, _: str) -> Seen:
-        make_at_stripe(self._customer)
+        customer_rows.make_at_stripe(self._customer)
         return replace(self.seen, stripe_customer_id=self._customer.stripe_customer_id or "")
 
     def _attach_card(self, _: str) -> Seen:

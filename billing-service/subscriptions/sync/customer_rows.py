@@ -1,4 +1,4 @@
-"""Customers' rows: locked, leased, tied to Stripe's id, marked deleted.
+"""Customers: their rows locked, leased and marked deleted; made at Stripe when first needed.
 
 Every process that acts for a customer at Stripe (an attempt, a change, a cancellation, a card, a
 page, a deletion) holds the one lease on its row meanwhile. Looking and writing down what was seen
@@ -9,17 +9,25 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from identity.errors import InvalidAccessToken
-from subscriptions.errors import AttemptInProgress
+from subscriptions.errors import (
+    AttemptInProgress,
+    CustomerDeletedAtStripe,
+    CustomerNotVisible,
+    IdempotencyMismatch,
+    ReplayedFailure,
+)
 from subscriptions.models import Customer, Subscription
+from subscriptions.stripe_gateway import customers as stripe_customers
 from subscriptions.stripe_gateway.client import BUDGET_SECONDS, time_budget
 from subscriptions.sync.subscription_rows import choose_current, mark_subscription_deleted
 from users.mirror import mirror_user
+from users.models import User
 
 # Longer than the budget for Stripe, so that a lease that ran out means a dead process.
 LEASE = timedelta(seconds=BUDGET_SECONDS + 5)
@@ -37,7 +45,9 @@ def lock_customer(user_id: UUID) -> Customer:
     known = rows.first()
     if known is not None:
         return known
-    mirror_user(user_id)
+    if not User.objects.filter(id=user_id).exists():
+        # The feed has not brought the user yet.
+        mirror_user(user_id)
     Customer.objects.bulk_create([Customer(user_id=user_id)], ignore_conflicts=True)
     return rows.get()
 
@@ -177,6 +187,37 @@ def heal(row: Customer) -> None:
         )
         return
     row.deleted_at = None
+
+
+def make_at_stripe(customer: Customer) -> None:
+    """Make the customer of a leased row at Stripe, and note its id.
+
+    It is made with metadata alone: what can change between two calls would make the second one
+    under the same key a mismatch. An earlier customer of the user that was marked deleted and
+    exists after all is used instead.
+    """
+    if _use_earlier(customer):
+        return
+    # One key for the row, so that a crash in between makes no second customer. The user's id
+    # tells it from a row that had the number before a backup was restored.
+    key = f"customer:{customer.user_id}:{customer.pk}"
+    metadata = {"user_id": str(customer.user_id)}
+    try:
+        made = stripe_customers.create_bare_customer(metadata=metadata, key=key)
+    except (ReplayedFailure, IdempotencyMismatch):
+        # One that this call cannot reach may exist; nothing is ever billed to it.
+        made = stripe_customers.create_bare_customer(metadata=metadata, key=f"{key}:{uuid4()}")
+    note_stripe_id(customer, made.id)
+
+
+def _use_earlier(customer: Customer) -> bool:
+    earlier = Customer.objects.filter(user_id=customer.user_id, deleted_at__isnull=False)
+    for row in earlier.exclude(stripe_customer_id=None):
+        with contextlib.suppress(CustomerDeletedAtStripe, CustomerNotVisible):
+            stripe_customers.fetch_customer(row.stripe_customer_id or "")
+            take_place_of(row, customer=customer)
+            return True
+    return False
 
 
 def _in_progress(until: datetime, *, now: datetime) -> AttemptInProgress:

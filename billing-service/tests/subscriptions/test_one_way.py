@@ -8,7 +8,6 @@ from django.utils import timezone
 
 from subscriptions.models import Customer, SubscribeAttempt, Subscription
 from subscriptions.stripe_gateway import customers as stripe_customers
-from subscriptions.subscribing import customers
 from subscriptions.sync import customer_rows
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import NEEDS_AUTHENTICATION, Person, card
@@ -50,7 +49,7 @@ def test_a_customer_of_whom_the_answer_was_lost_is_the_one_to_subscribe(
     person: Person, stripe: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stripe made it and the process died: the subscribe that follows asks for the same one."""
-    monkeypatch.setattr(customers, "note_stripe_id", _die)
+    monkeypatch.setattr(customer_rows, "note_stripe_id", _die)
     monkeypatch.setattr(customer_rows, "give_back_lease", lambda _: None)
     with pytest.raises(KeyboardInterrupt):
         person.post("setup-intent")

@@ -15,6 +15,7 @@ from tests.subscriptions.person import (
     Person,
     card,
 )
+from users.mirror import mirror_user
 
 
 def test_a_good_card_subscribes(person: Person) -> None:
@@ -36,6 +37,7 @@ def test_a_good_card_subscribes(person: Person) -> None:
 @pytest.mark.parametrize("known", [False, True], ids=["new customer", "known customer"])
 def test_subscribing_asks_the_database_little(person: Person, *, known: bool) -> None:
     """Its own time is mostly statements: one more here is paid by every subscriber."""
+    mirror_user(person.id)
     if known:
         assert person.post("setup-intent").status_code == 200
 
