@@ -70,6 +70,7 @@ def _pending_body(attempt: OpenAttempt) -> dict[str, Any]:
         "purchase_date": None,
         "access_until": None,
         "cancel_at_period_end": False,
+        "ends_at": None,
         "next_action": {"type": "wait", "client_secret": None, "hosted_invoice_url": None},
     }
 
