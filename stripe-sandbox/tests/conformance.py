@@ -108,6 +108,23 @@ FACTS: dict[str, tuple[Ask, ...]] = {
             expect={"default_payment_method": None},
         ),
     ),
+    "an empty string takes customer and payment method off an intent": (
+        customer(),
+        CARD,
+        Ask(
+            "POST",
+            "payment_intents",
+            "amount=1000&currency=usd&customer={customer.id}&payment_method={card.id}",
+            expect={"status": "requires_confirmation"},
+            name="payment",
+        ),
+        Ask(
+            "POST",
+            "payment_intents/{payment.id}",
+            "customer=&payment_method=",
+            expect={"customer": None, "payment_method": None, "status": "requires_payment_method"},
+        ),
+    ),
     "what an object always has cannot be unset": (
         customer(),
         refused(
@@ -212,6 +229,46 @@ FACTS: dict[str, tuple[Ask, ...]] = {
             "Metadata values can have up to 500 characters, but you passed in a value that is 501 "
             "characters. Invalid value: " + "v" * 501,
             param="metadata",
+        ),
+    ),
+    "a payment that might redirect needs a URL to return to": (
+        Ask(
+            "POST",
+            "payment_intents",
+            "amount=1000&currency=usd&payment_method=pm_card_visa&confirm=true",
+            400,
+            {"error.type": "invalid_request_error"},
+        ),
+        Ask(
+            "POST",
+            "payment_intents",
+            "amount=1000&currency=usd&payment_method=pm_card_visa&confirm=true"
+            "&automatic_payment_methods[enabled]=true"
+            "&automatic_payment_methods[allow_redirects]=never",
+            expect={"status": "succeeded"},
+        ),
+        Ask(
+            "POST",
+            "payment_intents",
+            "amount=1000&currency=usd&payment_method=pm_card_visa&confirm=true"
+            "&payment_method_types[]=card",
+            expect={"status": "succeeded"},
+        ),
+    ),
+    "a token is a customer's source, which its subscriptions are charged to": (
+        Ask(
+            "POST",
+            "customers",
+            "source=tok_visa",
+            expect={"default_source": SOME, "invoice_settings.default_payment_method": None},
+            name="customer",
+        ),
+        PRICE,
+        Ask(
+            "POST",
+            "subscriptions",
+            "customer={customer.id}&items[0][price]={price.id}",
+            expect={"status": "active"},
         ),
     ),
     "a payment of nothing is refused": (

@@ -163,7 +163,9 @@ def test_setup_intents(v1: Any, scene: Scene) -> None:
     customer = scene.customer(None)
     intent = v1.setup_intents.create({"customer": customer.id})
     v1.setup_intents.update(intent.id, {"metadata": {"a": "b"}})
-    saved = v1.setup_intents.confirm(intent.id, {"payment_method": "pm_card_visa"})
+    saved = v1.setup_intents.confirm(
+        intent.id, {"payment_method": "pm_card_visa", "return_url": "https://example.com"}
+    )
     challenged = v1.setup_intents.create(
         {
             "customer": customer.id,

@@ -100,6 +100,7 @@ def test_a_challenge_while_the_customer_is_absent_declines(scene: Scene) -> None
         "payment_method": customer.invoice_settings.default_payment_method,
         "confirm": True,
         "off_session": True,
+        "return_url": "https://example.com",
     }
 
     with pytest.raises(stripe.CardError) as refused:

@@ -104,6 +104,7 @@ def test_a_card_is_set_up_with_three_d_secure(browser: httpx.Client, scene: Scen
             "customer": scene.customer(card=None).id,
             "payment_method": "pm_card_authenticationRequired",
             "confirm": True,
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
         }
     )
 

@@ -296,6 +296,7 @@ def test_a_parameter_counts_even_where_it_does_not_matter(scene: Scene) -> None:
             "confirm": True,
             "off_session": True,
             "error_on_requires_action": True,
+            "return_url": "https://example.com",
         }
     )
 

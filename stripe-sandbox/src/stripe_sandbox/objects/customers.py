@@ -20,6 +20,7 @@ class Customer(TypedDict):
     business_name: str | None
     created: int
     currency: str | None
+    default_source: str | None
     delinquent: bool
     description: str | None
     discount: Json | None

@@ -51,6 +51,8 @@ def create(call: Call) -> Thing:
         path = f"tax_id_data[{index}][value]"
         tax_ids_of.make(work, customer, tax_id["type"], tax_id["value"], param=path)
     _locate(customer, params)
+    if params.get("source"):
+        payment_methods.from_source(work, params["source"], customer)
     _attach_and_default(work, customer, params)
     emit(work, "customer.created", work.save(customer))
     return customer
@@ -132,6 +134,8 @@ def update(call: Call) -> Thing:
         currency = customer["currency"] or "usd"
         if difference:
             customer_balance.change(work, customer, difference, "adjustment", currency=currency)
+    if params.get("source"):
+        payment_methods.from_source(work, params["source"], customer)
     _apply_settings(work, customer, params.get("invoice_settings") or {})
     _locate(customer, params)
     emit(work, "customer.updated", work.save(customer))

@@ -85,7 +85,7 @@ def _confirm(call: Call, intent: PaymentIntent) -> PaymentIntent:
     work, params = call.work, call.params
     off_session, alone = params.get("off_session"), params.get("error_on_requires_action")
     return_url = params.get("return_url")
-    method = intents.method_to_confirm(work, intent)
+    method = intents.method_to_confirm(work, intent, return_url)
     payments.attempt(work, intent, method, off_session=bool(off_session), return_url=return_url)
     if (off_session or alone) and intent["status"] == "requires_action":
         payments.refuse_unauthenticated(work, intent)
@@ -110,9 +110,9 @@ def update(call: Call) -> Thing:
     intent = work.get(PAYMENT_INTENT, call.id, param="intent")
     if intent["status"] not in intents.OPEN and set(call.params) - {"metadata", "description"}:
         raise intents.unexpected(work, intent, "update")
-    customer = _customer(work, call.params.get("customer"))
-    if customer:
-        intent["customer"] = customer["id"]
+    if "customer" in call.params:
+        customer = _customer(work, call.params["customer"])
+        intent["customer"] = customer["id"] if customer else None
     intents.set_method(work, intent, call.params)
     changes.apply(intent, call.params, "amount", "currency", *_FIELDS)
     return work.save(intent)

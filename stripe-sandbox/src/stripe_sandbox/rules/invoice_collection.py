@@ -6,7 +6,13 @@ from stripe_sandbox.objects.invoices import Invoice
 from stripe_sandbox.objects.payments import PaymentIntent, PaymentMethod
 from stripe_sandbox.objects.state import SubscriptionState
 from stripe_sandbox.objects.subscriptions import Subscription
-from stripe_sandbox.rules import invoices, payments, pending_updates, subscriptions
+from stripe_sandbox.rules import (
+    invoices,
+    payment_methods,
+    payments,
+    pending_updates,
+    subscriptions,
+)
 from stripe_sandbox.sdk import response_shapes
 from stripe_sandbox.storage.kinds import CUSTOMER, PAYMENT_METHOD, SUBSCRIPTION
 from stripe_sandbox.storage.store import Work
@@ -33,7 +39,7 @@ def default_method(work: Work, invoice: Invoice) -> PaymentMethod | None:
     billed = invoices.subscription_of(invoice)
     if billed:
         return subscriptions.method_of(work, work.get(SUBSCRIPTION, billed), customer)
-    return work.find(PAYMENT_METHOD, customer["invoice_settings"]["default_payment_method"])
+    return work.find(PAYMENT_METHOD, payment_methods.default_of(customer))
 
 
 def pay(

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from stripe_sandbox.errors import CardError, InvalidRequest
+from stripe_sandbox.errors import CardError, InvalidRequest, ResourceMissing
 from stripe_sandbox.objects.common import Json
 from stripe_sandbox.objects.customers import Customer
 from stripe_sandbox.objects.payments import PaymentMethod
@@ -70,6 +70,27 @@ def resolve(work: Work, identifier: str, *, param: str, status: int = 400) -> Pa
     if card:
         return from_test_card(work, card)
     return work.get(PAYMENT_METHOD, identifier, param=param, status=status)
+
+
+def default_of(customer: Customer) -> str | None:
+    """The payment method that a customer's invoices are charged to, else the legacy card."""
+    chosen = customer["invoice_settings"]["default_payment_method"]
+    return chosen or customer["default_source"]
+
+
+def from_source(work: Work, token: str, customer: Customer) -> PaymentMethod:
+    """Save the card of a test token as a customer's default source, as old clients do.
+
+    Raises:
+        AttachRefused: The card fails the check that Stripe makes on attaching.
+        ResourceMissing: It is none of Stripe's test tokens.
+    """
+    card = by_test_id(token) if token.startswith("tok_") else None
+    if card is None:
+        raise ResourceMissing("token", token, param="source", status=400)
+    method = attach(work, from_test_card(work, card, {"id": work.ids.new("card_")}), customer)
+    customer["default_source"] = method["id"]
+    return method
 
 
 def attach(work: Work, method: PaymentMethod, customer: Customer) -> PaymentMethod:

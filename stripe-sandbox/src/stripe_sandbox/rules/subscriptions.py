@@ -6,7 +6,7 @@ from stripe_sandbox.objects.customers import Customer
 from stripe_sandbox.objects.payments import PaymentMethod
 from stripe_sandbox.objects.state import SubscriptionState
 from stripe_sandbox.objects.subscriptions import Subscription, SubscriptionItem
-from stripe_sandbox.rules import invoices, payments
+from stripe_sandbox.rules import invoices, payment_methods, payments
 from stripe_sandbox.storage.kinds import INVOICE, PAYMENT_METHOD
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
@@ -92,7 +92,7 @@ def resume(work: Work, subscription: Subscription, status: str) -> None:
 def method_of(work: Work, subscription: Subscription, customer: Customer) -> PaymentMethod | None:
     """The payment method a subscription is charged to: its own, else its customer's."""
     chosen = subscription["default_payment_method"]
-    chosen = chosen or customer["invoice_settings"]["default_payment_method"]
+    chosen = chosen or payment_methods.default_of(customer)
     found = work.find(PAYMENT_METHOD, chosen)
     return found if found and found["customer"] == customer["id"] else None
 

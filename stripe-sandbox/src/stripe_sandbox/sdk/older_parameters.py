@@ -69,6 +69,14 @@ def _cards_alone(raw: Raw) -> Raw:
     return {name: value for name, value in raw.items() if name != "payment_method_types"}
 
 
+def _no_redirects(raw: Raw) -> Raw:
+    """An intent for cards alone never redirects, so that it needs no URL to return to."""
+    return {
+        "automatic_payment_methods": {"enabled": "true", "allow_redirects": "never"},
+        **_cards_alone(raw),
+    }
+
+
 def _ui_mode(raw: Raw) -> Raw:
     renamed = {"custom": "elements", "embedded": "embedded_page", "hosted": "hosted_page"}
     return {**raw, "ui_mode": renamed.get(raw["ui_mode"], raw["ui_mode"])}
@@ -84,9 +92,9 @@ _TYPES: dict[str, _Change] = {"payment_method_types": _cards_alone}
 _CHANGED: dict[str, dict[str, _Change]] = {
     "checkout.sessions.create": {**_TYPES, "ui_mode": _ui_mode},
     "payment_intents.confirm": _TYPES,
-    "payment_intents.create": _TYPES,
+    "payment_intents.create": {"payment_method_types": _no_redirects},
     "payment_intents.update": _TYPES,
     "promotion_codes.create": {"coupon": _promotion},
-    "setup_intents.create": _TYPES,
+    "setup_intents.create": {"payment_method_types": _no_redirects},
     "setup_intents.update": _TYPES,
 }
