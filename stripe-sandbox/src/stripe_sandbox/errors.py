@@ -5,7 +5,7 @@ Source: https://docs.stripe.com/api/errors and https://docs.stripe.com/error-cod
 
 from typing import Any
 
-DOCS = "https://docs.stripe.com/error-codes"
+DOCS = "https://stripe.com/docs/error-codes"
 
 # The key in an ASGI scope under which a fault in force has the API refuse a request.
 REFUSAL = "sandbox.refusal"

@@ -4,7 +4,7 @@ import hashlib
 
 from stripe_sandbox.api.registry import due
 from stripe_sandbox.api.rendering import present
-from stripe_sandbox.errors import CardError
+from stripe_sandbox.errors import DOCS, CardError
 from stripe_sandbox.objects.common import Json
 from stripe_sandbox.objects.payments import Charge, PaymentIntent, PaymentMethod
 from stripe_sandbox.objects.state import PaymentMethodState
@@ -242,7 +242,7 @@ def _error(work: Work, intent: PaymentIntent, message: str, fields: Json) -> Jso
     code = str(fields["code"]).replace("_", "-")
     return {
         **fields,
-        "doc_url": f"https://docs.stripe.com/error-codes/{code}",
+        "doc_url": f"{DOCS}/{code}",
         "message": message,
         "payment_method": present(work, method),
         "type": "card_error" if "decline_code" in fields or "charge" in fields else _KIND,

@@ -1,7 +1,7 @@
 """Setup intents: cards saved for later, with 3-D Secure where the card asks for it."""
 
 from stripe_sandbox.api.rendering import present
-from stripe_sandbox.errors import CardError
+from stripe_sandbox.errors import DOCS, CardError
 from stripe_sandbox.objects.common import Json
 from stripe_sandbox.objects.customers import Customer
 from stripe_sandbox.objects.payments import PaymentMethod, SetupIntent
@@ -87,7 +87,7 @@ def _refused(work: Work, intent: SetupIntent, message: str, error: Json) -> Setu
         "payment_method": None,
         "last_setup_error": {
             **error,
-            "doc_url": f"https://docs.stripe.com/error-codes/{code}",
+            "doc_url": f"{DOCS}/{code}",
             "message": message,
             "payment_method": present(work, method),
         },
