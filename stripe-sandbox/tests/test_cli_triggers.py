@@ -75,7 +75,9 @@ def test_the_cli_triggers_every_event_of_these_families(
             command, env=environment, capture_output=True, text=True, timeout=120, check=False
         )
 
-    listed = re.findall(r"^  ([a-z_0-9]+(?:\.[a-z_0-9]+)+)$", run("trigger", "--help").stdout, re.M)
+    listed = re.findall(
+        r"^  ([a-z_0-9]+(?:\.[a-z_0-9]+)+) *$", run("trigger", "--help").stdout, re.M
+    )
     events = [event for event in listed if event.startswith(FAMILIES)]
     with ThreadPoolExecutor(2) as pool:
         done = pool.map(lambda event: run("trigger", event, "--api-base", server.url), events)

@@ -14,14 +14,6 @@ from stripe_sandbox.storage.store import Work
 # In these an intent can be changed, confirmed and canceled.
 OPEN = {"requires_payment_method", "requires_confirmation", "requires_action"}
 
-_NEEDS_RETURN_URL = (
-    "This {} is configured to accept payment methods enabled in your Dashboard. Because some of "
-    "these payment methods might redirect your customer off of your page, you must provide a "
-    "`return_url`. If you don't want to accept redirect-based payment methods, set "
-    "`automatic_payment_methods[enabled]` to `true` and "
-    "`automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and "
-    "Payment Intents."
-)
 _NAMES = {"payment_intent": "PaymentIntent", "setup_intent": "SetupIntent"}
 
 
@@ -74,14 +66,11 @@ def set_method(work: Work, intent: PaymentIntent | SetupIntent, params: Any) -> 
     intent["payment_method"] = method["id"]
 
 
-def method_to_confirm(
-    work: Work, intent: PaymentIntent | SetupIntent, return_url: str | None
-) -> PaymentMethod:
+def method_to_confirm(work: Work, intent: PaymentIntent | SetupIntent) -> PaymentMethod:
     """The payment method with which an intent can be confirmed now.
 
     Raises:
-        InvalidRequest: The intent's status does not allow it, it has no payment method, or it
-            accepts payment methods that redirect and there is no URL to return to.
+        InvalidRequest: The intent's status does not allow it, or it has no payment method.
     """
     if intent["status"] not in OPEN:
         raise unexpected(work, intent, "confirm")
@@ -93,7 +82,4 @@ def method_to_confirm(
             "again, or confirm it again directly with a payment method or ConfirmationToken.",
             code=f"{kind}_unexpected_state",
         )
-    automatic: Json = intent["automatic_payment_methods"] or {"allow_redirects": "never"}
-    if return_url is None and automatic["allow_redirects"] == "always":
-        raise InvalidRequest(_NEEDS_RETURN_URL.format(_NAMES[intent["object"]]))
     return work.get(PAYMENT_METHOD, intent["payment_method"])

@@ -4,7 +4,7 @@ from stripe_sandbox import changes
 from stripe_sandbox.api.paging import page
 from stripe_sandbox.api.registry import Call, handles, retrieves
 from stripe_sandbox.errors import InvalidRequest
-from stripe_sandbox.objects.common import Thing
+from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.objects.customers import Customer
 from stripe_sandbox.objects.payments import PaymentIntent
 from stripe_sandbox.resources import intents, searching
@@ -24,6 +24,16 @@ _FIELDS = (
 )
 
 retrieves("charges.retrieve", CHARGE)
+
+
+_NEEDS_RETURN_URL = (
+    "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. "
+    "Because some of these payment methods might redirect your customer off of your page, you must provide a "
+    "`return_url`. If you don't want to accept redirect-based payment methods, set "
+    "`automatic_payment_methods[enabled]` to `true` and "
+    "`automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and "
+    "Payment Intents."
+)
 
 
 @handles("payment_intents.create")
@@ -85,7 +95,10 @@ def _confirm(call: Call, intent: PaymentIntent) -> PaymentIntent:
     work, params = call.work, call.params
     off_session, alone = params.get("off_session"), params.get("error_on_requires_action")
     return_url = params.get("return_url")
-    method = intents.method_to_confirm(work, intent, return_url)
+    method = intents.method_to_confirm(work, intent)
+    automatic: Json = intent["automatic_payment_methods"] or {"allow_redirects": "never"}
+    if return_url is None and automatic["allow_redirects"] == "always":
+        raise InvalidRequest(_NEEDS_RETURN_URL)
     payments.attempt(work, intent, method, off_session=bool(off_session), return_url=return_url)
     if (off_session or alone) and intent["status"] == "requires_action":
         payments.refuse_unauthenticated(work, intent)

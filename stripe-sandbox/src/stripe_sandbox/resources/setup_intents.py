@@ -43,9 +43,8 @@ def confirm(call: Call) -> Thing:
 
 
 def _confirm(call: Call, intent: SetupIntent) -> SetupIntent:
-    return_url = call.params.get("return_url")
-    method = intents.method_to_confirm(call.work, intent, return_url)
-    setups.attempt(call.work, intent, method, return_url=return_url)
+    method = intents.method_to_confirm(call.work, intent)
+    setups.attempt(call.work, intent, method, return_url=call.params.get("return_url"))
     if intent["status"] == "requires_payment_method":
         raise setups.declined(call.work, intent)
     return intent
