@@ -29,6 +29,7 @@ from stripe_sandbox.sdk.older_parameters import in_pinned_form
 from stripe_sandbox.sdk.source import api_version
 from stripe_sandbox.settings import Settings
 from stripe_sandbox.storage.ids import new_request_id
+from stripe_sandbox.storage.kinds import PRICE
 from stripe_sandbox.storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -103,7 +104,7 @@ class Api:
                 return before, True
         sent = form_encoding.decode(asked.form)
         if is_older(version):
-            sent = in_pinned_form(route.endpoint, sent)
+            sent = in_pinned_form(route.endpoint, sent, self._recurring)
         params = request_contract.check(route.endpoint, sent)
         with self.store.work() as work:
             work.request = {"id": identifier, "idempotency_key": asked.idempotency_key}
@@ -113,6 +114,12 @@ class Api:
             if key:
                 idempotency.keep(work, key, result)
         return result, False
+
+    def _recurring(self, price: str) -> tuple[str, int] | None:
+        with self.store.work() as work:
+            found = work.find(PRICE, price)
+            recurring = found["recurring"] if found else None
+            return (recurring["interval"], recurring["interval_count"]) if recurring else None
 
     def _execute(
         self, call: Call, route: Route, *, key: Key | None, refusal: StripeError | None

@@ -119,6 +119,10 @@ def begin_subscription(work: Work, schedule: SubscriptionSchedule) -> None:
     }
     if phase["trial_end"]:
         params["trial_end"] = phase["trial_end"]
+    customer = work.get(CUSTOMER, schedule["customer"])
+    if not (params["default_payment_method"] or payment_methods.default_of(customer)):
+        # A phase that begins by itself has no caller who could be refused.
+        params["payment_behavior"] = "default_incomplete"
     subscription = start(work, params)
     schedules.attach(work, schedule, subscription)
     emit(work, "subscription_schedule.updated", schedule)

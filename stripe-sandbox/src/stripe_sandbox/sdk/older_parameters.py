@@ -16,8 +16,17 @@ from stripe_sandbox.sdk.types import Choice, ListOf, OneOf, Record, Type
 Raw = dict[str, Any]
 
 
-def in_pinned_form(called: Endpoint, raw: Raw) -> Raw:
+# The interval and the number of intervals between two renewals of a price, by its id.
+Recurring = Callable[[str], tuple[str, int] | None]
+
+
+def in_pinned_form(called: Endpoint, raw: Raw, recurring: Recurring) -> Raw:
     """The parameters as the pinned version takes them.
+
+    Args:
+        called: The call.
+        raw: Decoded parameters.
+        recurring: How often a price renews.
 
     Raises:
         NotCovered: They name payment methods other than cards.
@@ -25,7 +34,24 @@ def in_pinned_form(called: Endpoint, raw: Raw) -> Raw:
     for name, change in _CHANGED.get(called.name, {}).items():
         if name in raw:
             raw = change(raw)
+    if "phases" in raw and called.name.startswith("subscription_schedules."):
+        phases = raw["phases"].items() if isinstance(raw["phases"], dict) else ()
+        raw = {**raw, "phases": {step: _lasting(phase, recurring) for step, phase in phases}}
     return _tagged(called.params, raw) if called.params else raw
+
+
+def _lasting(phase: Any, recurring: Recurring) -> Any:
+    """A phase of a number of iterations lasts as many intervals of its price."""
+    if not isinstance(phase, dict) or "iterations" not in phase:
+        return phase
+    items = phase.get("items")
+    first = next(iter(items.values()), None) if isinstance(items, dict) else None
+    named = first.get("price") or first.get("plan") if isinstance(first, dict) else None
+    interval = recurring(str(named))
+    if interval is None or not str(phase["iterations"]).isdecimal():
+        return phase
+    lasts = {"interval": interval[0], "interval_count": str(int(phase["iterations"]) * interval[1])}
+    return {**{n: v for n, v in phase.items() if n != "iterations"}, "duration": lasts}
 
 
 def _tagged(record: Record, raw: Raw) -> Raw:
