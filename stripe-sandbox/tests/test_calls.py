@@ -158,6 +158,29 @@ def test_refunds(v1: Any, scene: Scene) -> None:
     assert len(v1.refunds.list({"payment_intent": intent.id}).data) == 2
 
 
+def test_sources(v1: Any, scene: Scene) -> None:
+    """A token saves a card of the old kind; it pays until it is taken off again."""
+    customer = scene.customer(None)
+    sources = v1.customers.payment_sources
+    card = sources.create(customer.id, {"source": "tok_visa", "metadata": {"a": "b"}})
+    sources.create(customer.id, {"source": "tok_mastercard"})
+    renamed = sources.update(customer.id, card.id, {"name": "Grace", "exp_month": "3"})
+    paid = scene.subscription(customer)
+
+    assert (card.object, card.brand, card.last4) == ("card", "Visa", "4242")
+    assert (renamed.name, renamed.exp_month) == ("Grace", 3)
+    assert sources.retrieve(customer.id, card.id).metadata.a == "b"
+    listed = v1.customers.retrieve(customer.id, {"expand": ["sources"]})
+    assert (listed.default_source, listed.sources.total_count) == (card.id, 2)
+    assert paid.status == "active"
+    assert sources.delete(customer.id, card.id).deleted
+    assert len(sources.list(customer.id).data) == 1
+    types = [event.type for event in scene.events(card.id)]
+    assert "customer.source.created" in types
+    assert "customer.source.updated" in types
+    assert "customer.source.deleted" in types
+
+
 def test_setup_intents(v1: Any, scene: Scene) -> None:
     """A card saved at once, a card saved after 3-D Secure, an intent given up."""
     customer = scene.customer(None)

@@ -37,10 +37,6 @@ REFUSED = {
         "payment_intent.partially_funded",
         "payment_intent.processing",
     },
-    "sources, which are older than payment methods": {
-        "customer.source.created",
-        "customer.source.updated",
-    },
     "a coupon on a customer, which no API version from 2025-03-31.basil on has": {
         "customer.discount.created",
         "customer.discount.deleted",

@@ -18,6 +18,7 @@ _RESOURCES = {
     "credit_notes": "credit_note",
     "customers": "customer",
     "customers.payment_methods": "payment_method",
+    "customers.payment_sources": "source",
     "customers.tax_ids": "tax_id",
     "disputes": "dispute",
     "events": "event",

@@ -189,12 +189,6 @@ def subscriptions_of(work: Work, customer: Customer) -> Json:
     return list_object(shown, url=url, more=len(every) > len(found), total=len(every))
 
 
-@includes("customer", "sources")
-def sources(_work: Work, customer: Customer) -> Json:
-    """Legacy sources: always none."""
-    return list_object([], url=f"/v1/customers/{customer['id']}/sources", total=0)
-
-
 @includes("customer", "tax_ids")
 def tax_ids(work: Work, customer: Customer) -> Json:
     """The customer's tax ids, newest first."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from stripe_sandbox.sdk import source
-from stripe_sandbox.sdk.types import PageOf, Record, Scalar, Type, record
+from stripe_sandbox.sdk.types import OneOf, PageOf, Record, Scalar, Type, record
 
 
 @dataclass(frozen=True)
@@ -107,11 +107,11 @@ def _result(module: source.Module, method: ast.FunctionDef) -> Type:
     if method.returns is None:
         raise TypeError(f"{module.name}.{method.name} does not say what it returns")
     text = str(ast.literal_eval(method.returns))
-    name = text.rsplit("[", 1)[-1].rstrip("]")
-    name = name.split(",", 1)[0]
-    if name not in module.imports:
+    names = text.replace('"', "").rsplit("[", 1)[-1].rstrip("]").split(",")
+    records = [record(*module.imports[n.strip()]) for n in names if n.strip() in module.imports]
+    if not records:
         return Scalar("Any")
-    item = record(*module.imports[name])
+    item = records[0] if len(records) == 1 else OneOf(tuple(records))
     return PageOf(item) if text.startswith(("ListObject", "SearchResultObject")) else item
 
 

@@ -72,6 +72,17 @@ _INCLUDED_ON_REQUEST = {
 }
 
 _LEFT_OUT: dict[str, set[str]] = {
+    "card": {
+        "account",
+        "available_payout_methods",
+        "currency",
+        "default_for_currency",
+        "description",
+        "iin",
+        "issuer",
+        "networks",
+        "status",
+    },
     "charge": {"authorization_code", "level3", "presentment_details", "transfer"},
     "charge.Outcome": {"rule"},
     "charge.PaymentMethodDetails.Card": {
