@@ -42,11 +42,6 @@ REFUSED = {
         "customer.discount.deleted",
         "customer.discount.updated",
     },
-    "disputes": {
-        "charge.dispute.closed",
-        "charge.dispute.created",
-        "charge.dispute.updated",
-    },
 }
 
 
