@@ -120,6 +120,7 @@ def test_a_decline_is_stored_together_with_its_answer() -> None:
     resources.load()
     store = Store(":memory:", clock=Clock())
     form = "amount=1000&currency=usd&confirm=true&payment_method=pm_card_visa_chargeDeclined"
+    form += "&return_url=https://example.com"
     path = "/v1/payment_intents"
     key = idempotency.key_of("killed", path, form.encode())
     stored: list[Result | None] = []
