@@ -10,18 +10,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from subscriptions.api import openapi_responses
-from subscriptions.api.requests import EmptyBody, client_ip_of, user_id_of
-from subscriptions.api.serializers import (
+from subscriptions.api.requests import (
     CheckoutRequest,
-    HostedPageBody,
-    InvoiceBody,
-    InvoicesBody,
+    EmptyBody,
     InvoicesQuery,
     PaymentMethodRequest,
     PortalRequest,
-    SetupBody,
+    client_ip_of,
+    user_id_of,
     validated,
 )
+from subscriptions.api.serializers import HostedPageBody, InvoiceBody, InvoicesBody, SetupBody
 from subscriptions.managing import hosted_pages, payment_methods
 from subscriptions.managing.invoices import page_of_invoices
 from subscriptions.managing.payment_methods import Setup

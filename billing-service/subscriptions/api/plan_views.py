@@ -6,14 +6,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from subscriptions.api import openapi_responses
-from subscriptions.api.requests import EmptyBody, client_ip_of, user_id_of
-from subscriptions.api.serializers import (
+from subscriptions.api.requests import (
     CancelRequest,
     ChangeRequest,
-    PreviewBody,
-    StatusBody,
+    EmptyBody,
+    client_ip_of,
+    user_id_of,
     validated,
 )
+from subscriptions.api.serializers import PreviewBody, StatusBody
 from subscriptions.managing import plan
 from subscriptions.status import status_body
 

@@ -7,6 +7,7 @@ from typing import IO, Any, cast
 from uuid import UUID
 
 from django.conf import settings
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -30,6 +31,9 @@ _JSON_TYPES: tuple[tuple[type[serializers.Field[Any, Any, Any, Any]], type, str]
 )
 _LONGEST_KEY = 255
 _LONGEST_NUMBER = 40
+_CARD_FIELDS = ("card_number", "card_expiration_month", "card_expiration_year", "card_cvc")
+_PAYMENT_METHOD = r"^pm_[A-Za-z0-9_]{1,250}$"
+_PATH = r"^/[^/\\\s]\S{0,500}$"
 
 
 def user_id_of(request: Request) -> UUID:
@@ -207,3 +211,95 @@ def refuse_expired(month: int, year: int, *, today: date) -> None:
 
 def _is_test_key(key: str) -> bool:
     return key.startswith(("sk_test_", "rk_test_"))
+
+
+@sensitive_variables("data", "serializer")
+def validated(request: type[StrictQuery], data: Any) -> dict[str, Any]:
+    """Return a request's validated fields.
+
+    Args:
+        request: The serializer that describes it.
+        data: The parsed body or the query parameters.
+
+    Raises:
+        serializers.ValidationError: With sentences by field.
+    """
+    serializer = request(data=data)
+    serializer.is_valid(raise_exception=True)
+    fields: dict[str, Any] = serializer.validated_data
+    return fields
+
+
+class PaymentMethodRequest(StrictBody):
+    """A payment method, or the card fields with one of Stripe's published test numbers."""
+
+    payment_method = serializers.RegexField(_PAYMENT_METHOD, required=False)
+    card_number = TestCardNumberField(required=False, write_only=True)
+    card_expiration_month = serializers.IntegerField(
+        required=False, write_only=True, min_value=1, max_value=12
+    )
+    card_expiration_year = serializers.IntegerField(
+        required=False, write_only=True, min_value=0, max_value=9999
+    )
+    card_cvc = CvcField(required=False, write_only=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Require a payment method or all card fields, and return the payment method alone."""
+        given = [name for name in _CARD_FIELDS if name in attrs]
+        if "payment_method" in attrs:
+            if given:
+                raise serializers.ValidationError(
+                    {"payment_method": ["Send payment_method or card fields, not both."]}
+                )
+            return attrs
+        missing = [name for name in _CARD_FIELDS if name not in attrs]
+        if missing:
+            raise serializers.ValidationError(
+                {name: ["This field is required."] for name in missing}
+            )
+        refuse_expired(
+            attrs["card_expiration_month"],
+            attrs["card_expiration_year"],
+            today=timezone.now().date(),
+        )
+        attrs["payment_method"] = attrs["card_number"]
+        return {name: value for name, value in attrs.items() if name not in _CARD_FIELDS}
+
+
+class SubscribeRequest(PaymentMethodRequest):
+    """What to subscribe to, and how to pay for it."""
+
+    subscription_product = serializers.SlugField(max_length=64)
+
+
+class CancelRequest(StrictBody):
+    """When to end."""
+
+    at_period_end = serializers.BooleanField(default=True)
+
+
+class ChangeRequest(StrictBody):
+    """What to change to."""
+
+    subscription_product = serializers.SlugField(max_length=64)
+
+
+class InvoicesQuery(StrictQuery):
+    """Which page of invoices."""
+
+    limit = serializers.IntegerField(default=10, min_value=1, max_value=100)
+    after = serializers.RegexField(r"^in_[A-Za-z0-9_]{1,250}$", required=False)
+
+
+class CheckoutRequest(StrictBody):
+    """What to subscribe to on Stripe's page, and where it leads afterwards."""
+
+    subscription_product = serializers.SlugField(max_length=64)
+    success_path = serializers.RegexField(_PATH, required=False)
+    cancel_path = serializers.RegexField(_PATH, required=False)
+
+
+class PortalRequest(StrictBody):
+    """Where Stripe's page leads back to."""
+
+    return_path = serializers.RegexField(_PATH, required=False)

@@ -14,14 +14,14 @@ from rest_framework.views import APIView
 from errors import BillingError, to_response
 from identity.bearer import authenticate
 from subscriptions.api import openapi_responses
-from subscriptions.api.requests import client_ip_of, idempotency_key, user_id_of
-from subscriptions.api.serializers import (
-    EntitlementsBody,
-    ProductBody,
-    StatusBody,
+from subscriptions.api.requests import (
     SubscribeRequest,
+    client_ip_of,
+    idempotency_key,
+    user_id_of,
     validated,
 )
+from subscriptions.api.serializers import EntitlementsBody, ProductBody, StatusBody
 from subscriptions.catalogue.products import product_on_sale, products_on_sale
 from subscriptions.status import entitlements_body, entity_tag, status_body
 from subscriptions.subscribing.attempts import SubscribeCommand
