@@ -15,7 +15,7 @@ from subscriptions.errors import (
     TooManyCardFailures,
 )
 from subscriptions.models import Customer, PaymentMethod, Subscription
-from subscriptions.statuses import ENDED, LIVE
+from subscriptions.statuses import LIVE
 from subscriptions.stripe_gateway import customers as stripe_customers
 from subscriptions.stripe_gateway import setup_intents
 from subscriptions.stripe_gateway import subscriptions as stripe_subscriptions
@@ -163,11 +163,9 @@ def give_default_card(customer: Customer, snapshot: StripeSnapshot) -> None:
     """
     if snapshot.customer is None or snapshot.customer.default_payment_method_id:
         return
-    current = Subscription.objects.filter(customer=customer, is_current=True)
-    cards = current.exclude(stripe_status__in=ENDED).values_list(
-        "payment_method_reference", flat=True
-    )
-    chosen = cards.first()
+    # One that is not paid yet may be refused still; its card would stay attached for that.
+    paying = Subscription.objects.filter(customer=customer, is_current=True, stripe_status__in=LIVE)
+    chosen = paying.values_list("payment_method_reference", flat=True).first()
     if chosen in {each.id for each in snapshot.payment_methods}:
         with acting_for(customer):
             stripe_customers.make_default(
