@@ -135,7 +135,7 @@ def _refresh(subject: str, *, events: Sequence[Claimed]) -> None:
     if refreshed is None:
         return
     if Fetch.SETUP in wanted:
-        payment_methods.apply_newest_setup_intent(refreshed.customer)
+        payment_methods.apply_newest_setup_intent(refreshed.customer, refreshed.snapshot)
     payment_methods.give_default_card(refreshed.customer, refreshed.snapshot)
     subscribe.recover(user_id=refreshed.customer.user_id)
 

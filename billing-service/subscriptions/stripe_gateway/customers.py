@@ -95,15 +95,20 @@ def make_default(payment_method: str, *, stripe_customer_id: str, key: str) -> S
     return read_customer(data)
 
 
-def fetch_customer(stripe_customer_id: str) -> StripeCustomer:
+def fetch_customer(stripe_customer_id: str, *, with_subscriptions: bool = False) -> StripeCustomer:
     """Fetch a customer.
+
+    Args:
+        stripe_customer_id: `cus_…`.
+        with_subscriptions: Also its subscriptions that have not ended.
 
     Raises:
         CustomerDeletedAtStripe: It was deleted; Stripe still says so years later.
         CustomerNotVisible: Our key does not reach such a customer.
     """
     try:
-        customer = read_customer(call("get", "/v1/customers/{}", stripe_customer_id))
+        params = {"expand": ["subscriptions"]} if with_subscriptions else {}
+        customer = read_customer(call("get", "/v1/customers/{}", stripe_customer_id, params=params))
     except StripeObjectNotFound:
         raise CustomerNotVisible(
             "The payment gateway does not show us your customer record."

@@ -1,5 +1,6 @@
 """Setup intents at Stripe: cards made ready for payments without their owner present."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,9 @@ from subscriptions.stripe_gateway.objects import id_of
 
 # Marks the intents whose card shall pay from now on, so that the webhook knows.
 _MAKES_DEFAULT = {"purpose": "default_payment_method"}
+# An empty value would not be kept.
+_NO_CARD = "none"
+_MOST_CARDS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,14 +23,19 @@ class StripeSetupIntent:
     payment_method_id: str
     client_secret: str
     makes_default: bool
+    # The cards that paid when it was begun, which its card is to replace; None: not noted.
+    replaces: frozenset[str] | None
 
 
-def create_setup_intent(*, stripe_customer_id: str, user_id: str, key: str) -> StripeSetupIntent:
+def create_setup_intent(
+    *, stripe_customer_id: str, user_id: str, replaces: Collection[str], key: str
+) -> StripeSetupIntent:
     """Prepare to collect a card in the browser.
 
     Args:
         stripe_customer_id: Whose card it will be.
         user_id: Kept in the metadata.
+        replaces: The cards that pay now, kept in the metadata.
         key: Idempotency key.
     """
     data = call(
@@ -34,7 +43,7 @@ def create_setup_intent(*, stripe_customer_id: str, user_id: str, key: str) -> S
         "/v1/setup_intents",
         params={
             "customer": stripe_customer_id,
-            "metadata": {"user_id": user_id, **_MAKES_DEFAULT},
+            "metadata": _metadata(user_id, replaces),
         },
         key=key,
     )
@@ -42,7 +51,13 @@ def create_setup_intent(*, stripe_customer_id: str, user_id: str, key: str) -> S
 
 
 def confirm_card(
-    payment_method: str, *, stripe_customer_id: str, user_id: str, return_url: str, key: str
+    payment_method: str,
+    *,
+    stripe_customer_id: str,
+    user_id: str,
+    replaces: Collection[str],
+    return_url: str,
+    key: str,
 ) -> StripeSetupIntent:
     """Set a card up that is attached already.
 
@@ -50,6 +65,7 @@ def confirm_card(
         payment_method: `pm_…`.
         stripe_customer_id: Whose card it is.
         user_id: Kept in the metadata.
+        replaces: The cards that pay now, kept in the metadata.
         return_url: Where a bank's page leads back to.
         key: Idempotency key.
 
@@ -64,7 +80,7 @@ def confirm_card(
             "payment_method": payment_method,
             "confirm": True,
             "return_url": return_url,
-            "metadata": {"user_id": user_id, **_MAKES_DEFAULT},
+            "metadata": _metadata(user_id, replaces),
         },
         key=key,
     )
@@ -97,12 +113,20 @@ def cancel_setup_intent(setup_intent: str, *, key: str) -> None:
     call("post", "/v1/setup_intents/{}/cancel", setup_intent, key=key)
 
 
+def _metadata(user_id: str, replaces: Collection[str]) -> dict[str, str]:
+    # Stripe keeps at most 500 characters of a value.
+    cards = " ".join(sorted(replaces)[:_MOST_CARDS])
+    return {"user_id": user_id, **_MAKES_DEFAULT, "replaces": cards or _NO_CARD}
+
+
 def _read(data: dict[str, Any]) -> StripeSetupIntent:
     metadata = data.get("metadata") or {}
+    replaces = metadata.get("replaces")
     return StripeSetupIntent(
         id=data["id"],
         status=data["status"],
         payment_method_id=id_of(data.get("payment_method")),
         client_secret=data.get("client_secret") or "",
         makes_default=metadata.get("purpose") == _MAKES_DEFAULT["purpose"],
+        replaces=None if replaces is None else frozenset(replaces.split()) - {_NO_CARD},
     )

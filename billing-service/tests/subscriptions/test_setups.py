@@ -1,5 +1,6 @@
 """Cards set up for later payments: whatever Stripe reports late or twice, the newest pays."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from subscriptions.models import Customer, PaymentMethod
 from tests.delivery import deliver, process_events
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import FAILS_WHEN_CHARGED, NEEDS_AUTHENTICATION, Person, card
+from tests.subscriptions.renewals import Renewals
 from webhooks.models import WebhookEvent
 
 
@@ -63,6 +65,66 @@ def test_a_setup_reported_again_does_not_undo_a_newer_choice(
     _deliver_again(reported)
 
     assert _default_last4(subscriber) == "4242"
+
+
+def test_a_setup_completed_late_does_not_undo_a_choice_made_in_the_portal(
+    subscriber: Person, stripe: Sandbox
+) -> None:
+    """The card that was chosen while the bank's page was open goes on paying."""
+    setup = subscriber.post("payment-method", card(NEEDS_AUTHENTICATION)).json()
+    (customer,) = stripe.customers_of(subscriber.id)
+    path = "/v1/payment_methods/pm_card_mastercard/attach"
+    chosen = stripe.post(path, customer=customer["id"])
+    (subscription,) = stripe.subscriptions_of(subscriber.id)
+    path = f"/v1/customers/{customer['id']}"
+    stripe.post(path, **{"invoice_settings[default_payment_method]": chosen["id"]})
+    stripe.post(f"/v1/subscriptions/{subscription['id']}", default_payment_method=chosen["id"])
+
+    stripe.authenticate(setup["setup_intent"])
+    subscriber.hear_from_stripe()
+
+    assert _default_last4(subscriber) == "4444"
+
+
+def test_of_two_setups_begun_at_once_the_later_pays(subscriber: Person, stripe: Sandbox) -> None:
+    """The first one that is completed is no reason to ignore the second."""
+    first = subscriber.post("payment-method", card(NEEDS_AUTHENTICATION)).json()
+    second = subscriber.post("payment-method", card(NEEDS_AUTHENTICATION)).json()
+    for setup in (first, second):
+        stripe.authenticate(setup["setup_intent"])
+        subscriber.hear_from_stripe()
+
+    (customer,) = stripe.customers_of(subscriber.id)
+    completed = stripe.get(f"/v1/setup_intents/{second['setup_intent']}")
+    default = customer["invoice_settings"]["default_payment_method"]
+    assert default == completed["payment_method"]
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_card_that_cannot_pay_what_is_overdue_is_not_used(
+    person: Person, *, is_known: bool
+) -> None:
+    """The answer is a refusal, so the card that paid so far stays; no event changes that."""
+    renewals = Renewals(person, datetime(2026, 11, 4, tzinfo=UTC))
+    before = renewals.pay_with("pm_card_chargeCustomerFail")
+    renewals.advance(datetime(2026, 12, 6, tzinfo=UTC))
+    path = "/v1/payment_methods/pm_card_chargeCustomerFail/attach"
+    known = person.stripe.post(path, customer=renewals.customer)["id"]
+    person.hear_from_stripe()
+    assert person.status()["payment_gateway_status"] == "past_due"
+
+    refused = {"payment_method": known} if is_known else card(FAILS_WHEN_CHARGED)
+    answer = person.post("payment-method", refused)
+    attempts = person.stripe.all("/v1/charges", customer=renewals.customer)
+    person.hear_from_stripe()
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "card_declined")
+    assert person.stripe.all("/v1/charges", customer=renewals.customer) == attempts
+    (customer,) = person.stripe.customers_of(person.id)
+    assert customer["invoice_settings"]["default_payment_method"] == before
+    assert renewals.change()["default_payment_method"] is None
+    assert PaymentMethod.objects.get(is_default=True).stripe_payment_method_id == before
+    assert PaymentMethod.objects.filter(detached_at=None).count() == 3
 
 
 def test_a_setup_whose_card_is_gone_does_not_hold_up_the_rest(

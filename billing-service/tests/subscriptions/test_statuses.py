@@ -10,6 +10,7 @@ from subscriptions.sync.comparison import compare
 from subscriptions.sync.writer import look
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import Person
+from tests.subscriptions.renewals import Renewals
 
 NOW = datetime(2026, 11, 4, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -79,31 +80,12 @@ def test_a_renewal_that_fails_is_past_due_until_another_card_pays(
     person: Person, stripe: Sandbox
 ) -> None:
     """Weeks on Stripe's test clock: renewed, failed, collected from the new card at once."""
-    clock = stripe.post("/v1/test_helpers/test_clocks", frozen_time=int(NOW.timestamp()))
-    customer = stripe.post(
-        "/v1/customers",
-        **{
-            "test_clock": clock["id"],
-            "payment_method": "pm_card_visa",
-            "invoice_settings[default_payment_method]": "pm_card_visa",
-            "metadata[user_id]": str(person.id),
-        },
-    )
-    stripe.post(
-        "/v1/subscriptions",
-        **{"customer": customer["id"], "items[0][price]": "price_sandbox_basic"},
-    )
+    renewals = Renewals(person, NOW)
     person.hear_from_stripe()
     assert person.words() == ("successful", "active")
 
-    failing = stripe.post(
-        "/v1/payment_methods/pm_card_chargeCustomerFail/attach", customer=customer["id"]
-    )
-    stripe.post(
-        f"/v1/customers/{customer['id']}",
-        **{"invoice_settings[default_payment_method]": failing["id"]},
-    )
-    _advance(stripe, clock["id"], NOW + timedelta(days=31))
+    renewals.pay_with("pm_card_chargeCustomerFail")
+    renewals.advance(NOW + timedelta(days=31))
     person.hear_from_stripe()
 
     body = person.status()
@@ -113,13 +95,13 @@ def test_a_renewal_that_fails_is_past_due_until_another_card_pays(
     assert row.access_until is not None
     assert NOW + 35 * DAY < row.access_until < NOW + 40 * DAY
 
-    _advance(stripe, clock["id"], NOW + timedelta(days=33))
+    renewals.advance(NOW + timedelta(days=33))
     _bill_again(stripe, row)
     person.hear_from_stripe()
     later = Subscription.objects.get()
     assert later.latest_invoice_id != row.latest_invoice_id
     assert (later.stripe_status, later.access_until) == ("past_due", row.access_until)
-    assert compare(Customer.objects.get(), snapshot=look(customer["id"], everything=True)) == []
+    assert compare(Customer.objects.get(), snapshot=look(renewals.customer, everything=True)) == []
 
     answer = person.post("payment-method", {"payment_method": "pm_card_mastercard"})
 
@@ -137,11 +119,3 @@ def _bill_again(stripe: Sandbox, row: Subscription) -> None:
             "proration_behavior": "always_invoice",
         },
     )
-
-
-def _advance(stripe: Sandbox, clock: str, to: datetime) -> None:
-    stripe.post(f"/v1/test_helpers/test_clocks/{clock}/advance", frozen_time=int(to.timestamp()))
-    for _ in range(100):
-        if stripe.get(f"/v1/test_helpers/test_clocks/{clock}")["status"] == "ready":
-            return
-    raise AssertionError("the clock does not arrive")
