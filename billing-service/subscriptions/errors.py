@@ -195,6 +195,18 @@ class TooManySetupIntents(BillingError):
         )
 
 
+class TooManyRequests(BillingError):
+    """The user makes a call more often than it is meant for."""
+
+    code, status = "too_many_requests", 429
+
+    def __init__(self, *, retry_after_seconds: int) -> None:
+        super().__init__(
+            "Too many requests. Try again later.",
+            headers={"Retry-After": str(max(1, retry_after_seconds))},
+        )
+
+
 class NoSubscription(BillingError):
     """The user never had a subscription, or has none that the call applies to."""
 

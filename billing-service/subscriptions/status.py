@@ -1,5 +1,6 @@
 """Status and entitlements of a user."""
 
+import contextlib
 import hashlib
 import json
 from datetime import UTC, datetime
@@ -27,7 +28,8 @@ def status_body(user_id: UUID, *, client_secret: str | None = None) -> dict[str,
 
     Args:
         user_id: Of the user.
-        client_secret: From the answer of a call at Stripe, if one was made. It is never stored.
+        client_secret: From the answer of a call at Stripe, if one was made. It is never stored, and
+            not fetched here.
 
     Raises:
         NoSubscription: There never was one.
@@ -51,6 +53,45 @@ def status_body(user_id: UUID, *, client_secret: str | None = None) -> dict[str,
         "ends_at": _text(_ends_at(row)),
         "next_action": _next_action(row, client_secret=client_secret),
     }
+
+
+def status_body_with_secret(user_id: UUID, *, client_secret: str | None) -> dict[str, Any]:
+    """Describe the subscription as `status_body` does, with the client secret if one is needed.
+
+    Args:
+        user_id: Of the user.
+        client_secret: From the answer of a call at Stripe, if one was made; else it is fetched. The
+            hosted page works without it.
+
+    Raises:
+        NoSubscription: There never was one.
+    """
+    body = status_body(user_id, client_secret=client_secret)
+    if client_secret is None:
+        with contextlib.suppress(BillingError):
+            _add_secret(body)
+    return body
+
+
+def next_action_body(user_id: UUID) -> dict[str, Any]:
+    """Return what the user has to do, with the client secret that completes a payment.
+
+    Args:
+        user_id: Of the user.
+
+    Raises:
+        NoSubscription: There never was one.
+        BillingError: Stripe did not answer with the client secret.
+    """
+    body = status_body(user_id)
+    _add_secret(body)
+    return {"next_action": body["next_action"]}
+
+
+def _add_secret(body: dict[str, Any]) -> None:
+    action = body["next_action"]
+    if action is not None and action["type"] == "authenticate":
+        action["client_secret"] = _ask_for_secret(body["id_reference"])
 
 
 def _our_status_of(row: CurrentSubscription) -> str:
@@ -133,8 +174,6 @@ def _next_action(row: CurrentSubscription, *, client_secret: str | None) -> dict
     change_is_pending = row.pending_price_reference and row.stripe_status in IN_GOOD_STANDING
     if row.stripe_status != "incomplete" and not change_is_pending:
         return None
-    if client_secret is None:
-        client_secret = _ask_for_secret(row.stripe_subscription_id)
     return {
         "type": "authenticate",
         "client_secret": client_secret or None,
@@ -142,14 +181,10 @@ def _next_action(row: CurrentSubscription, *, client_secret: str | None) -> dict
     }
 
 
-def _ask_for_secret(subscription_id: str) -> str:
-    """Fetch the client secret of a pending payment; the hosted page works without it."""
-    try:
-        with time_budget(_SECRET_BUDGET_SECONDS):
-            found = fetch_subscription(subscription_id)
-    except BillingError:
-        return ""
-    return found.latest_invoice.client_secret if found.latest_invoice else ""
+def _ask_for_secret(subscription_id: str) -> str | None:
+    with time_budget(_SECRET_BUDGET_SECONDS):
+        invoice = fetch_subscription(subscription_id).latest_invoice
+    return (invoice.client_secret or None) if invoice else None
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -315,7 +315,7 @@ def _finish_authentication(person: Person, scenario: Scenario) -> None:
         return
     assert person.words() == ("failed", "incomplete")
     assert _live(person) == []
-    secret = person.status()["next_action"]["client_secret"]
+    secret = person.get("next-action").json()["next_action"]["client_secret"]
     person.stripe.authenticate(secret.partition("_secret")[0])
     person.hear_from_stripe()
     _assert_converged(person, scenario)

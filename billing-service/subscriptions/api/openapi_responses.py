@@ -74,7 +74,7 @@ _STATUS = {
     "next_action": None,
 }
 
-_AUTHENTICATE = {
+_AUTHENTICATE: dict[str, Any] = {
     **_STATUS,
     "status": "failed",
     "payment_gateway_status": "incomplete",
@@ -114,7 +114,15 @@ SUBSCRIBE = [
     _answer("Paid", _STATUS),
     _answer("3-D Secure is required", _AUTHENTICATE),
 ]
-STATUS = [_answer("Paid", _STATUS), _answer("3-D Secure is required", _AUTHENTICATE)]
+_WITHOUT_SECRET = {
+    **_AUTHENTICATE,
+    "next_action": {**_AUTHENTICATE["next_action"], "client_secret": None},
+}
+STATUS = [_answer("Paid", _STATUS), _answer("3-D Secure is required", _WITHOUT_SECRET)]
+NEXT_ACTION = [
+    _answer("3-D Secure is required", {"next_action": _AUTHENTICATE["next_action"]}),
+    _answer("Nothing to do", {"next_action": None}),
+]
 ENTITLEMENTS = [
     _answer(
         "A subscriber",

@@ -16,7 +16,7 @@ from subscriptions.api.requests import (
 )
 from subscriptions.api.serializers import PreviewBody, StatusBody
 from subscriptions.managing import plan
-from subscriptions.status import status_body
+from subscriptions.status import status_body, status_body_with_secret
 
 
 class CancelView(APIView):
@@ -77,7 +77,7 @@ class ChangeView(APIView):
         secret = plan.change(
             user_id, product_name=wanted["subscription_product"], client_ip=client_ip_of(request)
         )
-        return Response(status_body(user_id, client_secret=secret))
+        return Response(status_body_with_secret(user_id, client_secret=secret))
 
 
 class ChangePreviewView(APIView):

@@ -10,9 +10,17 @@ class NextAction(serializers.Serializer[Any]):
 
     type = serializers.ChoiceField(choices=["authenticate", "pay_invoice", "wait"])
     client_secret = serializers.CharField(
-        allow_null=True, help_text="For Stripe.js in the user's own browser; do not log it."
+        allow_null=True,
+        help_text="For Stripe.js in the user's own browser; do not log it. In the answers to "
+        "`subscribe`, `change` and `next-action`; null in all others.",
     )
     hosted_invoice_url = serializers.URLField(allow_null=True)
+
+
+class NextActionBody(serializers.Serializer[Any]):
+    """What completes a payment, if one waits for its user."""
+
+    next_action = NextAction(allow_null=True)
 
 
 class StatusBody(serializers.Serializer[Any]):

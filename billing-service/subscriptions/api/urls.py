@@ -18,11 +18,18 @@ from subscriptions.api.plan_views import (
     ChangeView,
     ResumeView,
 )
-from subscriptions.api.views import EntitlementsView, ProductsView, StatusView, SubscribeView
+from subscriptions.api.views import (
+    EntitlementsView,
+    NextActionView,
+    ProductsView,
+    StatusView,
+    SubscribeView,
+)
 
 _VIEWS: dict[str, type[APIView]] = {
     "subscribe": SubscribeView,
     "status": StatusView,
+    "next-action": NextActionView,
     "products": ProductsView,
     "cancel": CancelView,
     "resume": ResumeView,

@@ -1,6 +1,6 @@
 """Subscribing, status, entitlements and the list of products."""
 
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -9,6 +9,7 @@ from django.views.decorators.debug import sensitive_variables
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import UserRateThrottle
 from rest_framework.views import APIView
 
 from errors import BillingError, to_response
@@ -21,9 +22,21 @@ from subscriptions.api.requests import (
     user_id_of,
     validated,
 )
-from subscriptions.api.serializers import EntitlementsBody, ProductBody, StatusBody
+from subscriptions.api.serializers import (
+    EntitlementsBody,
+    NextActionBody,
+    ProductBody,
+    StatusBody,
+)
 from subscriptions.catalogue.products import product_on_sale, products_on_sale
-from subscriptions.status import entitlements_body, entity_tag, status_body
+from subscriptions.errors import TooManyRequests
+from subscriptions.status import (
+    entitlements_body,
+    entity_tag,
+    next_action_body,
+    status_body,
+    status_body_with_secret,
+)
 from subscriptions.subscribing.attempts import SubscribeCommand
 from subscriptions.subscribing.subscribe import subscribe
 
@@ -60,7 +73,7 @@ class SubscribeView(APIView):
                 idempotency_key=idempotency_key(request),
             )
         )
-        return Response(status_body(user_id, client_secret=outcome.client_secret))
+        return Response(status_body_with_secret(user_id, client_secret=outcome.client_secret))
 
 
 class FastReadView(APIView):
@@ -97,12 +110,46 @@ class StatusView(FastReadView):
         examples=openapi_responses.STATUS,
     )
     def get(self, request: Request) -> Response:
-        """Return the current subscription; `payment_gateway_status` is Stripe's status."""
+        """Return the current subscription; `payment_gateway_status` is Stripe's status.
+
+        It is answered without Stripe. So `next_action` has no `client_secret`, which `next-action`
+        returns.
+        """
         raise NotImplementedError
 
     def describe(self, request: HttpRequest, *, user_id: UUID) -> HttpResponse:
         """Return the status from one row."""
         return private_json(status_body(user_id))
+
+
+class _PerUser(UserRateThrottle):
+    """Counts in the memory of each process: near enough for what costs one call at Stripe."""
+
+    rate = "30/min"
+
+
+class NextActionView(APIView):
+    """What the caller has to do to complete a payment."""
+
+    throttle_classes = (_PerUser,)
+
+    @extend_schema(
+        operation_id="getNextAction",
+        summary="Get what completes the caller's payment",
+        responses={200: NextActionBody, **openapi_responses.refusals(401, 404, 429, 503)},
+        examples=openapi_responses.NEXT_ACTION,
+    )
+    def get(self, request: Request) -> Response:
+        """Return the `next_action` of the status with the `client_secret`; null if there is none.
+
+        Each user may make some 30 calls a minute.
+        """
+        body = next_action_body(user_id_of(request))
+        return Response(body, headers={"Cache-Control": "no-store"})
+
+    def throttled(self, request: Request, wait: float | None) -> NoReturn:
+        """Refuse as this service refuses."""
+        raise TooManyRequests(retry_after_seconds=int(wait or 0) + 1)
 
 
 class EntitlementsView(FastReadView):

@@ -98,7 +98,8 @@ def test_a_change_waits_for_the_cards_owner(subscriber: Person) -> None:
     assert first.status_code == 200
     assert (body["status"], body["price_reference"]) == ("successful", "price_sandbox_basic")
     assert body["next_action"]["type"] == "authenticate"
-    assert body["next_action"] == subscriber.status()["next_action"] != first.json()["next_action"]
+    again = subscriber.get("next-action").json()["next_action"]
+    assert body["next_action"] == again != first.json()["next_action"]
     secret = body["next_action"]["client_secret"]
 
     subscriber.stripe.authenticate(secret.partition("_secret")[0])

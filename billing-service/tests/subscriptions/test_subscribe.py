@@ -121,7 +121,6 @@ def test_authentication_completes_by_webhook_alone(person: Person) -> None:
     assert (body["status"], body["payment_gateway_status"]) == ("failed", "incomplete")
     assert body["next_action"]["hosted_invoice_url"]
     intent = body["next_action"]["client_secret"].partition("_secret")[0]
-    assert person.status()["next_action"]["client_secret"] == body["next_action"]["client_secret"]
 
     person.stripe.authenticate(intent)
     person.hear_from_stripe()
