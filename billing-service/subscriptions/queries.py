@@ -21,6 +21,7 @@ class CurrentSubscription(NamedTuple):
     cancel_at_period_end: bool
     cancel_at: datetime | None
     ended_at: datetime | None
+    latest_invoice_status: str
     hosted_invoice_url: str
     product_name: str | None
 
@@ -29,7 +30,8 @@ class CurrentSubscription(NamedTuple):
 _CURRENT = """
 SELECT s.stripe_status, s.current_period_start, s.current_period_end, s.stripe_subscription_id,
        s.price_reference, s.pending_price_reference, s.purchased_at, s.access_until,
-       s.cancel_at_period_end, s.cancel_at, s.ended_at, s.hosted_invoice_url, p.name
+       s.cancel_at_period_end, s.cancel_at, s.ended_at, s.latest_invoice_status,
+       s.hosted_invoice_url, p.name
 FROM subscriptions_subscription AS s
 LEFT JOIN subscriptions_subscriptionproduct AS p ON p.id = s.product_id
 WHERE s.user_id = %s AND s.is_current

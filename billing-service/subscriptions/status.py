@@ -16,7 +16,7 @@ from subscriptions.queries import (
     current_subscription_of,
     open_attempt_of,
 )
-from subscriptions.statuses import IN_GOOD_STANDING, our_status
+from subscriptions.statuses import IN_GOOD_STANDING, OVERDUE, our_status
 from subscriptions.stripe_gateway.client import time_budget
 from subscriptions.stripe_gateway.subscriptions import fetch_subscription
 
@@ -165,12 +165,8 @@ def _ends_at(row: CurrentSubscription) -> datetime | None:
 
 def _next_action(row: CurrentSubscription, *, client_secret: str | None) -> dict[str, Any] | None:
     """Return what the user has to do to complete a payment, if anything."""
-    if row.stripe_status == "past_due":
-        return {
-            "type": "pay_invoice",
-            "client_secret": None,
-            "hosted_invoice_url": row.hosted_invoice_url,
-        }
+    if row.stripe_status in OVERDUE:
+        return _overdue_action(row)
     change_is_pending = row.pending_price_reference and row.stripe_status in IN_GOOD_STANDING
     if row.stripe_status != "incomplete" and not change_is_pending:
         return None
@@ -179,6 +175,16 @@ def _next_action(row: CurrentSubscription, *, client_secret: str | None) -> dict
         "client_secret": client_secret or None,
         "hosted_invoice_url": row.hosted_invoice_url or None,
     }
+
+
+def _overdue_action(row: CurrentSubscription) -> dict[str, Any] | None:
+    if row.latest_invoice_status == "open":
+        url = row.hosted_invoice_url or None
+        return {"type": "pay_invoice", "client_secret": None, "hosted_invoice_url": url}
+    if row.stripe_status == "past_due":
+        return None
+    # Nothing is left to be paid, so Stripe does not make it active again.
+    return {"type": "subscribe_again", "client_secret": None, "hosted_invoice_url": None}
 
 
 def _ask_for_secret(subscription_id: str) -> str | None:

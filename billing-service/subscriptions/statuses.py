@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 LIVE = frozenset({"trialing", "active", "past_due", "unpaid", "paused"})
 # Paid for, or not due yet.
 IN_GOOD_STANDING = frozenset({"active", "trialing"})
+# An invoice of it waits to be paid.
+OVERDUE = frozenset({"past_due", "unpaid"})
 # Stripe never moves a subscription out of these.
 ENDED = frozenset({"canceled", "incomplete_expired"})
 
@@ -39,7 +41,7 @@ def access_end(
     Args:
         stripe_status: Stripe's `subscription.status`.
         period_end: End of the paid period.
-        unpaid_since: When the invoice that is not paid was made.
+        unpaid_since: When the invoice that is not paid was due, or made if it was to be charged.
         ended_at: When Stripe ended the subscription.
         cancel_at: When Stripe will end it, which may be before the period's end.
         grace: How long `past_due` still gives access.

@@ -6,9 +6,16 @@ from rest_framework import serializers
 
 
 class NextAction(serializers.Serializer[Any]):
-    """What the user has to do to complete a payment."""
+    """What the user can do now; `type` says what, and the other members how."""
 
-    type = serializers.ChoiceField(choices=["authenticate", "pay_invoice", "wait"])
+    type = serializers.ChoiceField(
+        choices=[
+            ("authenticate", "complete 3-D Secure, with the secret or on the page"),
+            ("pay_invoice", "pay on the page, or with another card (payment-method)"),
+            ("subscribe_again", "nothing is left to be paid: cancel now, then subscribe"),
+            ("wait", "the outcome of a payment is not known yet"),
+        ]
+    )
     client_secret = serializers.CharField(
         allow_null=True,
         help_text="For Stripe.js in the user's own browser; do not log it. In the answers to "

@@ -16,7 +16,7 @@ from subscriptions.errors import (
     TooManyCardFailures,
 )
 from subscriptions.models import Customer, PaymentMethod, Subscription
-from subscriptions.statuses import LIVE
+from subscriptions.statuses import LIVE, OVERDUE
 from subscriptions.stripe_gateway import customers as stripe_customers
 from subscriptions.stripe_gateway import setup_intents
 from subscriptions.stripe_gateway import subscriptions as stripe_subscriptions
@@ -26,8 +26,6 @@ from subscriptions.stripe_gateway.setup_intents import StripeSetupIntent
 from subscriptions.subscribing.customers import with_customer
 from subscriptions.sync.customer_rows import acting_for
 from subscriptions.sync.writer import StripeSnapshot, refresh_customer
-
-_UNPAID = ("past_due", "unpaid")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -301,7 +299,7 @@ def _use(customer: Customer, *, payment_method: str, operation: str) -> None:
 
 
 def _collect(live: Subscription, *, payment_method: str, operation: str) -> None:
-    if live.stripe_status not in _UNPAID or live.latest_invoice_status != "open":
+    if live.stripe_status not in OVERDUE or live.latest_invoice_status != "open":
         return
     # Paid meanwhile is as good.
     with contextlib.suppress(PaymentGatewayRefused):

@@ -37,6 +37,13 @@ def fetch_invoices(
     return [read_invoice(each) for each in page["data"]], bool(page["has_more"])
 
 
+def fetch_open_invoice(stripe_subscription_id: str) -> StripeInvoice | None:
+    """Fetch the newest invoice of a subscription that waits to be paid, or None."""
+    params = {"subscription": stripe_subscription_id, "status": "open", "limit": 1}
+    found = call("get", "/v1/invoices", params=params)["data"]
+    return read_invoice(found[0]) if found else None
+
+
 def preview_change(
     *,
     stripe_customer_id: str,

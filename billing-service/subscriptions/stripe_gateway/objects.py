@@ -42,6 +42,8 @@ class StripeInvoice:
     number: str
     status: str
     created: datetime
+    # Of an invoice that is sent to the customer, who pays it until then.
+    due_date: datetime | None
     period_end: datetime | None
     currency: str
     amount_due: int
@@ -77,6 +79,7 @@ class StripeSubscription:
     cancel_at: datetime | None
     ended_at: datetime | None
     created: datetime
+    # Of one that is overdue, in a look: the newest open one, which may be older than a draft.
     latest_invoice: StripeInvoice | None
     payment_method_id: str
     attempt_id: str
@@ -157,6 +160,7 @@ def read_invoice(data: dict[str, Any]) -> StripeInvoice:
         number=data.get("number") or "",
         status=data.get("status") or "",
         created=datetime.fromtimestamp(data["created"], UTC),
+        due_date=moment(data.get("due_date")),
         period_end=moment(data.get("period_end")),
         currency=data.get("currency") or "",
         amount_due=data.get("amount_due") or 0,

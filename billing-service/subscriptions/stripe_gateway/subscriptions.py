@@ -1,8 +1,15 @@
 """Subscriptions and payment intents at Stripe."""
 
+from dataclasses import replace
+
+from subscriptions.statuses import OVERDUE
 from subscriptions.stripe_gateway.client import call
 from subscriptions.stripe_gateway.customers import the_customer_exists
-from subscriptions.stripe_gateway.invoices import CHARGE_NOW, ProrationBehavior
+from subscriptions.stripe_gateway.invoices import (
+    CHARGE_NOW,
+    ProrationBehavior,
+    fetch_open_invoice,
+)
 from subscriptions.stripe_gateway.objects import (
     NO_PAYMENT,
     StripePaymentIntent,
@@ -89,8 +96,16 @@ def fetch_subscriptions_of(stripe_customer_id: str) -> list[StripeSubscription]:
             )
         found += [read_subscription(each) for each in page["data"]]
         if not page["has_more"]:
-            return found
+            return [_with_open_invoice(each) for each in found]
         after = found[-1].id
+
+
+def _with_open_invoice(found: StripeSubscription) -> StripeSubscription:
+    """Show the invoice that is to be paid where a newer one is in the way, such as a draft."""
+    latest = found.latest_invoice
+    if found.status not in OVERDUE or latest is None or latest.status == "open":
+        return found
+    return replace(found, latest_invoice=fetch_open_invoice(found.id) or latest)
 
 
 def cancel_subscription(stripe_subscription_id: str) -> StripeSubscription:

@@ -165,7 +165,7 @@ def _access_until(
     until = access_end(
         found.status,
         period_end=item.current_period_end if item else None,
-        unpaid_since=invoice.created if invoice else None,
+        unpaid_since=(invoice.due_date or invoice.created) if invoice else None,
         ended_at=found.ended_at,
         cancel_at=found.cancel_at,
         grace=timedelta(days=settings.BILLING.past_due_grace_days),

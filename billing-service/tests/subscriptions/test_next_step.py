@@ -69,6 +69,7 @@ def subscription(status: str, *, attempt: str = "other", invoice: str = "open") 
             number="",
             status=invoice,
             created=NOW,
+            due_date=None,
             period_end=None,
             currency="usd",
             amount_due=1000,

@@ -186,6 +186,7 @@ def _advance_subscription(work: Work, invoice: Invoice) -> None:
     if subscription["status"] == "paused" and state.resuming_invoice == invoice["id"]:
         subscriptions.resume(work, subscription, "active")
     if subscription["latest_invoice"] != invoice["id"]:
+        subscriptions.follow_newest_invoice(work, subscription)
         return
     if subscription["status"] == "incomplete":
         subscriptions.begin(work, subscription)
