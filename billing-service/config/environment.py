@@ -44,6 +44,7 @@ class Environment:
     stripe_publishable_key: str
     stripe_dashboard_url: str
     past_due_grace_days: int
+    stale_access_days: int
     card_failures_per_user: int
     card_failures_per_card: int
     card_failures_per_source: int
@@ -102,6 +103,7 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
         stripe_publishable_key=reader.text("STRIPE_PUBLISHABLE_KEY", default=""),
         stripe_dashboard_url=reader.url("STRIPE_DASHBOARD_URL", default=_dashboard(reader)),
         past_due_grace_days=reader.whole_number("PAST_DUE_GRACE_DAYS", default=7, at_least=0),
+        stale_access_days=reader.whole_number("STALE_ACCESS_DAYS", default=3, at_least=1),
         card_failures_per_user=reader.whole_number(
             "CARD_FAILURES_PER_USER", default=10, at_least=1
         ),

@@ -174,6 +174,11 @@ class Subscription(models.Model):
         )
         indexes = (
             models.Index(fields=("stripe_status", "currency"), name="subscription_by_status"),
+            models.Index(
+                fields=("current_period_end",),
+                condition=Q(is_current=True, stripe_status__in=("active", "trialing")),
+                name="subscription_by_period_end",
+            ),
         )
 
     def __str__(self) -> str:

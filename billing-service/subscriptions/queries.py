@@ -18,6 +18,7 @@ class CurrentSubscription(NamedTuple):
     pending_price_reference: str
     purchased_at: datetime
     access_until: datetime | None
+    synced_at: datetime
     cancel_at_period_end: bool
     cancel_at: datetime | None
     ended_at: datetime | None
@@ -29,7 +30,7 @@ class CurrentSubscription(NamedTuple):
 # The most frequent query; plain SQL, because the ORM would take longer than the database.
 _CURRENT = """
 SELECT s.stripe_status, s.current_period_start, s.current_period_end, s.stripe_subscription_id,
-       s.price_reference, s.pending_price_reference, s.purchased_at, s.access_until,
+       s.price_reference, s.pending_price_reference, s.purchased_at, s.access_until, s.synced_at,
        s.cancel_at_period_end, s.cancel_at, s.ended_at, s.latest_invoice_status,
        s.hosted_invoice_url, p.name
 FROM subscriptions_subscription AS s

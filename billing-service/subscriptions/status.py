@@ -3,9 +3,11 @@
 import contextlib
 import hashlib
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
+
+from django.conf import settings
 
 from errors import BillingError
 from subscriptions.errors import NoSubscription
@@ -16,7 +18,7 @@ from subscriptions.queries import (
     current_subscription_of,
     open_attempt_of,
 )
-from subscriptions.statuses import IN_GOOD_STANDING, OVERDUE, our_status
+from subscriptions.statuses import IN_GOOD_STANDING, OVERDUE, access_shown, our_status
 from subscriptions.stripe_gateway.client import time_budget
 from subscriptions.stripe_gateway.subscriptions import fetch_subscription
 
@@ -48,7 +50,7 @@ def status_body(user_id: UUID, *, client_secret: str | None = None) -> dict[str,
         "id_reference": row.stripe_subscription_id,
         "price_reference": row.price_reference,
         "purchase_date": row.purchased_at.date().isoformat(),
-        "access_until": _text(row.access_until),
+        "access_until": _text(access_until_of(row, now=datetime.now(UTC))),
         "cancel_at_period_end": _ends_with_period(row),
         "ends_at": _text(_ends_at(row)),
         "next_action": _next_action(row, client_secret=client_secret),
@@ -96,7 +98,19 @@ def _add_secret(body: dict[str, Any]) -> None:
 
 def _our_status_of(row: CurrentSubscription) -> str:
     now = datetime.now(UTC)
-    return our_status(row.stripe_status, access_until=row.access_until, now=now)
+    return our_status(row.stripe_status, access_until=access_until_of(row, now=now), now=now)
+
+
+def access_until_of(row: CurrentSubscription | Subscription, *, now: datetime) -> datetime | None:
+    """Return until when a subscription gives access, as far as is known now."""
+    return access_shown(
+        row.stripe_status,
+        access_until=row.access_until,
+        ends_at=_ends_at(row),
+        synced_at=row.synced_at,
+        stale=timedelta(days=settings.BILLING.stale_access_days),
+        now=now,
+    )
 
 
 def _pending_body(attempt: OpenAttempt) -> dict[str, Any]:
@@ -122,12 +136,12 @@ def entitlements_body(user_id: UUID) -> dict[str, Any]:
     Args:
         user_id: Of the user.
     """
-    row = current_subscription_of(user_id)
-    if row is None or not _grants_access(row, now=datetime.now(UTC)):
+    row, now = current_subscription_of(user_id), datetime.now(UTC)
+    if row is None or not _grants_access(row, now=now):
         return {"products": [], "access_until": None}
     return {
         "products": [row.product_name] if row.product_name else [],
-        "access_until": _text(row.access_until),
+        "access_until": _text(access_until_of(row, now=now)),
     }
 
 
@@ -141,7 +155,7 @@ def entity_tag(body: dict[str, Any]) -> str:
 
 
 def _grants_access(row: CurrentSubscription, *, now: datetime) -> bool:
-    if our_status(row.stripe_status, access_until=row.access_until, now=now) == "successful":
+    if _our_status_of(row) == "successful":
         return True
     # Cancelled before the end of a period that is paid.
     has_time_left = row.access_until is not None and now < row.access_until
@@ -156,7 +170,7 @@ def _ends_with_period(row: CurrentSubscription) -> bool:
     return row.cancel_at is not None and row.cancel_at == row.current_period_end
 
 
-def _ends_at(row: CurrentSubscription) -> datetime | None:
+def _ends_at(row: CurrentSubscription | Subscription) -> datetime | None:
     """Return when it ended or will end, or None while it goes on."""
     if row.ended_at or row.cancel_at:
         return row.ended_at or row.cancel_at

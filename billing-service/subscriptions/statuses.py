@@ -17,14 +17,43 @@ def our_status(stripe_status: str, *, access_until: datetime | None, now: dateti
 
     Args:
         stripe_status: Stripe's `subscription.status`.
-        access_until: Stored end of access; it bounds the grace of `past_due`.
+        access_until: End of access, as `access_shown` returns it.
         now: The moment to answer for.
     """
     if stripe_status in IN_GOOD_STANDING:
-        return "successful"
+        return "successful" if access_until is None or now < access_until else "failed"
     if stripe_status == "past_due":
         return "successful" if access_until is not None and now < access_until else "failed"
     return "canceled" if stripe_status == "canceled" else "failed"
+
+
+def access_shown(
+    stripe_status: str,
+    *,
+    access_until: datetime | None,
+    ends_at: datetime | None,
+    synced_at: datetime,
+    stale: timedelta,
+    now: datetime,
+) -> datetime | None:
+    """Return until when a subscription gives access, as far as is known now.
+
+    A paid period that has ended without news is taken for renewed for some days: Stripe's events
+    come later, or Stripe cannot be reached.
+
+    Args:
+        stripe_status: Stripe's `subscription.status`, as last seen.
+        access_until: As stored.
+        ends_at: When it ends, if that is known.
+        synced_at: When it was last seen at Stripe.
+        stale: For how long what was last seen still counts.
+        now: The moment to answer for.
+    """
+    if stripe_status not in IN_GOOD_STANDING or access_until is None or now < access_until:
+        return access_until
+    if ends_at is not None and ends_at <= now:
+        return ends_at
+    return max(access_until, synced_at) + stale
 
 
 def access_end(

@@ -43,6 +43,7 @@ def prepare_environment() -> None:
         "STRIPE_PUBLISHABLE_KEY": "pk_test_sandbox",
         "STRIPE_DASHBOARD_URL": "http://localhost:12111",
         "PAST_DUE_GRACE_DAYS": "7",
+        "STALE_ACCESS_DAYS": "3",
         "KEEP_EVENTS_DAYS": "90",
         "KEEP_ATTEMPTS_DAYS": "400",
         "BILLING_WORKERS": "1",

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from backoffice.subscriptions.stripe_objects import StripeObjectAdmin, stripe_link, timeline_link
 from subscriptions.managing.plan import cancel_row
 from subscriptions.models import Subscription, SubscriptionChange
+from subscriptions.status import access_until_of
 from subscriptions.statuses import ENDED, our_status
 from subscriptions.sync.writer import refresh_customer
 
@@ -67,7 +68,8 @@ class SubscriptionAdmin(StripeObjectAdmin[Subscription]):
     @admin.display(description="Status")
     def our_status_of(self, row: Subscription) -> str:
         """Show the status as the API reports it."""
-        return our_status(row.stripe_status, access_until=row.access_until, now=timezone.now())
+        now = timezone.now()
+        return our_status(row.stripe_status, access_until=access_until_of(row, now=now), now=now)
 
     @admin.display(description="At Stripe")
     def at_stripe(self, row: Subscription) -> SafeString | str:
