@@ -17,6 +17,14 @@ _BRANDS = {
     "3056930009020004": "pm_card_diners",
     "3566002020360505": "pm_card_jcb",
     "6200000000000005": "pm_card_unionpay",
+    # These have no payment method of their own; the one of their brand behaves alike.
+    "2223003122003222": "pm_card_mastercard",
+    "371449635398431": "pm_card_amex",
+    "6011000990139424": "pm_card_discover",
+    "6011981111111113": "pm_card_discover",
+    "36227206271667": "pm_card_diners",
+    "6200000000000047": "pm_card_unionpay",
+    "6205500000000000004": "pm_card_unionpay",
 }
 
 _AUTHENTICATION = {
@@ -37,6 +45,23 @@ _DECLINES = {
     "4000000000000127": "pm_card_chargeDeclinedIncorrectCvc",
     "4000000000000119": "pm_card_chargeDeclinedProcessingError",
     "4000000000000341": "pm_card_chargeCustomerFail",
+    "4000000000006975": "pm_card_visa_chargeDeclinedVelocityLimitExceeded",
+}
+
+# Of https://docs.stripe.com/radar/testing as well.
+_FRAUD = {
+    "4100000000000019": "pm_card_radarBlock",
+    "4000000000004954": "pm_card_riskLevelHighest",
+    "4000000000009235": "pm_card_riskLevelElevated",
+}
+
+_AFTER_THE_CHARGE = {
+    "4000000000000259": "pm_card_createDispute",
+    "4000000000002685": "pm_card_createDisputeProductNotReceived",
+    "4000000000001976": "pm_card_createDisputeInquiry",
+    "4000000000007726": "pm_card_pendingRefund",
+    "4000000000005126": "pm_card_refundFail",
+    "4000000000000077": "pm_card_bypassPending",
 }
 
 _COUNTRIES = {
@@ -102,6 +127,8 @@ PAYMENT_METHOD_BY_NUMBER = MappingProxyType(
         **_BRANDS,
         **_AUTHENTICATION,
         **_DECLINES,
+        **_FRAUD,
+        **_AFTER_THE_CHARGE,
         **{number: f"pm_card_{country}" for number, country in _COUNTRIES.items()},
     }
 )

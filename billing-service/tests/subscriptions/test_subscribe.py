@@ -47,7 +47,18 @@ def test_subscribing_asks_the_database_little(person: Person, *, known: bool) ->
     assert len(asked) <= (21 if known else 26), "\n".join(query["sql"][:150] for query in asked)
 
 
-@pytest.mark.parametrize("number", ["4000002760000016", "4000000760000002", "5105105105105100"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        "4000002760000016",
+        "5105105105105100",
+        "2223003122003222",
+        "36227206271667",
+        "6205500000000000004",
+        "4000000000009235",
+        "4000000000000259",
+    ],
+)
 def test_cards_of_other_countries_and_brands_subscribe_too(person: Person, number: str) -> None:
     """The original's demo invites to try Stripe's other published cards."""
     assert person.subscribe(number).status_code == 200
@@ -72,7 +83,13 @@ def test_without_a_token_no_one_subscribes(person: Person) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "decline_code"), [(DECLINED, "generic_decline"), (NO_FUNDS, "insufficient_funds")]
+    ("number", "decline_code"),
+    [
+        (DECLINED, "generic_decline"),
+        (NO_FUNDS, "insufficient_funds"),
+        ("4100000000000019", "fraudulent"),
+        ("4000000000006975", "card_velocity_exceeded"),
+    ],
 )
 def test_a_declined_card_is_explained_in_a_sentence(
     person: Person, number: str, decline_code: str

@@ -35,6 +35,12 @@ PROCESSING = Decline(
     "processing_error",
     "An error occurred while processing your card. Try again in a little bit.",
 )
+VELOCITY = Decline(
+    "card_declined",
+    "card_velocity_exceeded",
+    "Your card was declined for making repeated attempts too frequently or exceeding its amount "
+    "limit.",
+)
 
 
 def _fingerprint(number: str) -> str:
@@ -156,6 +162,10 @@ CARDS: tuple[TestCard, ...] = (
     ),
     _refusing("4000000000009987", LOST, "pm_card_visa_chargeDeclinedLostCard"),
     _refusing("4000000000009979", STOLEN, "pm_card_visa_chargeDeclinedStolenCard"),
+    _refusing("4000000000006975", VELOCITY, "pm_card_visa_chargeDeclinedVelocityLimitExceeded"),
+    TestCard("4000000000004954", ("pm_card_riskLevelHighest",), refuses=FRAUD),
+    TestCard("4000000000009235", ("pm_card_riskLevelElevated",)),
+    TestCard("4000000000000077", ("pm_card_bypassPending",)),
     _refusing("4100000000000019", FRAUD, "pm_card_radarBlock", "pm_card_chargeDeclinedFraudulent"),
     _refusing("4000000000000069", EXPIRED, "pm_card_chargeDeclinedExpiredCard"),
     _refusing("4000000000000127", CVC, "pm_card_chargeDeclinedIncorrectCvc"),
