@@ -12,8 +12,8 @@ from django.utils.safestring import SafeString
 from backoffice.subscriptions.stripe_objects import StripeObjectAdmin, stripe_link, timeline_link
 from subscriptions.managing.plan import cancel_row
 from subscriptions.models import Subscription, SubscriptionChange
-from subscriptions.status import access_until_of
-from subscriptions.statuses import ENDED, our_status
+from subscriptions.status import access_until_of, our_status
+from subscriptions.statuses import ENDED
 from subscriptions.sync.writer import refresh_customer
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from subscriptions.catalogue.products import Catalogue
 from subscriptions.models import Customer, Subscription, SubscriptionChange
-from subscriptions.statuses import ENDED, IN_GOOD_STANDING, LIVE, access_end
+from subscriptions.statuses import ENDED, IN_GOOD_STANDING, LIVE
 from subscriptions.stripe_gateway.objects import StripeItem, StripeSubscription
 
 # What a person who reads a timeline wants to see change.
@@ -195,3 +195,33 @@ def _note_change(row: Subscription, *, before: dict[str, Any], cause: str) -> No
             before={name: before[name] for name in changed if name in before},
             after={name: after[name] for name in changed},
         )
+
+
+def access_end(
+    stripe_status: str,
+    *,
+    period_end: datetime | None,
+    unpaid_since: datetime | None,
+    ended_at: datetime | None,
+    cancel_at: datetime | None,
+    grace: timedelta,
+) -> datetime | None:
+    """Return until when a subscription gives access in its current state, or None for never.
+
+    Args:
+        stripe_status: Stripe's `subscription.status`.
+        period_end: End of the paid period.
+        unpaid_since: When the invoice that is not paid was due, or made if it was to be charged.
+        ended_at: When Stripe ended the subscription.
+        cancel_at: When Stripe will end it, which may be before the period's end.
+        grace: How long `past_due` still gives access.
+    """
+    if stripe_status == "canceled":
+        return ended_at
+    if stripe_status in IN_GOOD_STANDING:
+        until = period_end
+    elif stripe_status == "past_due" and unpaid_since is not None:
+        until = unpaid_since + grace
+    else:
+        return None
+    return min(until, cancel_at) if until and cancel_at else until

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from subscriptions.models import Customer, Subscription
-from subscriptions.statuses import access_end, our_status
+from subscriptions.status import our_status
 from subscriptions.sync.comparison import compare
+from subscriptions.sync.subscription_rows import access_end
 from subscriptions.sync.writer import look
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import Person
