@@ -5,11 +5,15 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
+from django.conf import settings
 
+from subscriptions.stripe_gateway import account
+from subscriptions.stripe_gateway import client as stripe_client
 from tests.environment import free_port
 
 _FOLDER = Path(__file__).resolve().parents[2] / "stripe-sandbox"
@@ -180,3 +184,18 @@ def _wait_for(sandbox: Sandbox, process: subprocess.Popen[bytes]) -> None:
         assert process.poll() is None, "the sandbox did not start"
         time.sleep(0.05)
     raise AssertionError("the sandbox does not answer")
+
+
+@contextlib.contextmanager
+def key_of(sandbox: Sandbox, key: str = "sk_test_sandbox") -> Iterator[None]:
+    """Run the service with the key of a sandbox, as after a restart with another .env."""
+    before = settings.BILLING
+    try:
+        settings.BILLING = replace(before, stripe_api_base=sandbox.base, stripe_api_secret=key)
+        stripe_client.client.cache_clear()
+        account.forget_account()
+        yield
+    finally:
+        settings.BILLING = before
+        stripe_client.client.cache_clear()
+        account.forget_account()

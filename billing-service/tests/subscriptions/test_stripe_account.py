@@ -2,19 +2,15 @@
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 
 import pytest
-from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from subscriptions.catalogue import products
 from subscriptions.models import Customer, StripeAccount, Subscription, SubscriptionProduct
 from subscriptions.stripe_gateway import account
-from subscriptions.stripe_gateway import client as stripe_client
-from tests.sandbox import Sandbox, started_sandbox
+from tests.sandbox import Sandbox, key_of, started_sandbox
 from tests.subscriptions.person import Person
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,21 +26,6 @@ def _other_account() -> Iterator[Sandbox]:
 def other_account(_other_account: Sandbox, stripe: Sandbox) -> Sandbox:
     """A valid key's other account, with products of its own and no customer of ours."""
     return _other_account
-
-
-@contextmanager
-def key_of(sandbox: Sandbox, key: str = "sk_test_sandbox") -> Iterator[None]:
-    """Run the service with the key of a sandbox, as after a restart with another .env."""
-    before = settings.BILLING
-    try:
-        settings.BILLING = replace(before, stripe_api_base=sandbox.base, stripe_api_secret=key)
-        stripe_client.client.cache_clear()
-        account.forget_account()
-        yield
-    finally:
-        settings.BILLING = before
-        stripe_client.client.cache_clear()
-        account.forget_account()
 
 
 def _rows() -> tuple[object, ...]:

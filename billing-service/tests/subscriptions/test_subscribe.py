@@ -47,6 +47,20 @@ def test_subscribing_asks_the_database_little(person: Person, *, known: bool) ->
     assert len(asked) <= (21 if known else 26), "\n".join(query["sql"][:150] for query in asked)
 
 
+@pytest.mark.parametrize("known", [False, True], ids=["new customer", "known customer"])
+def test_subscribing_calls_stripe_three_times_at_most(person: Person, *, known: bool) -> None:
+    """Each call is a wait for the user: customer, card, subscription."""
+    if known:
+        assert person.post("setup-intent").status_code == 200
+
+    assert person.subscribe().status_code == 200
+
+    attempt = SubscribeAttempt.objects.get()
+    sent = [call["key"].rpartition(":")[2] for call in attempt.calls if call["key"]]
+    assert sent[-2:] == ["payment-method", "subscription"]
+    assert len(sent) == (2 if known else 3)
+
+
 @pytest.mark.parametrize(
     "number",
     [
