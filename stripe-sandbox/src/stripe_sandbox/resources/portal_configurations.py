@@ -93,13 +93,21 @@ def _login_page(params: Any) -> Json:
 def _merge(work: Work, features: Json, wanted: Json) -> None:
     """Set what a request says of features, and check that the pages can do it."""
     for name, values in wanted.items():
-        for key, value in values.items():
-            nested = isinstance(value, dict) and isinstance(features[name].get(key), dict)
-            features[name][key] = {**features[name][key], **value} if nested else value
-            if value == "":
-                features[name][key] = [] if key != "payment_method_configuration" else None
+        _set(features[name], values)
     _check_covered(features)
     _check_products(work, features["subscription_update"])
+
+
+def _set(feature: Json, values: Json) -> None:
+    for key, value in values.items():
+        known = feature.get(key)
+        if isinstance(value, dict) and isinstance(known, dict):
+            _set(known, value)
+        elif value == "":
+            # An empty string unsets; what is a list has no member then.
+            feature[key] = None if key == "payment_method_configuration" else []
+        else:
+            feature[key] = value
 
 
 def _check_covered(features: Json) -> None:
