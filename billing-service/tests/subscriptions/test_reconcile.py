@@ -374,3 +374,9 @@ def test_bootstrap_makes_what_is_missing_and_finds_what_is_there(stripe: Sandbox
     assert (endpoint["id"], endpoint["status"]) == (made["id"], "enabled")
     assert endpoint["enabled_events"] == sorted(HANDLED)
     stripe.delete(f"/v1/webhook_endpoints/{endpoint['id']}")
+
+
+def test_accepting_losses_without_a_fix_is_refused() -> None:
+    """An option that would be ignored hides that nothing is going to be written."""
+    with pytest.raises(CommandError, match="--accept-losses goes with --fix"):
+        call_command("stripe_reconcile", "--dry-run", "--accept-losses", "3")

@@ -38,6 +38,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run, show progress on standard error, report on standard output."""
+        if options["accept_losses"] and not options["fix"]:
+            raise CommandError("--accept-losses goes with --fix: nothing is written without it.")
         record = _begin(fix=options["fix"], resume=options["resume"])
         steps = run(
             record,
