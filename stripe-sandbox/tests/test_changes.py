@@ -258,6 +258,21 @@ def test_all_that_an_update_changes_waits_for_its_payment(scene: Scene) -> None:
     assert applied["items"].data[0].quantity == 3
 
 
+def test_another_price_sets_the_quantity_to_one_unless_it_is_given(scene: Scene) -> None:
+    """Who moves three seats to another price has to say that they are three."""
+    subscription = scene.subscription(scene.on_a_clock().customer())
+    item = subscription["items"].data[0].id
+    update = scene.v1.subscriptions.update
+
+    seats = update(subscription.id, {"items": [{"id": item, "quantity": 3}]})
+    same = update(subscription.id, {"items": [{"id": item, "price": BASIC}]})
+    other = update(subscription.id, {"items": [{"id": item, "price": PRO}]})
+    back = update(subscription.id, {"items": [{"id": item, "price": BASIC, "quantity": 3}]})
+
+    shown = [each["items"].data[0].quantity for each in (seats, same, other, back)]
+    assert shown == [3, 3, 1, 3]
+
+
 def test_not_every_update_can_wait(scene: Scene) -> None:
     """A parameter that cannot be deferred is named, and so is an invoice that is sent."""
     charged = scene.subscription(scene.customer())

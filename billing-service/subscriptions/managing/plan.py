@@ -156,26 +156,49 @@ def change(user_id: UUID, *, product_name: str, client_ip: str | None) -> str | 
             if row.price_reference == product.price_reference:
                 return None
         # What is due is computed and charged for the same second.
-        moment = int(time.time())
-        if _preview(row, product=product, behavior=CHARGE_NOW, moment=moment).amount_due <= 0:
-            _move(row, product=product, behavior=NEXT_INVOICE, moment=moment)
+        move = _Move(row, product=product)
+        if move.preview(CHARGE_NOW).amount_due <= 0:
+            move.make(NEXT_INVOICE)
             return None
         with _counting_refusals(row, client_ip=client_ip):
-            changed = _move(row, product=product, behavior=CHARGE_NOW, moment=moment)
+            changed = move.make(CHARGE_NOW)
             return _secret_or_decline(changed, cause=cause) if changed.pending_price_id else None
 
 
-def _move(
-    row: Subscription, *, product: SubscriptionProduct, behavior: ProrationBehavior, moment: int
-) -> StripeSubscription:
-    return stripe_subscriptions.change_price(
-        row.stripe_subscription_id,
-        item_id=row.stripe_item_id,
-        price=product.price_reference,
-        proration_behavior=behavior,
-        proration_date=moment,
-        key=f"change:{row.stripe_subscription_id}:{uuid4()}",
-    )
+class _Move:
+    """The item that is the plan, moved to the price of another product at one moment."""
+
+    def __init__(self, row: Subscription, *, product: SubscriptionProduct) -> None:
+        self._row, self._price, self._moment = row, product.price_reference, int(time.time())
+        # Asked for now: a stored quantity may be older than a change on a page of Stripe's.
+        found = stripe_subscriptions.fetch_subscription(row.stripe_subscription_id)
+        self._quantity = next(
+            (item.quantity for item in found.items if item.id == row.stripe_item_id), None
+        )
+
+    def preview(self, behavior: ProrationBehavior) -> StripeInvoice:
+        """Return the invoice that it would lead to."""
+        return preview_change(
+            stripe_customer_id=self._row.customer.stripe_customer_id or "",
+            stripe_subscription_id=self._row.stripe_subscription_id,
+            item_id=self._row.stripe_item_id,
+            price=self._price,
+            quantity=self._quantity,
+            proration_behavior=behavior,
+            proration_date=self._moment,
+        )
+
+    def make(self, behavior: ProrationBehavior) -> StripeSubscription:
+        """Make it, and leave the other items alone."""
+        return stripe_subscriptions.change_price(
+            self._row.stripe_subscription_id,
+            item_id=self._row.stripe_item_id,
+            price=self._price,
+            quantity=self._quantity,
+            proration_behavior=behavior,
+            proration_date=self._moment,
+            key=f"change:{self._row.stripe_subscription_id}:{uuid4()}",
+        )
 
 
 @contextlib.contextmanager
@@ -237,10 +260,12 @@ def preview(user_id: UUID, *, product_name: str) -> Preview:
     """
     row, product = _changeable(user_id, product_name=product_name)
     with time_budget(), _noticing_the_end(row, cause="change previewed"):
-        moment = int(time.time())
-        now = _preview(row, product=product, behavior=CHARGE_NOW, moment=moment)
+        move = _Move(row, product=product)
+        now = move.preview(CHARGE_NOW)
         charges = now.amount_due > 0
-        renewal = _renewal(row, product=product, behavior=KEEP if charges else NEXT_INVOICE)
+        # There is no renewal of one that ends before.
+        ends = row.cancel_at_period_end or row.cancel_at is not None
+        renewal = None if ends else move.preview(KEEP if charges else NEXT_INVOICE)
     return Preview(
         product=product,
         currency=now.currency,
@@ -249,28 +274,6 @@ def preview(user_id: UUID, *, product_name: str) -> Preview:
         next_invoice_at=renewal.period_end if renewal else None,
         lines=now.lines if charges or renewal is None else renewal.lines,
     )
-
-
-def _preview(
-    row: Subscription, *, product: SubscriptionProduct, behavior: ProrationBehavior, moment: int
-) -> StripeInvoice:
-    return preview_change(
-        stripe_customer_id=row.customer.stripe_customer_id or "",
-        stripe_subscription_id=row.stripe_subscription_id,
-        item_id=row.stripe_item_id,
-        price=product.price_reference,
-        proration_behavior=behavior,
-        proration_date=moment,
-    )
-
-
-def _renewal(
-    row: Subscription, *, product: SubscriptionProduct, behavior: ProrationBehavior
-) -> StripeInvoice | None:
-    """Return the next regular invoice after a change, or None if the subscription ends before."""
-    if row.cancel_at_period_end or row.cancel_at is not None:
-        return None
-    return _preview(row, product=product, behavior=behavior, moment=int(time.time()))
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """Invoices at Stripe: listed, previewed, paid."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from subscriptions.stripe_gateway.client import call
 from subscriptions.stripe_gateway.objects import StripeInvoice, read_invoice
@@ -50,6 +50,7 @@ def preview_change(
     stripe_subscription_id: str,
     item_id: str,
     price: str,
+    quantity: int | None,
     proration_behavior: ProrationBehavior,
     proration_date: int,
 ) -> StripeInvoice:
@@ -60,6 +61,7 @@ def preview_change(
         stripe_subscription_id: `sub_…`.
         item_id: The item that carries the old price.
         price: The new price.
+        quantity: As for `change_price`.
         proration_behavior: As it would be passed to `change_price`; with `none`, the next regular
             invoice at the new price.
         proration_date: The same.
@@ -71,13 +73,19 @@ def preview_change(
             "customer": stripe_customer_id,
             "subscription": stripe_subscription_id,
             "subscription_details": {
-                "items": [{"id": item_id, "price": price}],
+                "items": [moved_item(item_id, price=price, quantity=quantity)],
                 "proration_behavior": proration_behavior,
                 **({"proration_date": proration_date} if proration_behavior != KEEP else {}),
             },
         },
     )
     return read_invoice(data)
+
+
+def moved_item(item_id: str, *, price: str, quantity: int | None) -> dict[str, Any]:
+    """Describe an item that gets another price and is otherwise left alone."""
+    kept = {} if quantity is None else {"quantity": quantity}
+    return {"id": item_id, "price": price, **kept}
 
 
 def void_invoice(invoice: str, *, key: str) -> None:

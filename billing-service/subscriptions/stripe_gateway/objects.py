@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from subscriptions.errors import CardDeclined
@@ -27,11 +28,22 @@ class StripePrice:
     id: str
     stripe_product_id: str
     product_name: str
+    # None for a fraction of the smallest unit, which `unit_amount_decimal` has.
     unit_amount: int | None
+    unit_amount_decimal: Decimal | None
     currency: str
     interval: str
     interval_count: int
     active: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class StripeDiscount:
+    """What is taken off every invoice until it ends: a percentage, or an amount."""
+
+    percent_off: Decimal | None
+    amount_off: int | None
+    ends_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +73,10 @@ class StripeItem:
 
     id: str
     price: StripePrice
+    # None where usage is metered.
+    quantity: int | None
+    # Of this item alone; those of the subscription come on top.
+    discounts: tuple[StripeDiscount, ...]
     current_period_start: datetime | None
     current_period_end: datetime | None
 
@@ -73,6 +89,7 @@ class StripeSubscription:
     stripe_customer_id: str
     status: str
     items: tuple[StripeItem, ...]
+    discounts: tuple[StripeDiscount, ...]
     # What it changes to once its latest invoice is paid.
     pending_price_id: str
     cancel_at_period_end: bool
@@ -137,6 +154,7 @@ def read_price(data: dict[str, Any]) -> StripePrice:
         stripe_product_id=id_of(product),
         product_name=(product.get("name") or "") if isinstance(product, dict) else "",
         unit_amount=data.get("unit_amount"),
+        unit_amount_decimal=_decimal(data.get("unit_amount_decimal")),
         currency=data.get("currency") or "",
         interval=recurring.get("interval") or "",
         interval_count=recurring.get("interval_count") or 1,
@@ -177,13 +195,13 @@ def read_subscription(data: dict[str, Any]) -> StripeSubscription:
     """Read a subscription; its latest invoice may be expanded."""
     metadata = data.get("metadata") or {}
     invoice = data.get("latest_invoice")
-    changing = (data.get("pending_update") or {}).get("subscription_items") or [{}]
     return StripeSubscription(
         id=data["id"],
         stripe_customer_id=id_of(data.get("customer")),
         status=data["status"],
         items=tuple(_read_item(item) for item in (data.get("items") or {}).get("data") or ()),
-        pending_price_id=id_of(changing[0].get("price")),
+        discounts=_read_discounts(data),
+        pending_price_id=_pending_price(data),
         cancel_at_period_end=bool(data.get("cancel_at_period_end")),
         cancel_at=moment(data.get("cancel_at")),
         ended_at=moment(data.get("ended_at")),
@@ -195,12 +213,37 @@ def read_subscription(data: dict[str, Any]) -> StripeSubscription:
     )
 
 
+def _pending_price(data: dict[str, Any]) -> str:
+    """Return the price that an item changes to; a pending update lists all items."""
+    now = {item["id"]: item["price"]["id"] for item in data["items"]["data"]}
+    pending = (data.get("pending_update") or {}).get("subscription_items") or ()
+    prices = ((item["id"], id_of(item["price"])) for item in pending)
+    return next((price for item, price in prices if now.get(item) != price), "")
+
+
 def _read_item(data: dict[str, Any]) -> StripeItem:
     return StripeItem(
         id=data["id"],
         price=read_price(data["price"]),
+        quantity=data.get("quantity"),
+        discounts=_read_discounts(data),
         current_period_start=moment(data.get("current_period_start")),
         current_period_end=moment(data.get("current_period_end")),
+    )
+
+
+def _read_discounts(data: dict[str, Any]) -> tuple[StripeDiscount, ...]:
+    """Read the discounts of more than one invoice, where they and their coupons are expanded."""
+    found = (each for each in data.get("discounts") or () if isinstance(each, dict))
+    coupons = ((each, (each.get("source") or {}).get("coupon")) for each in found)
+    return tuple(
+        StripeDiscount(
+            percent_off=_decimal(coupon.get("percent_off")),
+            amount_off=coupon.get("amount_off"),
+            ends_at=moment(each.get("end")),
+        )
+        for each, coupon in coupons
+        if isinstance(coupon, dict) and coupon["duration"] != "once"
     )
 
 
@@ -248,6 +291,10 @@ def id_of(reference: Any) -> str:
     if isinstance(reference, dict):
         return str(reference.get("id") or "")
     return reference or ""
+
+
+def _decimal(number: str | float | None) -> Decimal | None:
+    return None if number is None else Decimal(str(number))
 
 
 def moment(seconds: int | None) -> datetime | None:

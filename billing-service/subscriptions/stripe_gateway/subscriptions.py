@@ -1,6 +1,7 @@
 """Subscriptions and payment intents at Stripe."""
 
 from dataclasses import replace
+from typing import Any
 
 from subscriptions.statuses import OVERDUE
 from subscriptions.stripe_gateway.client import call
@@ -9,6 +10,7 @@ from subscriptions.stripe_gateway.invoices import (
     CHARGE_NOW,
     ProrationBehavior,
     fetch_open_invoice,
+    moved_item,
 )
 from subscriptions.stripe_gateway.objects import (
     NO_PAYMENT,
@@ -90,14 +92,28 @@ def fetch_subscriptions_of(stripe_customer_id: str) -> list[StripeSubscription]:
                     "customer": stripe_customer_id,
                     "status": "all",
                     "limit": _PAGE_SIZE,
-                    "expand": ["data.latest_invoice"],
+                    "expand": ["data.latest_invoice", "data.discounts.source.coupon"],
                     **({"starting_after": after} if after else {}),
                 },
             )
-        found += [read_subscription(each) for each in page["data"]]
+        found += [read_subscription(_with_all_items(each)) for each in page["data"]]
         if not page["has_more"]:
             return [_with_open_invoice(each) for each in found]
         after = found[-1].id
+
+
+def _with_all_items(data: dict[str, Any]) -> dict[str, Any]:
+    """Complete a subscription that has more items, or discounts of a single one."""
+    items = data["items"]
+    if not items["has_more"] and not any(item.get("discounts") for item in items["data"]):
+        return data
+    # A list of subscriptions does not expand the items' discounts: that is too deep.
+    params = {
+        "subscription": data["id"],
+        "limit": _PAGE_SIZE,
+        "expand": ["data.discounts.source.coupon"],
+    }
+    return data | {"items": call("get", "/v1/subscription_items", params=params)}
 
 
 def _with_open_invoice(found: StripeSubscription) -> StripeSubscription:
@@ -150,6 +166,7 @@ def change_price(
     *,
     item_id: str,
     price: str,
+    quantity: int | None,
     proration_behavior: ProrationBehavior,
     proration_date: int,
     key: str,
@@ -163,6 +180,7 @@ def change_price(
         stripe_subscription_id: `sub_…`.
         item_id: The item that carries the old price.
         price: The new price.
+        quantity: As it is; Stripe sets it to 1 if it is left out. None where usage is metered.
         proration_behavior: What becomes of the difference.
         proration_date: The moment of the change, in seconds since the epoch.
         key: Idempotency key.
@@ -173,7 +191,7 @@ def change_price(
         "/v1/subscriptions/{}",
         stripe_subscription_id,
         params={
-            "items": [{"id": item_id, "price": price}],
+            "items": [moved_item(item_id, price=price, quantity=quantity)],
             "proration_behavior": proration_behavior,
             "proration_date": proration_date,
             "payment_behavior": "pending_if_incomplete" if charges else "error_if_incomplete",

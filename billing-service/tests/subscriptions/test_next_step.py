@@ -59,6 +59,7 @@ def subscription(status: str, *, attempt: str = "other", invoice: str = "open") 
         stripe_customer_id="cus_1",
         status=status,
         items=(),
+        discounts=(),
         pending_price_id="",
         cancel_at_period_end=False,
         cancel_at=None,

@@ -175,7 +175,9 @@ def _change(work: Work, subscription: Subscription, wanted: Json, index: int) ->
         raise InvalidRequest(
             "All prices on a subscription must use the same currency.", param=f"{path}[price]"
         )
-    quantity = wanted.get("quantity", old["quantity"] if old else 1)
+    # Source: the SDK's text on `price`: another price sets the quantity to 1 unless it is given.
+    is_same = old is not None and price["id"] == old["price"]
+    quantity = wanted.get("quantity", old["quantity"] if old and is_same else 1)
     # Refused now: at the next renewal no request is there to be answered.
     invoice_lines.amount_of(price, quantity)
     return Change(old, price, quantity, wanted)

@@ -173,7 +173,7 @@ def change_plan(visit: Visit) -> Response:
     """Change the price or the quantity of a subscription to one that the page offers."""
     subscription, features = _own(visit, "subscription_update")
     update, item = features["subscription_update"], subscription["items"]["data"][0]
-    wanted: Json = {"id": item["id"]}
+    wanted: Json = {"id": item["id"], "quantity": str(item["quantity"])}
     if "price" in update["default_allowed_updates"] and visit.form.get("price"):
         offered = {identifier for identifier, _, _ in _plans(visit, subscription, update)}
         if visit.form["price"] not in offered:
