@@ -78,13 +78,14 @@ def open_attempt(command: SubscribeCommand) -> SubscribeAttempt:
         if repeated is not None and repeated.state != State.OPEN:
             return repeated
         refuse_second_subscription(command.user_id)
-        take_lease(customer)
         unfinished = SubscribeAttempt.objects.filter(
             user_id=command.user_id, state=State.OPEN
         ).first()
+        if unfinished is not None:
+            _refuse_while_driven(unfinished)
+        take_lease(customer)
         if unfinished is None:
             return _create(command, customer=customer)
-        _refuse_while_driven(unfinished)
         if unfinished.request_hash == command.request_hash:
             unfinished.charge_until = timezone.now() + CHARGED_FOR
             # The answer that may get lost next is this caller's.

@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import partial
 from uuid import UUID, uuid4
 
 from django.db import transaction
@@ -133,7 +134,7 @@ def _admit(command: SubscribeCommand) -> SubscribeAttempt:
         if repeated is None:
             raise
         return repeated
-    return attempts.open_attempt(command)
+    return customer_rows.after_brief_lease(partial(attempts.open_attempt, command))
 
 
 def _answer_again(attempt: SubscribeAttempt) -> Outcome:

@@ -7,8 +7,11 @@ need none.
 
 import contextlib
 import logging
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 from django.db import connection, transaction
@@ -24,15 +27,29 @@ from subscriptions.errors import (
 )
 from subscriptions.models import Customer, Subscription
 from subscriptions.stripe_gateway import customers as stripe_customers
-from subscriptions.stripe_gateway.client import BUDGET_SECONDS, time_budget
+from subscriptions.stripe_gateway.client import (
+    BUDGET_SECONDS,
+    release_db_connection,
+    time_budget,
+)
 from subscriptions.sync.subscription_rows import choose_current, mark_subscription_deleted
 from users.mirror import mirror_user
 from users.models import User
 
 # Longer than the budget for Stripe, so that a lease that ran out means a dead process.
 LEASE = timedelta(seconds=BUDGET_SECONDS + 5)
+# The worker leases a customer for a few tenths of a second after events, such as those that follow
+# the user's own request. The user's next request waits for that instead of being refused.
+BRIEF = timedelta(seconds=2)
+_PAUSE_SECONDS = 0.05
 
 _log = logging.getLogger(__name__)
+
+Leased = TypeVar("Leased")
+
+
+class _LeasedJustNow(AttemptInProgress):
+    """Another process has acted for the customer for less than `BRIEF`."""
 
 
 def lock_customer(user_id: UUID) -> Customer:
@@ -78,9 +95,28 @@ def take_lease(customer: Customer) -> None:
     """
     now = timezone.now()
     if customer.leased_until is not None and customer.leased_until > now:
-        raise _in_progress(customer.leased_until, now=now)
+        left = customer.leased_until - now
+        refusal = _LeasedJustNow if left > LEASE - BRIEF else AttemptInProgress
+        raise refusal(retry_after_seconds=int(left.total_seconds()) + 1)
     customer.leased_until = now + LEASE
     Customer.objects.filter(pk=customer.pk).update(leased_until=customer.leased_until)
+
+
+def after_brief_lease(action: Callable[[], Leased]) -> Leased:
+    """Do what takes a lease; while another process has held it for less than `BRIEF`, wait.
+
+    Args:
+        action: Takes the lease in a transaction of its own.
+
+    Raises:
+        AttemptInProgress: Another process has held the lease for longer.
+    """
+    while True:
+        try:
+            return action()
+        except _LeasedJustNow:
+            release_db_connection()
+            time.sleep(_PAUSE_SECONDS)
 
 
 def give_back_lease(customer: Customer) -> None:
@@ -101,13 +137,18 @@ def acting_for(customer: Customer) -> Iterator[Customer]:
         AttemptInProgress: Another process acts for the customer.
     """
     with time_budget():
-        with transaction.atomic():
-            row = lock_row(customer)
-            take_lease(row)
+        row = after_brief_lease(partial(_lease, customer))
         try:
             yield row
         finally:
             give_back_lease(row)
+
+
+@transaction.atomic
+def _lease(customer: Customer) -> Customer:
+    row = lock_row(customer)
+    take_lease(row)
+    return row
 
 
 def next_ticket() -> int:
@@ -218,7 +259,3 @@ def _use_earlier(customer: Customer) -> bool:
             take_place_of(row, customer=customer)
             return True
     return False
-
-
-def _in_progress(until: datetime, *, now: datetime) -> AttemptInProgress:
-    return AttemptInProgress(retry_after_seconds=int((until - now).total_seconds()) + 1)

@@ -1,9 +1,12 @@
 """One customer and one way to subscribe at a time, whatever is opened beside each other."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from subscriptions.models import Customer, SubscribeAttempt, Subscription
@@ -36,6 +39,7 @@ def test_no_one_subscribes_while_the_customer_is_made(
         return make(**parameters)  # type: ignore[arg-type]  # passed on as they came
 
     monkeypatch.setattr(stripe_customers, "create_bare_customer", make_slowly)
+    monkeypatch.setattr(customer_rows, "BRIEF", timedelta(0))
 
     assert person.post(path, body).status_code == 200
 
@@ -151,6 +155,30 @@ def test_one_process_acts_for_a_customer_at_a_time(
     assert (answer.status_code, answer.json()["code"]) == (409, "attempt_in_progress")
     assert 0 < int(answer["Retry-After"]) <= 21
     assert person.get("status").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("subscribe", BASIC | card()), ("payment-method", card()), ("cancel", {})]
+)
+def test_a_request_waits_for_what_the_worker_does_after_the_last_one(
+    person: Person, path: str, body: dict[str, Any]
+) -> None:
+    """Webhooks of that one are being processed, which takes some tenths of a second."""
+    assert person.subscribe().status_code == 200
+    person.post("cancel", {"at_period_end": False}) if path == "subscribe" else None
+    Customer.objects.update(leased_until=timezone.now() + customer_rows.LEASE)
+
+    with ThreadPoolExecutor(1) as worker:
+        worker.submit(_give_back_lease_soon)
+        answer = person.post(path, body)
+
+    assert answer.status_code == 200, answer.content
+
+
+def _give_back_lease_soon() -> None:
+    time.sleep(0.3)
+    Customer.objects.update(leased_until=None)
+    connection.close()
 
 
 def test_an_attempt_taken_up_again_sees_what_happened_meanwhile(
