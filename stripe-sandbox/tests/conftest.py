@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import stripe
 
+from tests import plain_http
 from tests.scenes import Scene
 from tests.server import Server
 
@@ -34,3 +36,10 @@ def client(server: Server) -> Any:
 def scene(server: Server, client: Any) -> Scene:
     """Customers, subscriptions and clocks in a few words."""
     return Scene(server, client)
+
+
+@pytest.fixture
+def browser(server: Server) -> Iterator[httpx.Client]:
+    """A customer's browser that tells where it is sent instead of going there."""
+    with plain_http.Client(base_url=server.url, timeout=15) as client:
+        yield client

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from tests import plain_http
 from tests.server import Server
 
 DAY = 86400
@@ -77,7 +78,7 @@ class Scene:
     def authenticates(self, intent: str, outcome: str = "complete") -> httpx.Response:
         """Press a button of the 3-D Secure page."""
         url = f"{self.server.url}/hosted/authenticate/{intent}"
-        answer = httpx.post(url, data={"outcome": outcome}, follow_redirects=True)
+        answer = plain_http.post(url, data={"outcome": outcome}, follow_redirects=True)
         assert answer.status_code == 200
         return answer
 

@@ -1,6 +1,5 @@
 """Checkout: what its page lets the customer change, and what the session says afterwards."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -8,7 +7,6 @@ import pytest
 import stripe
 
 from tests.scenes import BASIC, DAY, PRO, Scene
-from tests.server import Server
 from tests.test_pages_hosted import alert, press, session_of
 
 BERLIN = {"country": "DE", "postal_code": "10115"}
@@ -21,13 +19,6 @@ ONCE = {
     },
     "quantity": 1,
 }
-
-
-@pytest.fixture
-def browser(server: Server) -> Iterator[httpx.Client]:
-    """A customer's browser that tells where it is sent instead of going there."""
-    with httpx.Client(base_url=server.url, timeout=15) as client:
-        yield client
 
 
 def seen(scene: Scene, session: Any) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests import plain_http
 from tests.server import Server, wait_until
 
 Json = dict[str, Any]
@@ -61,7 +62,7 @@ class Crowd:
         """Let clients live lives at once until it is enough."""
 
         def client(_: int) -> None:
-            with httpx.Client(timeout=60) as http:
+            with plain_http.Client(timeout=60) as http:
                 while True:
                     self.live_a_life(http)
                     if until():
@@ -112,19 +113,21 @@ def _check_money(server: Server, crowd: Crowd) -> None:
 
 def test_updates_at_once_are_all_kept(server: Server) -> None:
     """Each of many writers to one customer's metadata finds its own key afterwards."""
-    with httpx.Client(headers=HEADERS) as http:
+    with plain_http.Client(headers=HEADERS) as http:
         path = f"{server.url}/v1/customers"
         customer = http.post(path).json()["id"]
 
     def write(number: int) -> int:
         data = {f"metadata[k{number}]": str(number)}
-        with httpx.Client(headers=HEADERS) as client:
+        with plain_http.Client(headers=HEADERS) as client:
             return client.post(f"{server.url}/v1/customers/{customer}", data=data).status_code
 
     with ThreadPoolExecutor(10) as pool:
         statuses = set(pool.map(write, range(40)))
 
-    kept = httpx.get(f"{server.url}/v1/customers/{customer}", headers=HEADERS).json()["metadata"]
+    kept = plain_http.get(f"{server.url}/v1/customers/{customer}", headers=HEADERS).json()[
+        "metadata"
+    ]
     assert statuses == {200}
     assert kept == {f"k{number}": str(number) for number in range(40)}
 
@@ -136,7 +139,7 @@ def test_a_kill_in_the_middle_leaves_whole_subscriptions(tmp_path: Path) -> None
     crowd = Crowd(server)
 
     def client(_: int) -> None:
-        with httpx.Client(timeout=60) as http:
+        with plain_http.Client(timeout=60) as http:
             try:
                 while True:
                     crowd.live_a_life(http)

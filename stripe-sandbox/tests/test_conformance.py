@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, quote
 import httpx
 import pytest
 
+from tests import plain_http
 from tests.conformance import ABSENT, FACTS, SOME, Ask
 from tests.server import Server
 
@@ -39,9 +40,9 @@ def send(server: Server, ask: Ask, named: dict[str, Any]) -> httpx.Response:
     url = f"{server.url}/v1/{filled(ask.path, named)}"
     headers = {"Authorization": "Bearer sk_test_x"}
     if ask.verb == "GET":
-        return httpx.get(f"{url}?{encoded}" if encoded else url, headers=headers)
+        return plain_http.get(f"{url}?{encoded}" if encoded else url, headers=headers)
     headers["Content-Type"] = "application/x-www-form-urlencoded"
-    return httpx.request(ask.verb, url, content=encoded, headers=headers)
+    return plain_http.request(ask.verb, url, content=encoded, headers=headers)
 
 
 def differences(answer: Any, ask: Ask, named: dict[str, Any]) -> list[str]:

@@ -1,10 +1,14 @@
 """Disputes and refunds: what the published test cards bring about after a payment."""
 
+import asyncio
 from typing import Any
 
+import httpx
 import pytest
 import stripe
 
+from stripe_sandbox.app import create_app
+from stripe_sandbox.settings import Settings
 from tests.scenes import Scene
 from tests.server import wait_until
 
@@ -26,7 +30,6 @@ def paid_with(scene: Scene, card: str) -> Any:
 def disputed(scene: Scene, card: str) -> Any:
     """The dispute of a charge that such a card has paid."""
     charge = paid_with(scene, card)
-    wait_until(lambda: bool(scene.v1.disputes.list({"charge": charge.id}).data))
     return scene.v1.disputes.list({"charge": charge.id}).data[0]
 
 
@@ -72,6 +75,34 @@ def test_a_disputed_charge_is_not_refunded(scene: Scene) -> None:
     assert refusal.value.code == "charge_disputed"
     assert scene.v1.charges.retrieve(dispute.charge).disputed is True
     assert scene.v1.disputes.close(dispute.id).status == "lost"
+
+
+def test_the_next_request_sees_the_dispute() -> None:
+    """The payment's answer does not have it yet; nothing else has to run in between."""
+    payment = {
+        "amount": "2000",
+        "currency": "usd",
+        "payment_method": "pm_card_createDispute",
+        "confirm": "true",
+        "return_url": "https://shop.example.com",
+        "expand[]": "latest_charge",
+    }
+
+    async def pay_and_look() -> tuple[Any, Any]:
+        # Without the application's lifespan there is no loop that looks for due actions.
+        transport = httpx.ASGITransport(create_app(Settings()))
+        headers = {"Authorization": "Bearer sk_test_sandbox"}
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://sandbox", headers=headers
+        ) as api:
+            paid = await api.post("/v1/payment_intents", data=payment)
+            found = await api.get("/v1/disputes", params={"payment_intent": paid.json()["id"]})
+            return paid.json()["latest_charge"], found.json()["data"]
+
+    charge, disputes = asyncio.run(pay_and_look())
+
+    assert (charge["disputed"], charge["balance_transaction"]) == (False, None)
+    assert [dispute["charge"] for dispute in disputes] == [charge["id"]]
 
 
 def test_an_inquiry_withdraws_nothing(scene: Scene) -> None:

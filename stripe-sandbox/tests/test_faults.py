@@ -8,6 +8,7 @@ import httpx
 import pytest
 import stripe
 
+from tests import plain_http
 from tests.receiver import Receiver
 from tests.server import Server, wait_until
 
@@ -24,7 +25,7 @@ def faulty() -> Iterator[Server]:
 @pytest.fixture
 def http(faulty: Server) -> Iterator[httpx.Client]:
     """Plain HTTP with patience; every fault is lifted afterwards."""
-    with httpx.Client(base_url=faulty.url, headers=KEY, timeout=30) as client:
+    with plain_http.Client(base_url=faulty.url, headers=KEY, timeout=30) as client:
         yield client
         client.delete("/sandbox/faults")
 
@@ -86,7 +87,7 @@ def test_the_idempotency_key_saves_a_caller_whose_connection_broke(http: httpx.C
     """After a time-out the same key brings the stored answer instead of a second customer."""
     key = {"Idempotency-Key": "once"}
     silent = KEY | key | {"Sandbox-Fault": "timeout; when=after"}
-    with ThreadPoolExecutor(1) as pool, httpx.Client(base_url=http.base_url) as other:
+    with ThreadPoolExecutor(1) as pool, plain_http.Client(base_url=http.base_url) as other:
         lost = pool.submit(
             other.post, "/v1/customers", data={"name": "once"}, headers=silent, timeout=3
         )

@@ -13,6 +13,7 @@ from stripe_sandbox.api.idempotency import Result
 from stripe_sandbox.clock import Clock
 from stripe_sandbox.settings import Settings
 from stripe_sandbox.storage.store import Store
+from tests import plain_http
 from tests.scenes import Scene
 from tests.server import Server
 
@@ -64,8 +65,8 @@ def test_a_request_that_never_ran_leaves_its_key_free(server: Server) -> None:
     headers = {"Authorization": "Bearer sk_test_x", "Idempotency-Key": "validated"}
     url = f"{server.url}/v1/customers"
 
-    wrong = httpx.post(url, data={"emial": "a"}, headers=headers)
-    right = httpx.post(url, data={"email": "a@example.com"}, headers=headers)
+    wrong = plain_http.post(url, data={"emial": "a"}, headers=headers)
+    right = plain_http.post(url, data={"email": "a@example.com"}, headers=headers)
 
     assert (wrong.status_code, right.status_code) == (400, 200)
 
@@ -75,7 +76,7 @@ def test_two_at_once_with_one_key_make_one_customer(server: Server) -> None:
     headers = {"Authorization": "Bearer sk_test_x", "Idempotency-Key": "at once"}
 
     def create(_: int) -> httpx.Response:
-        return httpx.post(f"{server.url}/v1/customers", data={"name": "x"}, headers=headers)
+        return plain_http.post(f"{server.url}/v1/customers", data={"name": "x"}, headers=headers)
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(create, range(16)))
@@ -90,7 +91,7 @@ def test_every_answer_says_which_request_and_version_it_is(server: Server) -> No
     headers = {"Authorization": "Bearer sk_test_x"}
 
     for path in ("/v1/customers", "/v1/customers/cus_none", "/v1/nonsense"):
-        answer = httpx.get(server.url + path, headers=headers)
+        answer = plain_http.get(server.url + path, headers=headers)
         assert answer.headers["Request-Id"].startswith("req_")
         assert answer.headers["Stripe-Version"] == "2026-10-28.endive"
 
@@ -102,12 +103,12 @@ def test_a_key_whose_request_is_under_way_is_in_use(server: Server) -> None:
     url = f"{server.url}/v1/customers"
 
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(httpx.post, url, headers=slow, timeout=30)
-        conflict = httpx.post(url, headers=headers)
+        first = pool.submit(plain_http.post, url, headers=slow, timeout=30)
+        conflict = plain_http.post(url, headers=headers)
         while conflict.status_code == 200:
-            conflict = httpx.post(url, headers=headers)
+            conflict = plain_http.post(url, headers=headers)
         made = first.result().json()["id"]
-    replayed = httpx.post(url, headers=headers)
+    replayed = plain_http.post(url, headers=headers)
 
     error = conflict.json()["error"]
     assert (conflict.status_code, error["code"]) == (409, "idempotency_key_in_use")

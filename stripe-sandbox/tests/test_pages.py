@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import httpx
 import pytest
 
+from tests import plain_http
 from tests.receiver import Receiver
 from tests.scenes import NEW_YEAR, Scene
 from tests.server import Server
@@ -29,7 +30,7 @@ ASKS_FOR_3DS = "pm_card_authenticationRequired"
 @pytest.fixture
 def browser(server: Server) -> Iterator[httpx.Client]:
     """Follows links and redirects like a browser, without scripts."""
-    with httpx.Client(base_url=server.url, follow_redirects=True, timeout=15) as client:
+    with plain_http.Client(base_url=server.url, follow_redirects=True, timeout=15) as client:
         yield client
 
 
@@ -353,6 +354,6 @@ def test_the_hosted_pages_name_the_merchant() -> None:
         session = v1.billing_portal.sessions.create({"customer": customer.id})
         invoice = v1.invoices.create({"customer": customer.id})
 
-        assert "Tea &amp; Co" in httpx.get(session.url).text
+        assert "Tea &amp; Co" in plain_http.get(session.url).text
         assert invoice.account_name == "Tea & Co"
         assert v1.accounts.retrieve_current().business_profile.name == "Tea & Co"

@@ -1,25 +1,16 @@
 """The pages a paying customer sees: 3-D Secure, invoice, checkout, portal."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.scenes import BASIC, Scene, intent_of
-from tests.server import Server
 
 ASKS_FOR_3DS = "4000 0027 6000 3184"
 DECLINED = "4000000000000002"
 SHOP = "http://shop.example"
-
-
-@pytest.fixture
-def browser(server: Server) -> Iterator[httpx.Client]:
-    """A customer's browser that tells where it is sent instead of going there."""
-    with httpx.Client(base_url=server.url, timeout=15) as client:
-        yield client
 
 
 def forms(page: str) -> dict[str, tuple[str, dict[str, str]]]:

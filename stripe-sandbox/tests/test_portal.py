@@ -1,6 +1,5 @@
 """The customer portal: configurations, flows, and what its buttons set."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -8,7 +7,6 @@ import pytest
 import stripe
 
 from tests.scenes import BASIC, DAY, PRO, Scene
-from tests.server import Server
 from tests.test_pages_hosted import alert, forms, press
 
 PRODUCTS = [
@@ -22,13 +20,6 @@ UPDATE = {
     "proration_behavior": "always_invoice",
 }
 DONE = "https://shop.example/done"
-
-
-@pytest.fixture
-def browser(server: Server) -> Iterator[httpx.Client]:
-    """A customer's browser that tells where it is sent instead of going there."""
-    with httpx.Client(base_url=server.url, timeout=15) as client:
-        yield client
 
 
 def configured(scene: Scene, **features: Any) -> str:

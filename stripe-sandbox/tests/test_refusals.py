@@ -6,6 +6,7 @@ import httpx
 import pytest
 import stripe
 
+from tests import plain_http
 from tests.refusing import error_in
 from tests.scenes import BASIC, Scene
 from tests.server import Server
@@ -18,7 +19,7 @@ PRICED = "currency=usd&product=prod_sandbox_basic"
 
 def post(server: Server, path: str, data: Json, **headers: str) -> httpx.Response:
     """A raw call, for requests that the SDK would not let through."""
-    return httpx.post(server.url + path, data=data, headers={**KEY, **headers})
+    return plain_http.post(server.url + path, data=data, headers={**KEY, **headers})
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,9 @@ def test_a_subscription_needs_something_to_charge(scene: Scene) -> None:
 )
 def test_a_wrong_key_is_refused(server: Server, key: str, words: str) -> None:
     """A live key never gets anywhere, and is not repeated in the answer."""
-    answer = httpx.get(f"{server.url}/v1/customers", headers={"Authorization": f"Bearer {key}"})
+    answer = plain_http.get(
+        f"{server.url}/v1/customers", headers={"Authorization": f"Bearer {key}"}
+    )
 
     assert answer.status_code == 401
     assert words in answer.json()["error"]["message"]
@@ -114,7 +117,7 @@ def test_a_wrong_key_is_refused(server: Server, key: str, words: str) -> None:
 
 def test_a_missing_key_is_refused(server: Server) -> None:
     """Without a key nothing is answered."""
-    assert httpx.get(f"{server.url}/v1/customers").status_code == 401
+    assert plain_http.get(f"{server.url}/v1/customers").status_code == 401
 
 
 def test_an_endpoint_that_is_not_covered_says_so(client: Any) -> None:
@@ -209,7 +212,7 @@ def test_what_cannot_be_is_refused_before_it_breaks_anything(
     server: Server, unpaying: Json, path: str, sent: str
 ) -> None:
     """Absurd numbers, names and changes are the caller's mistake, never a 500."""
-    answer = httpx.post(
+    answer = plain_http.post(
         f"{server.url}/v1/{path.format(**unpaying)}",
         content=sent.format(**unpaying),
         headers={**KEY, "Content-Type": "application/x-www-form-urlencoded"},
@@ -260,7 +263,7 @@ def test_odd_requests_are_answered(scene: Scene, unpaying: Json) -> None:
 
 def test_a_deletion_reads_its_body(server: Server) -> None:
     """Parameters that come with a DELETE in its body are checked like any other."""
-    answer = httpx.request(
+    answer = plain_http.request(
         "DELETE", f"{server.url}/v1/subscriptions/sub_1", data={"unicorn": "1"}, headers=KEY
     )
 

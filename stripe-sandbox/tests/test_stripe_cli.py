@@ -10,13 +10,12 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
 
-import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from tests import cli
+from tests import cli, plain_http
 from tests.receiver import Receiver
 from tests.scenes import BASIC, Scene
 from tests.server import Server
@@ -314,7 +313,7 @@ def opened(session: dict[str, Any]) -> ClientConnection:
 
 def new_session(server: Server) -> dict[str, Any]:
     """A session as `listen` asks for it."""
-    answer = httpx.post(
+    answer = plain_http.post(
         f"{server.url}/v1/stripecli/sessions",
         data={"device_name": "test", "websocket_features[]": "webhooks"},
         headers={"Authorization": "Bearer sk_test_sandbox"},
@@ -370,7 +369,7 @@ def test_an_unknown_socket_is_refused(server: Server) -> None:
 
 def test_a_live_key_gets_no_session(server: Server) -> None:
     """A CLI that is logged in to a live account is refused at once."""
-    answer = httpx.post(
+    answer = plain_http.post(
         f"{server.url}/v1/stripecli/sessions",
         data={"websocket_features[]": "webhooks"},
         headers={"Authorization": "Bearer sk_live_1"},

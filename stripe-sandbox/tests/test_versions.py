@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from stripe_sandbox.sdk.source import api_version
+from tests import plain_http
 from tests.scenes import BASIC, Scene
 from tests.server import Server
 
@@ -14,7 +15,7 @@ def post(server: Server, path: str, sent: dict[str, str], version: str | None) -
     """A request as an SDK of some version sends it."""
     headers = {"Authorization": "Bearer sk_test_x"}
     headers |= {"Stripe-Version": version} if version else {}
-    return httpx.post(f"{server.url}{path}", data=sent, headers=headers)
+    return plain_http.post(f"{server.url}{path}", data=sent, headers=headers)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_an_account_of_somebody_else_is_refused_by_name(server: Server) -> None:
     """There are no connected accounts, so `Stripe-Account` is not passed over in silence."""
     headers = {"Authorization": "Bearer sk_test_x", "Stripe-Account": "acct_1Other"}
 
-    answer = httpx.get(f"{server.url}/v1/customers", headers=headers)
+    answer = plain_http.get(f"{server.url}/v1/customers", headers=headers)
 
     assert answer.status_code == 501
     assert "Stripe-Account" in answer.json()["error"]["message"]
@@ -126,7 +127,7 @@ def test_an_older_version_has_no_newer_fields(server: Server, client: Any) -> No
     url = f"{server.url}/v1/refunds/{refund.id}"
 
     answers = {
-        version: httpx.get(
+        version: plain_http.get(
             url,
             headers={"Authorization": "Bearer sk_test_x"}
             | ({"Stripe-Version": version} if version else {}),

@@ -59,7 +59,7 @@ def create_app(settings: Settings) -> ASGIApp:
             *cli_routes(store, sessions, listen_secret=settings.listen_secret),
             *fault_routes(in_force),
             *page_routes(Site(store, settings, in_force, sessions)),
-            Route("/{path:path}", _endpoint(Api(store, settings)), methods=_VERBS),
+            Route("/{path:path}", _endpoint(store, Api(store, settings)), methods=_VERBS),
         ],
         lifespan=_lifespan(store, delivery),
         exception_handlers={StripeError: answer_refusal, Exception: answer_defect},
@@ -72,10 +72,12 @@ async def _healthz(_request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-def _endpoint(api: Api) -> Callable[[Request], Awaitable[Response]]:
-    """Starlette takes a callable object for an ASGI application, so give it a function."""
+def _endpoint(store: Store, api: Api) -> Callable[[Request], Awaitable[Response]]:
+    """Answers a request once what earlier answers left to be done is done."""
 
     async def answer(request: Request) -> Response:
+        while _step(store, only=due_actions.FOLLOW_UPS):
+            pass
         return await api(request)
 
     return answer
@@ -86,9 +88,11 @@ def _lifespan(
 ) -> Callable[[Starlette], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        idempotency.prune(store)
         tasks = [
             asyncio.create_task(delivery.run(), name="deliveries"),
-            asyncio.create_task(_keep_time(store), name="clocks"),
+            asyncio.create_task(_repeat(store, _do_due, _FOLLOWED), name="due actions"),
+            asyncio.create_task(_repeat(store, _advance_clocks, _ADVANCED), name="test clocks"),
         ]
         yield
         for task in tasks:
@@ -99,39 +103,48 @@ def _lifespan(
     return lifespan
 
 
-async def _keep_time(store: Store) -> None:
-    """Do what is due on the sandbox's clock, and advance test clocks."""
-    advanced = asyncio.Event()
-    store.on_commit.append(lambda events: _notice(events, advanced))
-    idempotency.prune(store)
+# After these something is due at once.
+_FOLLOWED = {"charge.succeeded", "refund.created"}
+_ADVANCED = {"test_helpers.test_clock.advancing"}
+
+
+async def _repeat(store: Store, work: Callable[[Store], Awaitable[None]], after: set[str]) -> None:
+    """Do work again and again: once a second, and after events of some types."""
+    wanted = asyncio.Event()
+
+    def notice(events: list[dict[str, object]]) -> None:
+        if any(event["type"] in after for event in events):
+            wanted.set()
+
+    store.on_commit.append(notice)
     while True:
-        await _do_due(store)
-        for clock, target in due_actions.advancing(store):
-            await _advance(store, clock, target)
-        advanced.clear()
+        wanted.clear()
+        await work(store)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(advanced.wait(), 1.0)
+            await asyncio.wait_for(wanted.wait(), 1.0)
 
 
 async def _do_due(store: Store) -> None:
     """Do what is due on the sandbox's clock; requests are answered between the steps."""
+    while _step(store):
+        await asyncio.sleep(0)
+
+
+def _step(store: Store, *, only: tuple[str, ...] | None = None) -> bool:
+    """Do the next action that is due on the sandbox's clock, and say whether there was one."""
     now = store.clock.now()
     try:
-        while due_actions.next_step(store, clock="", until=now):
-            await asyncio.sleep(0)
+        return due_actions.next_step(store, clock="", until=now, only=only)
     except Exception:
         # A defect of the sandbox; the other due actions must not wait for it.
         log.exception("A due action failed and is dropped.")
-        due_actions.drop_step(store, clock="", until=now)
+        due_actions.drop_step(store, clock="", until=now, only=only)
+        return True
 
 
-# After these something is due at once: a step of the clock, a charge's balance or dispute.
-_STEPS = {"charge.succeeded", "test_helpers.test_clock.advancing"}
-
-
-def _notice(events: list[dict[str, object]], advanced: asyncio.Event) -> None:
-    if any(event["type"] in _STEPS for event in events):
-        advanced.set()
+async def _advance_clocks(store: Store) -> None:
+    for clock, target in due_actions.advancing(store):
+        await _advance(store, clock, target)
 
 
 async def _advance(store: Store, clock: str, target: int) -> None:

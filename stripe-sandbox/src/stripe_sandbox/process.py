@@ -1,5 +1,6 @@
 """Runs a sandbox in a process of its own, for tests."""
 
+import http.client
 import os
 import socket
 import subprocess
@@ -7,8 +8,6 @@ import sys
 import time
 from types import TracebackType
 from typing import Self
-
-import httpx
 
 _STARTS_WITHIN_SECONDS = 30
 _STOPS_WITHIN_SECONDS = 20
@@ -61,14 +60,22 @@ class SandboxProcess:
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the sandbox ended with status {self.process.returncode}")
-            try:
-                # A proxy that the environment names leads out of here.
-                if httpx.get(f"{self.url}/healthz", trust_env=False).status_code == 200:
-                    return self
-            except httpx.TransportError:
-                time.sleep(0.05)
+            if self._answers():
+                return self
+            time.sleep(0.05)
         self.stop()
         raise TimeoutError("the sandbox did not start")
+
+    def _answers(self) -> bool:
+        # No proxy that the environment names is asked: it leads out of here.
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
 
     def stop(self, *, kill: bool = False) -> None:
         """End the process, gently or as `kill -9` does."""

@@ -3,6 +3,7 @@
 Installing the package is enough; pytest finds them by its entry point.
 """
 
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -40,6 +41,12 @@ def stripe_sandbox(pytestconfig: pytest.Config) -> Iterator[SandboxProcess]:
     options: list[str] = pytestconfig.getini("stripe_sandbox_options")
     with SandboxProcess(*options) as sandbox:
         yield sandbox
+
+
+def _client(sandbox: SandboxProcess, **options: Any) -> httpx.Client:
+    # There is no TLS here; certificates would take longer to load than most tests to run.
+    bare = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return httpx.Client(base_url=sandbox.url, verify=bare, trust_env=False, **options)
 
 
 class TestClock:
@@ -102,7 +109,7 @@ class TestClock:
 def stripe_test_clock(stripe_sandbox: SandboxProcess) -> Iterator[TestClock]:
     """A test clock of the test's own, deleted when the test ends."""
     headers = {"Authorization": f"Bearer {stripe_sandbox.api_key}"}
-    with httpx.Client(base_url=stripe_sandbox.url, headers=headers, trust_env=False) as api:
+    with _client(stripe_sandbox, headers=headers) as api:
         clock = TestClock(api, START)
         yield clock
         clock.delete()
@@ -114,7 +121,7 @@ def stripe_fault(stripe_sandbox: SandboxProcess) -> Iterator[AddFault]:
 
     For example `stripe_fault(effect="timeout", when="after", path="/v1/subscriptions", times=1)`.
     """
-    with httpx.Client(base_url=stripe_sandbox.url, trust_env=False) as api:
+    with _client(stripe_sandbox) as api:
 
         def add(**settings: Any) -> dict[str, Any]:
             answer = api.post("/sandbox/faults", json=settings)
