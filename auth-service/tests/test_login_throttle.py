@@ -52,7 +52,7 @@ def test_the_sixth_guess_has_to_wait(
 def test_the_wait_doubles_up_to_a_quarter_of_an_hour(
     obtain: Obtain, add_user: AddUser, clock: MovableClock
 ) -> None:
-    """Each further failure doubles the wait. No account is locked for ever."""
+    """Each further failure doubles the wait. No account is locked forever."""
     add_user()
     fail(obtain, 4)
     waits = []

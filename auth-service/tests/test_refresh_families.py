@@ -195,7 +195,7 @@ def test_an_access_token_cannot_refresh(obtain: Obtain, refresh: Refresh, first:
 def test_expired_families_are_deleted(
     service: Service, first: str, obtain: Obtain, refresh: Refresh, clock: MovableClock
 ) -> None:
-    """The table does not grow for ever, and active sessions stay."""
+    """The table does not grow forever, and active sessions stay."""
     clock.advance(hours=12)
     alive = obtain().json()["refresh"]
     clock.advance(hours=13)

@@ -67,7 +67,7 @@ def test_a_service_token_expires_after_a_minute(
     ("auth", "form", "status"),
     [
         (("billing-service", "wrong"), {"grant_type": "client_credentials"}, 401),
-        (("somebody", CLIENT_SECRET), {"grant_type": "client_credentials"}, 401),
+        (("someone", CLIENT_SECRET), {"grant_type": "client_credentials"}, 401),
         (None, {"grant_type": "client_credentials"}, 401),
         (("billing-service", CLIENT_SECRET), {"grant_type": "password"}, 400),
         (("billing-service", CLIENT_SECRET), {}, 400),

@@ -1,7 +1,7 @@
 """Deletes a user: at Stripe first, then at auth-service, then the personal data here.
 
 `finish_deletion` is the whole of it. Every step can be repeated. A row with `deletion_requested_at`
-and without `anonymised_at` is a pending deletion, which the worker carries on with every minute, so
+and without `anonymised_at` is a pending deletion, which the worker continues every minute, so
 a deletion survives an outage of Stripe, of auth-service and of this service.
 """
 
@@ -36,7 +36,6 @@ def request_deletion(user_id: UUID, *, actor: Actor) -> None:
     """Start a deletion, or take over a pending one, and finish it if everything answers.
 
     Args:
-        user_id: The user to delete.
         actor: The member of staff who asked for it.
 
     Raises:
@@ -76,7 +75,7 @@ def finish_deletion(user_id: UUID) -> None:
 
 
 def finish_deletions() -> int:
-    """Carry on with every pending deletion; return how many were finished."""
+    """Continue with every pending deletion; return how many were finished."""
     pending = User.objects.filter(deletion_requested_at__isnull=False, anonymised_at=None)
     return sum(_finished(user_id) for user_id in pending.values_list("id", flat=True))
 

@@ -28,19 +28,19 @@ class KeyDisk:
     path: Path
 
     def load(self) -> StoredKeySet | None:
-        """Read the file, unless there is none or somebody else could have written it."""
+        """Read the file, unless there is none or someone else could have written it."""
         try:
             with self.path.open("rb") as file:
                 status = os.fstat(file.fileno())
                 if not _is_ours_alone(status):
-                    logger.warning("key set file ignored: others may write it")
+                    logger.warning("Key set file ignored: others may write it")
                     return None
                 age = max(0.0, time.time() - status.st_mtime)
                 return StoredKeySet(file.read(MAXIMUM_BYTES + 1), age)
         except FileNotFoundError:
             return None
         except OSError as error:
-            logger.warning("key set file not readable", extra={"error": type(error).__name__})
+            logger.warning("Key set file not readable", extra={"error": type(error).__name__})
             return None
 
     def save(self, document: bytes) -> None:
@@ -49,7 +49,7 @@ class KeyDisk:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _replace(self.path, document)
         except OSError as error:
-            logger.warning("key set file not written", extra={"error": type(error).__name__})
+            logger.warning("Key set file not written", extra={"error": type(error).__name__})
 
     def confirm(self, document: bytes) -> None:
         """Note that this set is still the current one, and store it if another one or none is.
@@ -64,7 +64,7 @@ class KeyDisk:
         try:
             os.utime(self.path)
         except OSError as error:
-            logger.warning("key set file not confirmed", extra={"error": type(error).__name__})
+            logger.warning("Key set file not confirmed", extra={"error": type(error).__name__})
 
 
 def _is_ours_alone(status: os.stat_result) -> bool:

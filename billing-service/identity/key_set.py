@@ -71,5 +71,5 @@ def _acceptable(jwk: Any) -> RSAPublicKey | None:
 
 def _is_declared_for_us(jwk: dict[str, Any]) -> bool:
     declared = (jwk.get("kty"), jwk.get("use"), jwk.get("alg")) == ("RSA", "sig", "RS256")
-    # A private member means somebody published a signing key: nothing it signs is worth trusting.
+    # A private member means someone published a signing key: nothing it signs is worth trusting.
     return declared and isinstance(jwk.get("kid"), str) and "d" not in jwk

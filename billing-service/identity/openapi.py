@@ -11,7 +11,6 @@ class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
     name = "jwtAuth"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
-        """Return the security scheme object."""
         return {
             "type": "apiKey",
             "in": "header",

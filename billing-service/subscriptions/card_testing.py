@@ -50,8 +50,6 @@ def refuse_if_too_many_failures(*, user_id: UUID, source: str | None, payment_me
     """Let a request through unless too many cards were refused within the last hour.
 
     Args:
-        user_id: Of the user.
-        source: From which address.
         payment_method: `pm_…`, as the caller sent it.
 
     Raises:
@@ -64,10 +62,6 @@ def refuse_if_too_many_failures(*, user_id: UUID, source: str | None, payment_me
 
 def refuse_if_too_many_setups(*, user_id: UUID, source: str | None) -> None:
     """Let a new setup intent through unless there were too many, or too many refused cards.
-
-    Args:
-        user_id: Of the user.
-        source: From which address.
 
     Raises:
         TooManyCardFailures, TooManySetupIntents: With the seconds until enough stop counting.
@@ -90,7 +84,6 @@ def remember_setup(*, user_id: UUID, source: str | None, setup_intent: str) -> N
     Args:
         user_id: Who may complete it.
         source: From which address it was asked for.
-        setup_intent: `seti_…`.
     """
     StartedSetup.objects.create(user_id=user_id, source=source, stripe_setup_intent_id=setup_intent)
 
@@ -143,8 +136,6 @@ def remember_failure(
     """Count one refused card.
 
     Args:
-        user_id: Who tried.
-        source: From which address.
         payment_method: `pm_…`, as the caller sent it.
         fingerprint: Stripe's, if it sent one.
         code: Why the card was refused.

@@ -1,6 +1,6 @@
 """Stripe's objects as this service knows them, and attempts to subscribe.
 
-Rows that mirror Stripe are written by `sync` alone; everybody else reads them.
+Rows that mirror Stripe are written by `sync` alone; everyone else reads them.
 """
 
 import uuid
@@ -243,7 +243,7 @@ class SubscribeAttempt(models.Model):
     # Until then a process may send a call of it.
     leased_until = models.DateTimeField()
     # Until then it may make a new charge: a few minutes from when its user last asked for it.
-    # None: version 1.0 opened it.
+    # None: an earlier version opened it.
     charge_until = models.DateTimeField(null=True, blank=True)
     # Taken over from a process that did not finish: look before anything is sent.
     resumed = models.BooleanField(default=False)
@@ -319,7 +319,7 @@ class ReconcileRun(models.Model):
     fix = models.BooleanField(default=False)
     # Begun by the nightly job, not by a person.
     nightly = models.BooleanField(default=False)
-    # Where a broken-off run goes on: the last customer row it has compared, then the last of
+    # Where an interrupted run continues: the last customer row it has compared, then the last of
     # Stripe's customers it has looked for here.
     position = models.BigIntegerField(default=0)
     stripe_position = models.CharField(max_length=255, blank=True)

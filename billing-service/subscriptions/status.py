@@ -84,7 +84,6 @@ def status_body(user_id: UUID, *, client_secret: str | None = None) -> dict[str,
     """Describe a user's current subscription: the original's seven fields, then ours.
 
     Args:
-        user_id: Of the user.
         client_secret: From the answer of a call at Stripe, if one was made. It is never stored, and
             not fetched here.
 
@@ -116,7 +115,6 @@ def status_body_with_secret(user_id: UUID, *, client_secret: str | None) -> dict
     """Describe the subscription as `status_body` does, with the client secret if one is needed.
 
     Args:
-        user_id: Of the user.
         client_secret: From the answer of a call at Stripe, if one was made; else it is fetched. The
             hosted page works without it.
 
@@ -132,9 +130,6 @@ def status_body_with_secret(user_id: UUID, *, client_secret: str | None) -> dict
 
 def next_action_body(user_id: UUID) -> dict[str, Any]:
     """Return what the user has to do, with the client secret that completes a payment.
-
-    Args:
-        user_id: Of the user.
 
     Raises:
         NoSubscription: There never was one.
@@ -186,11 +181,7 @@ def _pending_body(attempt: OpenAttempt) -> dict[str, Any]:
 
 
 def entitlements_body(user_id: UUID) -> dict[str, Any]:
-    """Return what a user may use, for other services that receive the user's token.
-
-    Args:
-        user_id: Of the user.
-    """
+    """Return what a user may use, for other services that receive the user's token."""
     row, now = current_subscription_of(user_id), datetime.now(UTC)
     if row is None or not _grants_access(row, now=now):
         return {"products": [], "access_until": None}
@@ -268,9 +259,6 @@ def _text(moment: datetime | None) -> str | None:
 
 def current_subscription(user_id: UUID) -> Subscription:
     """Return the row of a user's current subscription, its customer included.
-
-    Args:
-        user_id: Of the user.
 
     Raises:
         NoSubscription: There never was one.

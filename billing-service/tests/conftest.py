@@ -35,7 +35,7 @@ def _auth_service() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def auth_service(_auth_service: None) -> Iterator[AuthStandIn]:
-    """A server in auth-service's place that answers every test anew."""
+    """A server in auth-service's place that starts afresh for every test."""
     _STATE.reset()
     auth_client.cache_clear()
     REVOCATIONS.clear()
@@ -106,5 +106,5 @@ def stripe(_sandbox: Sandbox, transactional_db: None) -> Sandbox:
 
 @pytest.fixture
 def person(stripe: Sandbox) -> Person:
-    """Somebody who has never subscribed."""
+    """Someone who has never subscribed."""
     return Person(stripe)

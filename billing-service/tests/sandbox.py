@@ -33,11 +33,11 @@ class Sandbox:
         return self._json(self._http.get(path, params=params))
 
     def post(self, path: str, **form: Any) -> dict[str, Any]:
-        """Change something as somebody else would, such as through Stripe's dashboard."""
+        """Change something as someone else would, such as through Stripe's dashboard."""
         return self._json(self._http.post(path, data=form))
 
     def delete(self, path: str) -> dict[str, Any]:
-        """Delete an object as somebody else would."""
+        """Delete an object as someone else would."""
         return self._json(self._http.delete(path))
 
     def all(self, path: str, **params: Any) -> list[dict[str, Any]]:

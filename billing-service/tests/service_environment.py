@@ -11,7 +11,7 @@ def service_environment(**changes: str) -> dict[str, str]:
     """Return the variables for a process of its own.
 
     Args:
-        changes: What shall differ.
+        changes: Variables that differ.
     """
     parts = urlsplit(settings.BILLING.database_url)
     url = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))

@@ -291,14 +291,14 @@ def _subscribe_elsewhere(person: Person) -> None:
 
 
 def _waiting(stripe: Sandbox) -> tuple[Person, str]:
-    """Somebody whose payment waits for 3-D Secure, and its intent."""
+    """Someone whose payment waits for 3-D Secure, and its intent."""
     person = Person(stripe)
     body = person.subscribe(NEEDS_AUTHENTICATION).json()
     return person, body["next_action"]["client_secret"].partition("_secret")[0]
 
 
 def _on_a_page(stripe: Sandbox) -> tuple[Person, str]:
-    """Somebody with an open checkout page, and its address."""
+    """Someone with an open checkout page, and its address."""
     person = Person(stripe)
     body = {"subscription_product": "basic_subscription"}
     return person, person.post("checkout-session", body).json()["url"]

@@ -120,7 +120,7 @@ def test_no_card_number_is_written_down(service: httpx.Client, stripe: Sandbox, 
 
 
 def test_status_answers_while_stripe_is_slow(service: httpx.Client, stripe: Sandbox) -> None:
-    """Subscribing users wait for Stripe; everybody is served, and all of them end well."""
+    """Subscribing users wait for Stripe; everyone is served, and all of them end well."""
     subscriber = uuid.uuid4()
     assert subscribe(service, subscriber).status_code == 200
     others = [uuid.uuid4() for _ in range(20)]

@@ -39,7 +39,6 @@ class AuthRefused(BillingError):
     code, status = "auth_refused", 400
 
     def __init__(self, detail: str, *, reason: str, errors: Mapping[str, list[str]]) -> None:
-        """Keep its sentences."""
         super().__init__(detail)
         self.reason = reason
         self.errors = errors
@@ -87,8 +86,6 @@ class AuthClient:
         """Log a user in and return the access token, unverified.
 
         Args:
-            username: As typed.
-            password: As typed.
             client_ip: Of the browser; auth-service limits attempts by it.
 
         Raises:

@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 @app.task(queue="webhooks", name="webhooks.settle")
 def end_old_job(subject: str) -> None:
-    """End the jobs that version 1.0 put beside each event; the events themselves are due."""
+    """End the jobs that an earlier version put beside each event; the events themselves are due."""
 
 
 # Without a lock: it would be held by a worker that died, and the others would never free it.
@@ -61,7 +61,7 @@ def sweep_attempts(timestamp: int) -> None:
     queue=_SWEEPERS, queueing_lock="sweep-deletions", lock="sweep-deletions", name="users.sweep"
 )
 def sweep_deletions(timestamp: int) -> None:
-    """Carry on with deletions that waited for Stripe or auth-service."""
+    """Continue with deletions that waited for Stripe or auth-service."""
     finish_deletions()
 
 
@@ -108,7 +108,7 @@ def prune_nightly(context: JobContext, timestamp: int) -> None:
 
 
 def _do(steps: Generator[object, None, None], *, context: JobContext) -> None:
-    """Do a long job step by step; when the worker ends, its next one carries on from there.
+    """Do a long job step by step; when the worker ends, the next one continues from there.
 
     Raises:
         JobAborted: The worker is ending.

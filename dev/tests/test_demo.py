@@ -81,7 +81,7 @@ def test_passwords_and_tokens_are_not_shown() -> None:
     screen = io.StringIO()
     show = Show(Console(file=screen, width=100))
 
-    show.step("Somebody obtains tokens")
+    show.step("Someone obtains tokens")
     show.expect(an_exchange(), 200)
     show.summary("The end.")
 

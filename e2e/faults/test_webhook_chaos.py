@@ -169,7 +169,7 @@ def ours(running: RunningSystem) -> dict[str, str]:
 
 
 def under_way(running: RunningSystem, *, since: int) -> int:
-    """How many events have not arrived: those to come, and for ever those that were dropped."""
+    """How many events have not arrived: those to come, and forever those that were dropped."""
     events = listed(running, "events", **{"created[gte]": str(since)})
     return sum(event["pending_webhooks"] for event in events)
 

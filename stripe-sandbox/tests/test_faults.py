@@ -275,7 +275,7 @@ def test_a_stored_error_is_replayed(http: httpx.Client, when: str, done: int) ->
 
     first = create(http, name, **{"Sandbox-Fault": f"error; stored=true; when={when}"}, **key)
     again = create(http, name, **key)
-    another = create(http, name, **{"Idempotency-Key": f"{name} anew"})
+    another = create(http, name, **{"Idempotency-Key": f"{name} again"})
 
     assert (first.status_code, again.status_code, another.status_code) == (500, 500, 200)
     assert again.headers["idempotent-replayed"] == "true"

@@ -206,5 +206,5 @@ def test_customers_on_a_test_clock_are_found_by_it(scene: Scene) -> None:
     assert [c.id for c in scene.v1.customers.list({"test_clock": clock}).data] == [customer.id]
     listed = scene.v1.subscriptions.list({"test_clock": clock})
     assert [s.id for s in listed.data] == [subscription.id]
-    everybody = scene.v1.customers.list({"limit": 100}).auto_paging_iter()
-    assert customer.id not in {one.id for one in everybody}
+    everyone = scene.v1.customers.list({"limit": 100}).auto_paging_iter()
+    assert customer.id not in {one.id for one in everyone}

@@ -355,7 +355,7 @@ def test_the_portal_changes_the_card(
 def test_the_portal_serves_its_own_customer_only(
     browser: httpx.Client, scene: Scene, portal: tuple[Any, Any]
 ) -> None:
-    """A doctored form cannot cancel somebody else's subscription."""
+    """A doctored form cannot cancel someone else's subscription."""
     session, _ = portal
     foreign = scene.subscription(scene.customer())
 

@@ -88,7 +88,7 @@ def test_a_credit_gives_its_tax_back(scene: Scene) -> None:
 
 
 def test_items_and_invoices_by_hand_are_taxed(scene: Scene) -> None:
-    """An item's rate before the invoice's; a draft is totalled anew when they change."""
+    """An item's rate before the invoice's; a draft is totalled again when they change."""
     v1, customer = scene.v1, scene.customer()
     ten, twenty = (rate(scene, percentage, inclusive=False).id for percentage in (10, 20))
     item = {"customer": customer.id, "currency": "usd", "amount": 1000}

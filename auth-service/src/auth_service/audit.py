@@ -61,7 +61,6 @@ def events(
     """Read events, newest first.
 
     Args:
-        connection: Any connection.
         user_id: Only events of this account.
         before: Only events with a smaller id.
         limit: The most events to return.

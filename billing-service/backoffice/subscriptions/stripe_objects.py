@@ -40,11 +40,7 @@ def stripe_link(kind: str, stripe_id: str | None) -> SafeString | str:
 
 
 def timeline_link(user_id: Any) -> SafeString:
-    """Link to everything that happened to a user.
-
-    Args:
-        user_id: Of the user.
-    """
+    """Link to everything that happened to a user."""
     return format_html('<a href="{}">timeline</a>', reverse("admin:timeline", args=[user_id]))
 
 

@@ -23,11 +23,9 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """List the states."""
         return [(state.value, state.label) for state in UserState]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
-        """Filter the list."""
         chosen = self.value()
         if chosen is None or chosen not in UserState.values:
             return queryset.filter(anonymised_at=None)

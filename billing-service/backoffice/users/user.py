@@ -92,7 +92,7 @@ class UserAdmin(admin.ModelAdmin[User]):
         """Refuse as for a change, and for one's own account.
 
         A pending deletion may be requested again: if its requester was demoted meanwhile,
-        auth-service would refuse it for ever.
+        auth-service would refuse it forever.
         """
         allowed = super().has_delete_permission(request, obj) and may_manage(request, obj)
         return allowed and (obj is None or obj.id != staff(request).id)

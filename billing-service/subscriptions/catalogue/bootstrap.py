@@ -17,8 +17,6 @@ def ensure_prices(
     Args:
         basic_amount: For a price that has to be created, in the currency's smallest unit.
         pro_amount: The same for the other one.
-        currency: Three letters.
-        interval: Such as `month`.
     """
     amounts = {BASIC: basic_amount, PRO: pro_amount}
     basic, pro = (
@@ -32,10 +30,6 @@ def ensure_webhook_endpoint(url: str, *, enabled_events: Sequence[str]) -> tuple
     """Return the endpoint's id and, if it was created, its secret.
 
     One that exists is enabled and gets the types this version handles.
-
-    Args:
-        url: Where Stripe shall deliver.
-        enabled_events: Which types.
     """
     found = stripe_catalogue.find_webhook_endpoint(url)
     if found:

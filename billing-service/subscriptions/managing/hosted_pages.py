@@ -38,7 +38,6 @@ def open_checkout(
     Secure is ended.
 
     Args:
-        user_id: The user who subscribes.
         product_name: What they subscribe to.
         success_path: Where the page returns to after the payment.
         cancel_path: Where it returns to if the user cancels.
@@ -66,7 +65,6 @@ def open_portal(user_id: UUID, *, return_path: str | None) -> str:
     """Return the URL of a page on which the user manages cards and invoices.
 
     Args:
-        user_id: Whose page.
         return_path: Where the page returns to.
 
     Raises:

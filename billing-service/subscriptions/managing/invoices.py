@@ -15,7 +15,6 @@ def page_of_invoices(
     """Return a page of a user's invoices, newest first, and the cursor of the next page.
 
     Args:
-        user_id: Of the user.
         limit: Invoices a page, 1 to 100.
         after: The cursor that the page before ended with: an invoice of this customer.
     """

@@ -41,7 +41,6 @@ def prepare_setup(user_id: UUID, *, client_ip: str | None) -> Setup:
     """Let the user's browser collect a card, which becomes the default when Stripe reports it.
 
     Args:
-        user_id: Of the user.
         client_ip: Of the caller, to count setup intents and the cards that are refused with them.
 
     Raises:
@@ -70,8 +69,6 @@ def change_card(user_id: UUID, *, payment_method: str, client_ip: str | None) ->
     """Pay with another card from now on, and collect an overdue invoice at once.
 
     Args:
-        user_id: Of the user.
-        payment_method: `pm_…`.
         client_ip: Of the caller, to count refused cards.
 
     Returns:

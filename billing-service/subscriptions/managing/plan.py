@@ -52,7 +52,6 @@ def cancel(user_id: UUID, *, at_period_end: bool) -> None:
     """End a user's subscription.
 
     Args:
-        user_id: Of the user.
         at_period_end: Keep access until the paid period is over; otherwise it ends now.
 
     Raises:
@@ -88,9 +87,6 @@ def cancel_row(row: Subscription, *, at_period_end: bool) -> None:
 
 def resume(user_id: UUID) -> None:
     """Withdraw a cancellation before the paid period has ended.
-
-    Args:
-        user_id: Of the user.
 
     Raises:
         NoSubscription: There is none.
@@ -135,8 +131,6 @@ def change(user_id: UUID, *, product_name: str, client_ip: str | None) -> str | 
     reports its outcome.
 
     Args:
-        user_id: Of the user.
-        product_name: Of the new product.
         client_ip: Of the caller, to count refused cards.
 
     Returns:
@@ -250,10 +244,6 @@ def _paying_card(row: Subscription) -> PaymentMethod | None:
 
 def preview(user_id: UUID, *, product_name: str) -> Preview:
     """Compute what `change` would cost, without doing it.
-
-    Args:
-        user_id: Of the user.
-        product_name: Of the new product.
 
     Raises:
         UnknownProduct, WrongState: As for `change`.

@@ -61,7 +61,7 @@ def _checked() -> _Checked:
 
 
 def forget_account() -> None:
-    """Ask anew at the next call, as a process that has just started does."""
+    """Ask Stripe again at the next call, as a process that has just started does."""
     _checked.cache_clear()
 
 

@@ -7,9 +7,6 @@ from subscriptions.stripe_gateway.objects import StripePrice, read_price
 def fetch_price(price: str) -> StripePrice:
     """Fetch a price with its product's name.
 
-    Args:
-        price: `price_…`.
-
     Raises:
         StripeObjectNotFound: There is none.
     """
@@ -39,9 +36,7 @@ def create_price(
         lookup_key: Our name of the product, by which the price is found again.
         name: What customers read on invoices.
         unit_amount: In the currency's smallest unit.
-        currency: Three letters.
         interval: `month` or `year`.
-        key: Idempotency key.
     """
     data = call(
         "post",
@@ -70,11 +65,10 @@ def find_webhook_endpoint(url: str) -> str | None:
 
 
 def enable_webhook_endpoint(endpoint: str, *, enabled_events: list[str]) -> None:
-    """Let an endpoint get these types from now on, also if Stripe or somebody disabled it.
+    """Let an endpoint get these types from now on, also if Stripe or someone disabled it.
 
     Args:
         endpoint: `we_…`.
-        enabled_events: Which types.
     """
     call(
         "post",
@@ -89,8 +83,6 @@ def create_webhook_endpoint(*, url: str, enabled_events: list[str], key: str) ->
 
     Args:
         url: Where to deliver to.
-        enabled_events: Which types.
-        key: Idempotency key.
     """
     data = call(
         "post",

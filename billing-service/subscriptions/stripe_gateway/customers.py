@@ -25,7 +25,6 @@ def create_bare_customer(*, metadata: dict[str, str], key: str) -> StripeCustome
 
     Args:
         metadata: What to keep at the customer, so that it can be traced back to a user.
-        key: Idempotency key.
     """
     return read_customer(call("post", "/v1/customers", params={"metadata": metadata}, key=key))
 
@@ -37,8 +36,6 @@ def attach_payment_method(
 
     Args:
         payment_method: `pm_…`; one of Stripe's test ids yields a new id.
-        stripe_customer_id: Whom to attach it to.
-        key: Idempotency key.
 
     Raises:
         CardDeclined: The card cannot be attached.
@@ -68,12 +65,7 @@ def attach_payment_method(
 
 
 def detach_payment_method(payment_method: str, *, key: str) -> None:
-    """Take a payment method from its customer; it can never be used again.
-
-    Args:
-        payment_method: `pm_…`.
-        key: Idempotency key.
-    """
+    """Take a payment method from its customer; it can never be used again."""
     call("post", "/v1/payment_methods/{}/detach", payment_method, key=key)
 
 
@@ -82,8 +74,6 @@ def make_default(payment_method: str, *, stripe_customer_id: str, key: str) -> S
 
     Args:
         payment_method: `pm_…`, attached to the customer.
-        stripe_customer_id: Whose default it becomes.
-        key: Idempotency key.
     """
     data = call(
         "post",
@@ -99,7 +89,6 @@ def fetch_customer(stripe_customer_id: str, *, with_subscriptions: bool = False)
     """Fetch a customer.
 
     Args:
-        stripe_customer_id: `cus_…`.
         with_subscriptions: Also its subscriptions that have not ended.
 
     Raises:
@@ -167,7 +156,7 @@ def delete_customer(stripe_customer_id: str) -> None:
 
 
 def find_customer_made_for(attempt_id: str, *, since: datetime) -> StripeCustomer | None:
-    """Find the customer that version 1.0 made for an attempt, together with its card.
+    """Find the customer that an earlier version made for an attempt, together with its card.
 
     Args:
         attempt_id: Stands in the customer's metadata.

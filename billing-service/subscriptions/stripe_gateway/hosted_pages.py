@@ -22,12 +22,9 @@ def create_checkout_session(
     """Open a page on which a customer subscribes; return its session's id and its address.
 
     Args:
-        stripe_customer_id: Who subscribes.
-        price: `price_…`.
         user_id: Kept in the metadata of what the page makes.
         success_url: Where the page leads when all is done.
         cancel_url: Where it leads when the customer gives up.
-        key: Idempotency key.
     """
     data = call(
         "post",
@@ -71,9 +68,7 @@ def create_portal_session(*, stripe_customer_id: str, return_url: str, key: str)
     """Open a page on which a customer manages cards and invoices; return its address.
 
     Args:
-        stripe_customer_id: Whose.
         return_url: Where the page leads back to.
-        key: Idempotency key.
     """
     data = call(
         "post",

@@ -18,7 +18,6 @@ def fetch_invoices(
     """Fetch one page of a customer's invoices, newest first, and whether there are more.
 
     Args:
-        stripe_customer_id: Whose.
         limit: At most so many.
         after: The id of the last invoice of the page before.
 
@@ -57,8 +56,6 @@ def preview_change(
     """Compute the invoice that moving a subscription to another price would lead to.
 
     Args:
-        stripe_customer_id: Whose.
-        stripe_subscription_id: `sub_…`.
         item_id: The item that carries the old price.
         price: The new price.
         quantity: As for `change_price`.
@@ -91,10 +88,6 @@ def moved_item(item_id: str, *, price: str, quantity: int | None) -> dict[str, A
 def void_invoice(invoice: str, *, key: str) -> None:
     """Let an open invoice count for nothing; a change that waits for it is forgotten.
 
-    Args:
-        invoice: `in_…`.
-        key: Idempotency key.
-
     Raises:
         PaymentGatewayRefused: The invoice is no longer open.
     """
@@ -105,9 +98,7 @@ def pay_invoice(invoice: str, *, payment_method: str, key: str) -> StripeInvoice
     """Try once more to collect an open invoice.
 
     Args:
-        invoice: `in_…`.
         payment_method: `pm_…`, attached to the customer.
-        key: Idempotency key.
 
     Raises:
         CardDeclined: It was refused again.

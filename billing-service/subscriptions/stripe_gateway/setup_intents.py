@@ -7,7 +7,7 @@ from typing import Any
 from subscriptions.stripe_gateway.client import call
 from subscriptions.stripe_gateway.objects import id_of
 
-# Marks the intents whose card shall pay from now on, so that the webhook knows.
+# Marks the intents whose card is to pay from now on, so that the webhook knows.
 _MAKES_DEFAULT = {"purpose": "default_payment_method"}
 # An empty value would not be kept.
 _NO_CARD = "none"
@@ -33,10 +33,8 @@ def create_setup_intent(
     """Prepare to collect a card in the browser.
 
     Args:
-        stripe_customer_id: Whose card it will be.
         user_id: Kept in the metadata.
         replaces: The cards that pay now, kept in the metadata.
-        key: Idempotency key.
     """
     data = call(
         "post",
@@ -62,12 +60,9 @@ def confirm_card(
     """Set a card up that is attached already.
 
     Args:
-        payment_method: `pm_…`.
-        stripe_customer_id: Whose card it is.
         user_id: Kept in the metadata.
         replaces: The cards that pay now, kept in the metadata.
         return_url: Where a bank's page leads back to.
-        key: Idempotency key.
 
     Raises:
         CardDeclined: The bank refuses.
@@ -90,9 +85,6 @@ def confirm_card(
 def fetch_setup_intents(stripe_customer_id: str) -> list[StripeSetupIntent]:
     """Fetch a customer's latest hundred setups, newest first.
 
-    Args:
-        stripe_customer_id: Whose.
-
     Raises:
         StripeObjectNotFound: Stripe does not know the customer.
     """
@@ -102,10 +94,6 @@ def fetch_setup_intents(stripe_customer_id: str) -> list[StripeSetupIntent]:
 
 def cancel_setup_intent(setup_intent: str, *, key: str) -> None:
     """End a setup intent that has not succeeded; its client secret no longer tries cards.
-
-    Args:
-        setup_intent: `seti_…`.
-        key: Idempotency key.
 
     Raises:
         PaymentGatewayRefused: It has ended meanwhile.

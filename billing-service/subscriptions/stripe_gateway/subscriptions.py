@@ -38,11 +38,8 @@ def create_subscription(
     (`payment_behavior=allow_incomplete`), so its status always says the outcome.
 
     Args:
-        stripe_customer_id: Who subscribes.
-        price: `price_…`.
         payment_method: `pm_…`, attached to the customer.
         metadata: What to keep at the subscription, so that it can be traced back to an attempt.
-        key: Idempotency key.
 
     Raises:
         StripeObjectNotFound: The price or the payment method does not exist.
@@ -137,12 +134,7 @@ def cancel_subscription(stripe_subscription_id: str) -> StripeSubscription:
 
 
 def end_with_period(stripe_subscription_id: str, *, key: str) -> None:
-    """Let a subscription end with its paid period.
-
-    Args:
-        stripe_subscription_id: `sub_…`.
-        key: Idempotency key.
-    """
+    """Let a subscription end with its paid period."""
     params = {"cancel_at_period_end": True}
     call("post", "/v1/subscriptions/{}", stripe_subscription_id, params=params, key=key)
 
@@ -153,9 +145,7 @@ def withdraw_end(stripe_subscription_id: str, *, with_period: bool, key: str) ->
     Stripe has two fields for it and refuses a request that sets both.
 
     Args:
-        stripe_subscription_id: `sub_…`.
         with_period: Whether `cancel_at_period_end` is set; otherwise `cancel_at` alone is.
-        key: Idempotency key.
     """
     params = {"cancel_at_period_end": False} if with_period else {"cancel_at": ""}
     call("post", "/v1/subscriptions/{}", stripe_subscription_id, params=params, key=key)
@@ -177,13 +167,11 @@ def change_price(
     answer has the price that waits (`pending_if_incomplete`); Stripe forgets it within a day.
 
     Args:
-        stripe_subscription_id: `sub_…`.
         item_id: The item that carries the old price.
         price: The new price.
         quantity: As it is; Stripe sets it to 1 if it is left out. None where usage is metered.
         proration_behavior: What becomes of the difference.
         proration_date: The moment of the change, in seconds since the epoch.
-        key: Idempotency key.
     """
     charges = proration_behavior == CHARGE_NOW
     data = call(
@@ -208,9 +196,7 @@ def use_payment_method(
     """Pay a subscription's invoices with another payment method from now on.
 
     Args:
-        stripe_subscription_id: `sub_…`.
         payment_method: `pm_…`, attached to its customer.
-        key: Idempotency key.
     """
     data = call(
         "post",

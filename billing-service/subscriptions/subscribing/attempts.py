@@ -184,7 +184,6 @@ def close(
     """Write down how an attempt ended, unless a webhook reported its success already.
 
     Args:
-        attempt: The attempt.
         outcome: How it ended; its refusal is repeated for the same Idempotency-Key.
         calls: What was sent to Stripe since the last time.
 

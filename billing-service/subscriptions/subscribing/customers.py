@@ -46,7 +46,6 @@ def with_customer(
     """Do something at Stripe for a user; make the customer if there is none.
 
     Args:
-        user_id: Whose customer.
         act: Calls Stripe; called once more, for a new customer, if staff deleted the old one.
         leased: Let no other process act for the customer meanwhile.
 

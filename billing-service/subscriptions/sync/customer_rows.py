@@ -74,7 +74,7 @@ def lock_customer_of_caller(user_id: UUID) -> Customer:
 
     Raises:
         InvalidAccessToken: The user was deactivated a moment ago. Nothing may begin that a
-            deletion under way would not see, or it would be billed for ever.
+            deletion under way would not see, or it would be billed forever.
     """
     customer = lock_customer(user_id)
     if not customer.user.is_active:

@@ -47,7 +47,7 @@ class _Look(NamedTuple):
 
 
 def unfinished_run(*, nightly: bool) -> ReconcileRun | None:
-    """Return the last run if it was broken off.
+    """Return the last run if it was interrupted.
 
     Args:
         nightly: Whether to look at the nightly job's runs or at those of operators: neither
@@ -65,7 +65,7 @@ def run(
     The run is saved with every batch, at its end, and when the caller stops in between.
 
     Args:
-        record: A new run, or one that was broken off; with `fix`, rows are brought in line with
+        record: A new run, or one that was interrupted; with `fix`, rows are brought in line with
             Stripe. Those of customers who would lose something come last, when it is known how
             many they are.
         has_pending_event: Returns for a customer's id whether an event about it is still to be

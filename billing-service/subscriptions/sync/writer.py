@@ -77,7 +77,6 @@ def look(stripe_customer_id: str, *, everything: bool) -> StripeSnapshot:
     """Look at a customer at Stripe, and write nothing.
 
     Args:
-        stripe_customer_id: `cus_…`.
         everything: The customer and its cards as well; otherwise the subscriptions alone, which
             is one call.
 

@@ -23,7 +23,7 @@ from worker.tasks import reconcile_nightly
 
 @pytest.fixture
 def subscriber(person: Person) -> Person:
-    """Somebody with a subscription whose events have been handled."""
+    """Someone with a subscription whose events have been handled."""
     assert person.subscribe().status_code == 200
     person.hear_from_stripe()
     return person
@@ -148,7 +148,7 @@ def test_several_rows_are_deleted_after_one_confirmation(
 def test_with_stripe_unavailable_nothing_is_deleted(
     subscriber: Person, staff_client: Client, stripe: Sandbox
 ) -> None:
-    """A row without its object at Stripe would be a customer who is billed for ever."""
+    """A row without its object at Stripe would be a customer who is billed forever."""
     row = Customer.objects.get()
     with stripe.fault(effect="error", status=500):
         page = staff_client.post(

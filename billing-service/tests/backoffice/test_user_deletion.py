@@ -121,7 +121,7 @@ def test_the_requester_of_a_deletion_is_sent_with_every_step(
 def test_a_deletion_that_waits_can_be_taken_over(
     sign_in: SignIn, auth_service: AuthStandIn, stripe: Sandbox, alice: Person
 ) -> None:
-    """One whose requester may no longer do it does not wait for ever."""
+    """One whose requester may no longer do it does not wait forever."""
     first, _ = sign_in("first")
     auth_service.away = True
     _delete(first, alice.id)

@@ -118,7 +118,7 @@ def _delete_in_thread(person: Person) -> None:
 def test_nothing_begins_for_a_deactivated_user(
     person: Person, stripe: Sandbox, path: str, body: dict[str, Any]
 ) -> None:
-    """Their token may be good for a second more; what it began would be billed for ever."""
+    """Their token may be good for a second more; what it began would be billed forever."""
     mirror_user(person.id)
     User.objects.update(is_active=False)
 

@@ -129,7 +129,7 @@ def test_a_thousand_unknown_kids_while_the_issuer_is_down_ask_it_once(
 
 
 def test_every_token_with_an_unknown_kid_is_counted(start: Callable[[], KeyFetcher]) -> None:
-    """The metric jumps when somebody tries forged tokens, also when it is one again and again."""
+    """The metric jumps when someone tries forged tokens, also when it is one again and again."""
     fetcher = start()
     fetcher.key(signing_key().kid)
     before = _unknown_kids()
@@ -155,10 +155,10 @@ def test_a_fetch_that_failed_in_an_unforeseen_way_decides_nothing(
     fetcher.key(signing_key().kid)
     clock.move(COOLDOWN_SECONDS)
 
-    def stumble(etag: str | None) -> None:
+    def fail(etag: str | None) -> None:
         raise LookupError("no such thing")
 
-    monkeypatch.setattr(fetcher, "_fetch", stumble)
+    monkeypatch.setattr(fetcher, "_fetch", fail)
 
     assert refusal(fetcher, "A" * 43) is KeysUnavailable
     assert "no such thing" in caplog.text
@@ -409,7 +409,7 @@ def test_a_damaged_file_is_ignored(
 
 
 def test_an_unwritable_place_is_survived(start: Callable[[], KeyFetcher], disk: KeyDisk) -> None:
-    """The folder's path is a file, so nothing can be stored; tokens are verified all the same."""
+    """The folder's path is a file, so nothing can be stored; tokens are still verified."""
     disk.path.parent.write_text("not a folder")
 
     assert start().key(signing_key().kid)

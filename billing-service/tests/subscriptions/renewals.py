@@ -54,7 +54,7 @@ class Renewals:
         raise AssertionError("the clock does not arrive")
 
     def change(self, **changes: Any) -> dict[str, Any]:
-        """Change the subscription as somebody else would."""
+        """Change the subscription as someone else would."""
         return self._stripe.post(f"/v1/subscriptions/{self.subscription}", **changes)
 
     def invoices(self, status: str) -> list[dict[str, Any]]:

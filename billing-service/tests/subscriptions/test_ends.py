@@ -11,7 +11,7 @@ from tests.subscriptions.person import Person
 
 @pytest.fixture
 def subscriber(person: Person) -> Person:
-    """Somebody with the basic product, in flexible billing mode."""
+    """Someone with the basic product, in flexible billing mode."""
     assert person.subscribe().status_code == 200
     person.hear_from_stripe()
     return person

@@ -14,7 +14,7 @@ def _no_call() -> None:
 def test_status_and_entitlements_never_call_stripe(
     person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pages poll them while their user is at the bank; the hosted page is shown all the same."""
+    """Pages poll them while their user is at the bank; the hosted page is still shown."""
     assert person.subscribe(NEEDS_AUTHENTICATION).status_code == 200
     monkeypatch.setattr(stripe_client, "client", _no_call)
 
@@ -26,7 +26,7 @@ def test_status_and_entitlements_never_call_stripe(
 
 
 def test_the_client_secret_has_a_call_of_its_own(person: Person) -> None:
-    """Somebody who reloads the page completes the payment that subscribe began."""
+    """Someone who reloads the page completes the payment that subscribe began."""
     first = person.subscribe(NEEDS_AUTHENTICATION).json()["next_action"]
 
     answer = person.get("next-action")

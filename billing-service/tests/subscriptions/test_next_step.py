@@ -101,7 +101,7 @@ CALLS = {
         replace(NEW, stripe_customer_id=""),
         call(Call.MAKE_CUSTOMER),
     ),
-    "an attempt of version 1.0": (
+    "an attempt of an earlier version": (
         replace(NEW, stripe_customer_id="", may_have_customer=True),
         call(Call.FIND_CUSTOMER),
     ),

@@ -184,7 +184,7 @@ def _give_back_lease_soon() -> None:
 def test_an_attempt_taken_up_again_sees_what_happened_meanwhile(
     person: Person, stripe: Sandbox
 ) -> None:
-    """Stripe replays the list of subscriptions from before; it is asked for anew."""
+    """Stripe replays the list of subscriptions from before; it is asked for again."""
     assert person.post("setup-intent").status_code == 200
     with stripe.fault(effect="error", status=500, when="before", **CREATE):
         assert person.subscribe().status_code == 503

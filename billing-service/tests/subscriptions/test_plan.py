@@ -24,7 +24,7 @@ BASIC = {"subscription_product": "basic_subscription"}
 
 @pytest.fixture
 def subscriber(person: Person) -> Person:
-    """Somebody with the basic product."""
+    """Someone with the basic product."""
     assert person.subscribe().status_code == 200
     return person
 
@@ -89,7 +89,7 @@ def _pays_with(person: Person, payment_method: str) -> None:
 def test_a_change_waits_for_the_cards_owner(subscriber: Person) -> None:
     """The old product goes on until the bank's page is completed, then no further call is needed.
 
-    Asking again meanwhile starts the payment anew and bills once.
+    Asking again meanwhile starts the payment again and bills once.
     """
     _pays_with(subscriber, "pm_card_authenticationRequired")
     first = subscriber.post("change", PRO)

@@ -63,7 +63,7 @@ def alone(stripe: Sandbox) -> None:
 
 @pytest.fixture
 def subscriber(alone: None, person: Person) -> Person:
-    """Somebody with a subscription."""
+    """Someone with a subscription."""
     assert person.subscribe().status_code == 200
     return person
 
@@ -116,7 +116,7 @@ def test_what_vanished_at_stripe_is_drift_too(subscriber: Person, stripe: Sandbo
 def test_a_fix_writes_no_loss_before_its_number_is_accepted(
     subscriber: Person, stripe: Sandbox
 ) -> None:
-    """A wrong restore at Stripe looks like this. The rest is repaired all the same."""
+    """A wrong restore at Stripe looks like this. The rest is still repaired."""
     other = Person(stripe)
     assert other.subscribe().status_code == 200
     Subscription.objects.filter(user_id=other.id).update(price_reference="price_wrong")
@@ -324,7 +324,7 @@ def test_a_customer_deleted_where_a_run_broke_off_does_not_stop_it(subscriber: P
 
 
 def test_the_nightly_run_carries_on_its_own_runs_alone(subscriber: Person) -> None:
-    """A repair somebody broke off stays theirs, and one still going is left in peace."""
+    """An operator's interrupted repair stays theirs, and one that is running is left alone."""
     Subscription.objects.update(price_reference="price_wrong")
     theirs = ReconcileRun.objects.create(fix=True)
 
@@ -339,7 +339,7 @@ def test_the_nightly_run_carries_on_its_own_runs_alone(subscriber: Person) -> No
 
 
 def test_the_nightly_run_leaves_its_result_for_the_admin(subscriber: Person) -> None:
-    """It only tells; repairing is somebody's decision."""
+    """It only tells; repairing is someone's decision."""
     Subscription.objects.update(price_reference="price_wrong")
 
     run_nightly(reconcile_nightly)

@@ -172,7 +172,7 @@ def test_an_attempt_older_than_stripes_memory_is_looked_up_instead(
 
 
 def test_an_old_try_that_came_to_nothing_is_closed(person: Person, stripe: Sandbox) -> None:
-    """The user can start anew."""
+    """The user can start again."""
     with stripe.fault(effect="error", status=500, method="POST", path="/v1/customers"):
         assert person.subscribe().status_code == 503
     SubscribeAttempt.objects.update(created_at=timezone.now() - timedelta(hours=24))

@@ -15,7 +15,7 @@ from webhooks.models import WebhookEvent
 
 @pytest.fixture
 def subscriber(person: Person) -> Person:
-    """Somebody who pays with a Visa card."""
+    """Someone who pays with a Visa card."""
     assert person.subscribe().status_code == 200
     person.hear_from_stripe()
     return person

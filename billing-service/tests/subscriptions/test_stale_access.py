@@ -15,7 +15,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def subscriber(person: Person) -> Person:
-    """Somebody whose subscription is renewed at Stripe, while our row has not heard of it."""
+    """Someone whose subscription is renewed at Stripe, while our row has not heard of it."""
     assert person.subscribe().status_code == 200
     return person
 

@@ -1,4 +1,4 @@
-"""No charge that the user did not ask for, and nothing ended that somebody has paid for."""
+"""No charge that the user did not ask for, and nothing ended that someone has paid for."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""An attempt that version 1.0 left open: it made the customer together with its card."""
+"""An attempt that an earlier version left open: it made the customer together with its card."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from worker.tasks import sweep_attempts
 
 @pytest.fixture
 def left(stripe: Sandbox) -> Person:
-    """Somebody whose process died after its first call at Stripe, before the upgrade."""
+    """Someone whose process died after its first call at Stripe, before the upgrade."""
     person = Person(stripe)
     mirror_user(person.id)
     row = Customer.objects.create(user_id=person.id)
@@ -60,7 +60,7 @@ def test_what_it_charged_is_found(left: Person) -> None:
 
 @pytest.mark.parametrize("made", [True, False], ids=["with its customer", "without"])
 def test_what_it_did_not_charge_is_not_charged_later(left: Person, *, made: bool) -> None:
-    """The attempt ends, and the user subscribes anew, as the same customer."""
+    """The attempt ends, and the user subscribes again, as the same customer."""
     if made:
         _version_1_0_made_the_customer(left)
     SubscribeAttempt.objects.update(created_at=timezone.now() - timedelta(minutes=6))

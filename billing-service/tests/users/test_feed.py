@@ -38,7 +38,7 @@ def test_changes_arrive_once_and_in_order(auth_service: AuthStandIn) -> None:
 def test_more_than_a_page_is_read_to_its_end(
     auth_service: AuthStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new installation beside an old auth-service mirrors everybody in one go."""
+    """A new installation beside an old auth-service mirrors everyone in one go."""
     monkeypatch.setattr("users.feed._PAGE_SIZE", 3)
     for number in range(7):
         auth_service.add_user(f"user{number}")
@@ -284,7 +284,7 @@ def test_new_users_count_as_revoked_only_if_a_token_of_theirs_can_be(
 
 @pytest.mark.django_db(transaction=True)
 def test_a_look_reads_only_what_was_revoked_since_the_last_one(auth_service: AuthStandIn) -> None:
-    """A log-out of everybody is read once, not every two seconds for an hour."""
+    """A log-out of everyone is read once, not every two seconds for an hour."""
     user_id = auth_service.add_user("alice", auth_epoch=2)
     apply_user_changes()
     two_minutes_ago = timezone.now() - timedelta(minutes=2)
@@ -381,10 +381,10 @@ def test_a_web_process_outlives_an_unexpected_error(
 
     rounds = iter([LookupError("no such thing"), Enough()])
 
-    def stumble() -> None:
+    def fail() -> None:
         raise next(rounds)
 
-    monkeypatch.setattr(watch, "look", stumble)
+    monkeypatch.setattr(watch, "look", fail)
     monkeypatch.setattr(watch, "INTERVAL_SECONDS", 0.0)
     with pytest.raises(Enough):
         watch._keep_looking()

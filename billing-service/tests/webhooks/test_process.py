@@ -23,7 +23,7 @@ from worker.tasks import end_old_job, retry_stalled_jobs, sweep_attempts
 
 @pytest.fixture
 def person(stripe: Sandbox) -> Person:
-    """Somebody with a subscription."""
+    """Someone with a subscription."""
     someone = Person(stripe)
     assert someone.subscribe().status_code == 200
     return someone
@@ -97,7 +97,7 @@ def test_a_webhook_may_come_before_the_answer(stripe: Sandbox) -> None:
 
 def test_a_customer_without_a_user_is_no_error(stripe: Sandbox) -> None:
     """An account may have customers that have nothing to do with this service."""
-    customer = stripe.post("/v1/customers", description="somebody else's")
+    customer = stripe.post("/v1/customers", description="someone else's")
     stripe.post(f"/v1/customers/{customer['id']}", description="changed")
 
     for event in stripe.new_events():
@@ -136,7 +136,7 @@ def test_a_new_price_name_reaches_the_list_of_products(person: Person, stripe: S
 def test_with_stripe_unavailable_the_event_waits_and_is_tried_again(
     person: Person, stripe: Sandbox
 ) -> None:
-    """The inbox answers 200 all the same; the job comes back a little later."""
+    """The inbox still answers 200; the job comes back a little later."""
     (subscription,) = stripe.subscriptions_of(person.id)
     stripe.delete(f"/v1/subscriptions/{subscription['id']}")
     with stripe.fault(effect="error", status=503):
@@ -201,13 +201,13 @@ def test_a_bug_is_noted_at_the_event_and_tried_again_later(
 ) -> None:
     """Staff read what it was, and nothing of it stays in the queue."""
 
-    def stumble(*args: object, **kwargs: object) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError
 
     (event,) = stripe_events(person)
     deliver(event)
     with monkeypatch.context() as patch:
-        patch.setattr("webhooks.process.writer.refresh_customer", stumble)
+        patch.setattr("webhooks.process.writer.refresh_customer", fail)
         process_events()
 
     waiting = WebhookEvent.objects.get()
@@ -255,7 +255,7 @@ def _claim_alone() -> list[Claimed]:
 
 
 def stored(event_id: str, **columns: Any) -> None:
-    """Store an event as version 1.0 did, which knows no time of the next attempt."""
+    """Store an event as an earlier version did, which knows no time of the next attempt."""
     now = timezone.now()
     WebhookEvent.objects.create(
         **{"type": "customer.updated", "stripe_created_at": now, "received_at": now}

@@ -4,7 +4,7 @@ from worker.rate_limiter import RateLimiter
 
 
 class Time:
-    """A clock that moves when somebody sleeps."""
+    """A clock that moves when someone sleeps."""
 
     now = 1000.0
 

@@ -1,4 +1,4 @@
-"""What the nightly job deletes, so that no table grows for ever."""
+"""What the nightly job deletes, so that no table grows forever."""
 
 import asyncio
 from datetime import timedelta
@@ -66,7 +66,7 @@ def test_handled_events_are_deleted_after_a_while(stripe: Sandbox) -> None:
 
 
 def test_cancelled_jobs_are_deleted(stripe: Sandbox) -> None:
-    """They are not run again, and no table grows for ever."""
+    """They are not run again, and no table grows forever."""
     job_id = end_old_job.configure(queueing_lock="over").defer(subject="over")
     app.job_manager.cancel_job_by_id(job_id)
     prune_jobs.configure().defer(timestamp=0)

@@ -63,7 +63,6 @@ def check_service(settings: Settings, *, url: str, clock: Clock) -> Iterator[Fin
     """Check this service, the fastest checks first.
 
     Args:
-        settings: The settings of the service.
         url: Base URL of the published JWKS.
         clock: This machine's clock.
     """

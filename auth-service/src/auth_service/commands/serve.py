@@ -36,7 +36,7 @@ def serve(host: str, port: int, workers: int | None) -> None:
     settings = settings_or_exit()
     _refuse_demo_password(settings)
     with refuse_on_key_error():
-        # A worker that cannot read the keys would exit and be restarted for ever.
+        # A worker that cannot read the keys would exit and be restarted forever.
         ensure_keys(settings, now=utc_now())
         passphrase = read_passphrase(settings.keys_passphrase_file)
         open_key_ring(settings.keys_dir, passphrase=passphrase, now=utc_now())

@@ -67,7 +67,6 @@ class LoginThrottle:
         """Derive the keys of an attempt.
 
         Args:
-            username: As typed.
             client_ip: An IPv4 or IPv6 address; an IPv6 client is counted by its /64 network.
         """
         account, network = fold_username(username), network_of(client_ip)

@@ -15,8 +15,6 @@ async def hash_new_password(
 
     Args:
         state: With the hashing slot.
-        password: As typed.
-        username: Of the account.
         field: The name of the request's field, for the error.
 
     Raises:

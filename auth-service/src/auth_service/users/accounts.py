@@ -55,7 +55,6 @@ def page(connection: Connection, *, search: str, after: UUID | None, limit: int)
     """List accounts in the order of their ids.
 
     Args:
-        connection: Any connection.
         search: Part of a username or email address; empty for all.
         after: The last id of the previous page.
         limit: The most accounts to return.
@@ -80,7 +79,6 @@ def feed_start(connection: Connection, after: int) -> int:
     backup. They are assigned again to other changes, so that reader has to start at zero.
 
     Args:
-        connection: Any connection.
         after: The last position that the reader knows.
     """
     newest: int = connection.execute(select(feed_position.c.seq)).scalar_one()

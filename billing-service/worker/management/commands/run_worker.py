@@ -1,4 +1,4 @@
-"""`manage.py run_worker`: events, jobs and the feed of user changes, until a signal comes."""
+"""`manage.py run_worker`: processes events and jobs, and follows the feed of user changes."""
 
 import asyncio
 import logging
@@ -20,12 +20,11 @@ _PAUSE_SECONDS = 1.0
 
 
 class Command(BaseCommand):
-    """Runs the worker; SIGTERM and Ctrl-C let what is under way end."""
+    """Runs the worker; SIGTERM and Ctrl-C let running jobs end."""
 
     help = "Process webhook events, finish what was left open, and follow auth-service's users."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run until a signal comes."""
         stop = threading.Event()
         threads = [
             threading.Thread(target=follow_user_changes, args=(stop,), name="user-feed"),

@@ -17,14 +17,12 @@ class Command(BaseCommand):
     help = "Show the Stripe account that the database belongs to, or move it to another one."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Describe the actions."""
         actions = parser.add_subparsers(dest="action", required=True)
         actions.add_parser("show", help="the database's account, and the key's")
-        move = actions.add_parser("move", help="the database belongs to the key's account now")
-        move.add_argument("--to", required=True, help="the key's account, acct_…, typed out")
+        move = actions.add_parser("move", help="bind the database to the key's account")
+        move.add_argument("--to", required=True, help="the id of the key's account, acct_…")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Show or move."""
         try:
             key = account.identify(lambda path: call_unchecked("get", path))
         except BillingError as refusal:
@@ -34,7 +32,7 @@ class Command(BaseCommand):
         self.stdout.write(f"The database belongs to {account.stored_account() or 'no account yet'}")
         self.stdout.write(f"STRIPE_API_SECRET is a key of {key}")
         if account.stored_account() not in (None, key):
-            raise CommandError("They differ: no call is made at Stripe until they agree.")
+            raise CommandError("They differ. Stripe is not called until they agree.")
 
     def _move(self, key: account.Account, *, to: str) -> None:
         if to != key.id:

@@ -1,4 +1,4 @@
-"""`manage.py stripe_bootstrap`: what this service needs at Stripe, made once."""
+"""`manage.py stripe_bootstrap`: creates what this service needs at Stripe."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -12,12 +12,11 @@ from webhooks.event_types import HANDLED
 
 
 class Command(BaseCommand):
-    """Safe to repeat; what is there already is found by lookup key and address."""
+    """Safe to repeat: prices are found by lookup key, the endpoint by its address."""
 
     help = "Create products, prices and the webhook endpoint; print the lines for .env."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Describe the options."""
         parser.add_argument("--currency", default="usd")
         parser.add_argument("--basic-amount", type=int, default=1000, help="in the smallest unit")
         parser.add_argument("--pro-amount", type=int, default=2500, help="in the smallest unit")
@@ -25,11 +24,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--webhook-url",
             default=f"{settings.BILLING.public_url}/api/stripe-webhook/",
-            help="where Stripe shall deliver; an empty value makes no endpoint",
+            help="address of the webhook endpoint; an empty value creates none",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Make what is missing."""
         try:
             self._prices(options)
             if options["webhook_url"]:
@@ -53,6 +51,6 @@ class Command(BaseCommand):
             self.stdout.write(f"STRIPE_WEBHOOK_SECRET={secret}")
         else:
             self.stderr.write(
-                f"The endpoint {endpoint} exists already and is enabled for the events we handle; "
-                "Stripe tells its secret in the dashboard."
+                f"The endpoint {endpoint} exists already. It is enabled for the events we handle. "
+                "Its secret is in Stripe's dashboard."
             )

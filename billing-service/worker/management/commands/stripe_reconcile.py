@@ -1,4 +1,4 @@
-"""`manage.py stripe_reconcile`: tells, or repairs, where we and Stripe disagree."""
+"""`manage.py stripe_reconcile`: reports or repairs the differences from Stripe."""
 
 import json
 import sys
@@ -17,14 +17,13 @@ _REPORT_EVERY = 100
 
 
 class Command(BaseCommand):
-    """Exit code 0: nothing differs, or nothing any more; 1: refused, broken off; 2: some left."""
+    """Exit status 0: nothing differs any more; 1: refused or interrupted; 2: differences left."""
 
     help = "Compare every customer, payment method and subscription with Stripe."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Describe the options."""
         mode = parser.add_mutually_exclusive_group()
-        mode.add_argument("--dry-run", action="store_true", help="only tell (the default)")
+        mode.add_argument("--dry-run", action="store_true", help="report only (the default)")
         mode.add_argument("--fix", action="store_true", help="write what Stripe says")
         parser.add_argument(
             "--accept-losses",
@@ -34,12 +33,12 @@ class Command(BaseCommand):
             help="with --fix: write it even if N customers lose something",
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
-        parser.add_argument("--resume", action="store_true", help="carry on your run broken off")
+        parser.add_argument("--resume", action="store_true", help="continue an interrupted run")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run, show progress on standard error, report on standard output."""
         if options["accept_losses"] and not options["fix"]:
-            raise CommandError("--accept-losses goes with --fix: nothing is written without it.")
+            raise CommandError("--accept-losses needs --fix: nothing is written without it.")
         record = _begin(fix=options["fix"], resume=options["resume"])
         steps = run(
             record,
@@ -57,7 +56,7 @@ class Command(BaseCommand):
             self._report(record, as_json=options["json"])
             raise CommandError(str(refusal)) from refusal
         except BillingError as refusal:
-            raise CommandError(f"{refusal} Carry on with --resume.") from refusal
+            raise CommandError(f"{refusal} Continue with --resume.") from refusal
         self._report(record, as_json=options["json"])
         if not record.fix and (warning := loss_warning(record)):
             self.stderr.write(warning)
@@ -93,7 +92,7 @@ def _begin(*, fix: bool, resume: bool) -> ReconcileRun:
     if record.fix != fix:
         begun_with = "--fix" if record.fix else "--dry-run"
         raise CommandError(
-            f"The run broken off was begun with {begun_with}: carry it on with that, "
-            "or begin a new one without --resume."
+            f"The interrupted run was started with {begun_with}. Continue it with {begun_with}, "
+            "or start a new one without --resume."
         )
     return record

@@ -212,7 +212,7 @@ def change(
     code: str | None = None,
     address: Json | None = None,
 ) -> CheckoutSession:
-    """Change what the customer can change on the page, and price the session anew.
+    """Change what the customer can change on the page, and price the session again.
 
     Args:
         work: The unit of work.

@@ -27,7 +27,7 @@ _STATE = {
 
 
 def upgrade(connection: sqlite3.Connection, index: Index) -> None:
-    """Move the state of objects into its column, and index them anew, if that is not done yet."""
+    """Move the state of objects into its column, and index them again, if that is not done yet."""
     if connection.execute("PRAGMA user_version").fetchone()[0] == _CURRENT:
         return
     connection.execute("BEGIN IMMEDIATE")
