@@ -7,14 +7,14 @@ from webhooks.event_types import HANDLED
 from webhooks.models import WebhookEvent
 
 
-def replay(events: QuerySet[WebhookEvent]) -> int:
-    """Make events due again; return how many.
+def replayable(events: QuerySet[WebhookEvent]) -> QuerySet[WebhookEvent]:
+    """Leave out events of a type that is not handled, and those without a subject."""
+    return events.filter(type__in=list(HANDLED)).exclude(subject="")
 
-    Args:
-        events: Those of a type that is not handled, or without a subject, are left alone.
-    """
-    chosen = events.filter(type__in=list(HANDLED)).exclude(subject="")
-    return chosen.update(
+
+def replay(events: QuerySet[WebhookEvent]) -> int:
+    """Make the replayable ones due again; return how many."""
+    return replayable(events).update(
         state=WebhookEvent.State.PENDING,
         next_attempt_at=timezone.now(),
         failures=0,

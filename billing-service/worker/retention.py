@@ -12,14 +12,15 @@ from webhooks.models import WebhookEvent
 _BATCH = 5000
 
 
-def prune_events(before: datetime) -> Generator[int, None, None]:
-    """Delete handled and ignored events; yield the size of each batch.
-
-    Args:
-        before: Only events received before.
-    """
+def prunable_events(before: datetime) -> QuerySet[WebhookEvent]:
+    """Return the handled and ignored events that were received before a moment."""
     over = (WebhookEvent.State.HANDLED, WebhookEvent.State.IGNORED)
-    yield from _delete(WebhookEvent.objects.filter(received_at__lt=before, state__in=over))
+    return WebhookEvent.objects.filter(received_at__lt=before, state__in=over)
+
+
+def prune_events(before: datetime) -> Generator[int, None, None]:
+    """Delete the prunable events; yield the size of each batch."""
+    yield from _delete(prunable_events(before))
 
 
 def prune_attempts(before: datetime) -> Generator[int, None, None]:
