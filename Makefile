@@ -11,6 +11,8 @@ PYTHON ?= python3
 TOOLS := .venv
 UV := $(TOOLS)/bin/uv
 export UV_NO_PROGRESS := 1
+# Python keeps what it has compiled: the suites start some hundred processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 SERVICES := auth-service billing-service stripe-sandbox
 DEV := dev/.venv/bin/python

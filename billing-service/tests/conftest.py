@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 from django.conf import settings
-from django.db import connection
-from django.test import Client
+from django.db import connection, transaction
+from django.test import Client, TransactionTestCase
 
 from config.environment import LOCAL_ONLY_CLIENT_SECRET
 from identity import bearer
@@ -23,6 +23,30 @@ from tests.subscriptions.person import Person
 from users.auth_client import auth_client
 
 _STATE = AuthStandIn(client_secret=LOCAL_ONLY_CLIENT_SECRET)
+
+
+# Filled by migrations, and the same for every test.
+_CONSTANT_TABLES = {"auth_permission", "django_content_type"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_flush() -> Iterator[None]:
+    """Empty the tables after a test that commits, and keep what is always in them.
+
+    Django's `flush` truncates them all and makes every permission again, which takes longer than
+    most tests.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", _empty_tables)
+        yield
+
+
+def _empty_tables(_: TransactionTestCase) -> None:
+    tables = set(connection.introspection.django_table_names()) - _CONSTANT_TABLES
+    # In one transaction, since foreign keys are checked at its end.
+    statements = "; ".join(f"DELETE FROM {connection.ops.quote_name(table)}" for table in tables)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statements)
 
 
 @pytest.fixture(scope="session", autouse=True)

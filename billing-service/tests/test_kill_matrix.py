@@ -107,9 +107,9 @@ class DyingService:
         assert self._process.returncode == 0
 
 
-@pytest.fixture
-def service(stripe: Sandbox) -> Iterator[DyingService]:
-    """A service process on this test's database and Stripe."""
+@pytest.fixture(scope="module")
+def service(_sandbox: Sandbox, django_db_setup: None) -> Iterator[DyingService]:
+    """A service process on the tests' database and Stripe."""
     dying = DyingService()
     yield dying
     dying.stop()
