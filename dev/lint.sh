@@ -5,3 +5,4 @@ cd "$(dirname "$0")/.."
 ruff check --config dev/pyproject.toml dev gateway e2e
 ruff format --check --config dev/pyproject.toml dev gateway e2e
 mypy --config-file dev/pyproject.toml dev gateway/tests e2e
+lint-imports --no-cache --config dev/pyproject.toml
