@@ -10,11 +10,11 @@ from prometheus_client.registry import Collector
 # Partial indexes answer all of these, however many rows there are.
 _GAUGES = {
     "billing_webhook_events_pending": (
-        "Stored events that no job has handled yet.",
+        "Stored events that are not processed yet.",
         "SELECT count(*) FROM webhooks_webhookevent WHERE state = 'pending'",
     ),
     "billing_webhook_lag_seconds": (
-        "Age of the oldest event that waits to be handled.",
+        "Age of the oldest event that is not processed yet.",
         """SELECT coalesce(extract(epoch FROM now() - min(received_at)), 0)
         FROM webhooks_webhookevent WHERE state = 'pending'""",
     ),

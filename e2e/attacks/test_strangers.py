@@ -62,7 +62,7 @@ def test_events_that_stripe_did_not_sign_are_not_stored(
 ) -> None:
     """Another secret, an old recording, no signature at all: 400, and nothing in the inbox."""
     answers = [
-        deliver(running, event(), secret="whsec_of_somebody_else"),
+        deliver(running, event(), secret="whsec_of_someone_else"),
         deliver(running, event(), secret=secret_of(running), age_seconds=OLD_SECONDS),
         running.client.post(f"{running.url}/api/stripe-webhook/", content=event()),
     ]

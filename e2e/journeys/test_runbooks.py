@@ -9,7 +9,7 @@ import pytest
 from dev.config.settings import ROOT
 from e2e.system import RunningSystem, whole_system
 
-SH_BLOCK = r"^ *```sh\n(.*?)^ *```"
+SH_BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 # Commands that change keys get in each other's way: each comes when it can be done. All others
 # come first.
 KEY_CHANGES = ("keys drill", "keys spare", "keys revoke", "keys rotate")
@@ -19,9 +19,7 @@ def commands() -> list[str]:
     """Every line of a `sh` block that begins with `make`, without its comment."""
     found: dict[str, None] = {}
     for page in sorted((ROOT / "docs" / "runbooks").glob("*.md")):
-        for block in re.findall(
-            r"^ *```sh\n(.*?)^ *```", page.read_text(), re.MULTILINE | re.DOTALL
-        ):
+        for block in SH_BLOCK.findall(page.read_text()):
             lines = (line.partition(" #")[0].strip() for line in block.splitlines())
             found |= dict.fromkeys(line for line in lines if line.startswith("make "))
     return sorted(found, key=_turn)

@@ -102,7 +102,7 @@ def test_payment_methods_other_than_cards_are_refused_by_name(server: Server) ->
     assert answer.json()["error"]["param"] == "payment_method_types"
 
 
-def test_an_account_of_somebody_else_is_refused_by_name(server: Server) -> None:
+def test_an_account_of_someone_else_is_refused_by_name(server: Server) -> None:
     """There are no connected accounts, so `Stripe-Account` is not passed over in silence."""
     headers = {"Authorization": "Bearer sk_test_x", "Stripe-Account": "acct_1Other"}
 

@@ -141,7 +141,7 @@ def test_changes_go_to_auth_service_first(
     assert User.objects.get(id=alice).email == "new@example.com"
 
 
-def test_a_form_overtaken_by_somebody_elses_change_is_refused(
+def test_a_form_overtaken_by_someone_elses_change_is_refused(
     staff_client: Client, auth_service: AuthStandIn, alice: uuid.UUID
 ) -> None:
     """Two members of staff do not overwrite each other unseen."""

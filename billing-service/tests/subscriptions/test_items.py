@@ -12,7 +12,7 @@ PRO = {"subscription_product": "pro_subscription"}
 
 @pytest.fixture
 def seats(person: Person) -> Person:
-    """Somebody to whom staff sold two of another product's item, then three seats of basic."""
+    """Someone to whom staff sold two of another product's item, then three seats of basic."""
     assert person.post("setup-intent").status_code == 200
     (customer,) = person.stripe.customers_of(person.id)
     path = "/v1/payment_methods/pm_card_visa/attach"

@@ -234,7 +234,7 @@ def test_a_customer_that_stripe_does_not_find_is_not_taken_for_deleted(subscribe
     assert subscriber.words() == ("successful", "active")
 
 
-def test_a_run_broken_off_is_carried_on(subscriber: Person, stripe: Sandbox) -> None:
+def test_an_interrupted_run_is_continued(subscriber: Person, stripe: Sandbox) -> None:
     """While Stripe cannot be reached it stops with a sentence; later it goes on where it was."""
     Subscription.objects.update(price_reference="price_wrong")
     away = stripe.fault(effect="error", status=500, path="/v1/customers")
@@ -301,7 +301,7 @@ def test_an_invoice_that_was_written_off_is_no_drift(subscriber: Person, stripe:
     assert Subscription.objects.get().latest_invoice_status == "uncollectible"
 
 
-def test_a_run_is_carried_on_in_the_mode_it_was_begun_with(subscriber: Person) -> None:
+def test_a_run_is_continued_in_the_mode_it_was_begun_with(subscriber: Person) -> None:
     """What a comparison has passed by already would never be fixed."""
     ReconcileRun.objects.create(position=Customer.objects.get().pk)
     with pytest.raises(CommandError, match="begun with --dry-run"):
@@ -312,7 +312,9 @@ def test_a_run_is_carried_on_in_the_mode_it_was_begun_with(subscriber: Person) -
         reconcile("--resume")
 
 
-def test_a_customer_deleted_where_a_run_broke_off_does_not_stop_it(subscriber: Person) -> None:
+def test_a_customer_deleted_where_a_run_was_interrupted_does_not_stop_it(
+    subscriber: Person,
+) -> None:
     """Stripe refuses to go on behind a customer it no longer has."""
     run = ReconcileRun.objects.create(
         position=Customer.objects.get().pk, stripe_position="cus_deleted"
@@ -323,7 +325,7 @@ def test_a_customer_deleted_where_a_run_broke_off_does_not_stop_it(subscriber: P
     assert run.finished_at is not None
 
 
-def test_the_nightly_run_carries_on_its_own_runs_alone(subscriber: Person) -> None:
+def test_the_nightly_run_continues_its_own_runs_alone(subscriber: Person) -> None:
     """An operator's interrupted repair stays theirs, and one that is running is left alone."""
     Subscription.objects.update(price_reference="price_wrong")
     theirs = ReconcileRun.objects.create(fix=True)

@@ -223,7 +223,7 @@ def test_a_customer_deleted_at_stripe_can_subscribe_again(person: Person, stripe
     assert Subscription.objects.filter(user_id=person.id).count() == 2
 
 
-def test_somebody_subscribed_in_the_dashboard_is_not_billed_twice(
+def test_someone_subscribed_in_the_dashboard_is_not_billed_twice(
     person: Person, stripe: Sandbox
 ) -> None:
     """A live subscription that we never heard of is noticed before a second one is made."""

@@ -122,7 +122,7 @@ def test_an_older_version_changes_nothing(auth_service: AuthStandIn) -> None:
 
 
 @pytest.mark.parametrize("order", ["rename first", "reuse first"])
-def test_a_name_may_pass_to_somebody_else(auth_service: AuthStandIn, order: str) -> None:
+def test_a_name_may_pass_to_someone_else(auth_service: AuthStandIn, order: str) -> None:
     """Alice becomes bob and a new alice comes: both rows end right, in either order."""
     first = auth_service.add_user("alice")
     apply_user_changes()

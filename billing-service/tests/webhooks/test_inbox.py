@@ -120,7 +120,7 @@ BODY = json.dumps(event()).encode()
         f"t={int(time.time())}",
         f"t=abc,v1={'0' * 64}",
         f"t=-1,v1={'0' * 64}",
-        signature(BODY, secret="whsec_somebody_else"),
+        signature(BODY, secret="whsec_someone_else"),
         signature(BODY, at=time.time() - 301),
         signature(BODY + b" "),
         signature(BODY).replace("v1=", "v0="),

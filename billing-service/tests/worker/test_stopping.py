@@ -22,7 +22,7 @@ _CUSTOMERS = 6
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_nightly_job_that_is_broken_off_is_carried_on_by_the_next_worker(
+def test_a_nightly_job_that_is_interrupted_is_continued_by_the_next_worker(
     stripe: Sandbox, tmp_path: Path
 ) -> None:
     """An upgrade at three in the morning neither waits for the comparison nor loses it."""
@@ -38,10 +38,10 @@ def test_a_nightly_job_that_is_broken_off_is_carried_on_by_the_next_worker(
         assert worker.wait(timeout=_STOP_PERIOD_SECONDS) == 0
         stopped_after = time.monotonic() - began
     run = ReconcileRun.objects.get()
-    broken_off_at = run.customers_compared
+    interrupted_at = run.customers_compared
 
     assert (run.finished_at, _job_status()) == (None, "todo"), f"after {stopped_after:.1f} s"
-    assert broken_off_at < _CUSTOMERS
+    assert interrupted_at < _CUSTOMERS
 
     following = _start(stripe, log=tmp_path / "second.log")
     try:
