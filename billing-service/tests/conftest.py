@@ -17,7 +17,7 @@ from subscriptions.stripe_gateway import client as stripe_client
 from subscriptions.stripe_gateway.account import forget_account
 from tests.auth_stand_in import AuthStandIn, serve
 from tests.environment import AUTH_PORT
-from tests.sandbox import Sandbox, running_sandbox
+from tests.sandbox import Sandbox, started_sandbox
 from tests.signing import signing_key
 from tests.subscriptions.person import Person
 from users.auth_client import auth_client
@@ -109,7 +109,7 @@ def staff_client(sign_in: Callable[..., tuple[Client, uuid.UUID]]) -> Client:
 
 @pytest.fixture(scope="session")
 def _sandbox() -> Iterator[Sandbox]:
-    with running_sandbox() as sandbox:
+    with started_sandbox("--deterministic") as sandbox:
         settings.BILLING = replace(settings.BILLING, stripe_api_base=sandbox.base)
         stripe_client.client.cache_clear()
         yield sandbox

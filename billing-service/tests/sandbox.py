@@ -134,19 +134,6 @@ def _last_part(url: str) -> str:
 
 
 @contextlib.contextmanager
-def running_sandbox() -> Iterator[Sandbox]:
-    """Use the sandbox TEST_STRIPE_API_BASE names, or start one for this run."""
-    base = os.environ.get("TEST_STRIPE_API_BASE")
-    if base:
-        sandbox = Sandbox(base)
-        yield sandbox
-        sandbox.close()
-        return
-    with started_sandbox("--deterministic") as sandbox:
-        yield sandbox
-
-
-@contextlib.contextmanager
 def started_sandbox(*options: str) -> Iterator[Sandbox]:
     """Start a sandbox; one without `--deterministic` is an account of its own.
 
