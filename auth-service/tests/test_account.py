@@ -13,6 +13,7 @@ from tests.conftest import PASSWORD, MovableClock, Service
 
 Obtain = Callable[..., httpx.Response]
 Refresh = Callable[[str], httpx.Response]
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 NEW_PASSWORD = "another fine passphrase"
 
 
@@ -115,6 +116,25 @@ def test_revoke_revokes_one_session(
 
     assert http.post("/api/token/revoke", json={"token": phone}).status_code == 200
     assert refresh(phone).status_code == 401
+
+
+def test_a_media_type_is_read_without_regard_to_case(
+    http: httpx.Client, pair: dict[str, str], refresh: Refresh
+) -> None:
+    """`Application/X-WWW-Form-Urlencoded` is a form too (RFC 9110 §8.3.1)."""
+    headers = {"Content-Type": "Application/X-WWW-Form-Urlencoded; charset=UTF-8"}
+    answer = http.post("/api/token/revoke", content=f"token={pair['refresh']}", headers=headers)
+
+    assert answer.status_code == 200
+    assert refresh(pair["refresh"]).status_code == 401
+
+
+def test_the_refusal_of_a_form_speaks_of_a_form(http: httpx.Client) -> None:
+    """A caller who sent a form is not asked to send JSON."""
+    answer = http.post("/api/token/revoke", content="token=a&token=b", headers=FORM)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_body")
+    assert answer.json()["detail"].startswith("Send a form")
 
 
 def test_a_used_token_still_revokes_its_family(

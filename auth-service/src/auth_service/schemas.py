@@ -72,9 +72,12 @@ class Body(BaseModel):
 
 
 class StrictBody(BaseModel):
-    """A request of the internal API. Unknown members are refused: they are bugs of the caller."""
+    """A request of the internal API.
 
-    model_config = ConfigDict(extra="forbid")
+    Unknown members and values of another type are refused: they are bugs of the caller.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Credentials(Body):

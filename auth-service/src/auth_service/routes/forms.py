@@ -10,6 +10,7 @@ from auth_service.errors import MalformedBody, ValidationFailed
 from auth_service.routes.middleware import parse_json
 
 FORM = "application/x-www-form-urlencoded"
+_MALFORMED_FORM = f"Send a form without duplicate names, as {FORM} in UTF-8."
 
 _TOKEN_SCHEMA = {
     "type": "object",
@@ -39,16 +40,16 @@ async def read_form(request: Request) -> dict[str, str]:
     Raises:
         MalformedBody: It is not such a form, or not UTF-8.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
-        raise MalformedBody(f"Send a form without duplicate names, as {FORM} in UTF-8.")
+    if not _is_form(request):
+        raise MalformedBody(_MALFORMED_FORM)
     try:
         members = parse_qs(
             (await request.body()).decode(), keep_blank_values=True, max_num_fields=16
         )
     except ValueError:
-        raise MalformedBody from None
+        raise MalformedBody(_MALFORMED_FORM) from None
     if any(len(values) > 1 for values in members.values()):
-        raise MalformedBody
+        raise MalformedBody(_MALFORMED_FORM)
     return {name: values[0] for name, values in members.items()}
 
 
@@ -66,7 +67,7 @@ async def read_field(request: Request, name: str) -> str:
 
 
 async def _read_object(request: Request) -> dict[str, Any]:
-    if request.headers.get("content-type", "").startswith(FORM):
+    if _is_form(request):
         return {**await read_form(request)}
     try:
         body = parse_json(await request.body())
@@ -75,3 +76,8 @@ async def _read_object(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise MalformedBody
     return body
+
+
+def _is_form(request: Request) -> bool:
+    # Media types have no case, and a form may name its charset (RFC 9110 §8.3.1).
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == FORM
