@@ -149,8 +149,10 @@ def auth(system: System, arguments: tuple[str, ...]) -> int:
 
 def _run_beside(system: System, process: Process, argv: tuple[str, ...]) -> int:
     require_running(system)
-    # TERM lets the command know how wide and colourful the terminal is.
-    env = {**process.env, "TERM": os.environ.get("TERM", "dumb")}
+    # `auth-service doctor` starts Traefik, which is installed beside this launcher. TERM lets the
+    # command know how wide and colourful the terminal is.
+    path = os.pathsep.join((process.env["PATH"], str(Path(sys.executable).parent)))
+    env = {**process.env, "PATH": path, "TERM": os.environ.get("TERM", "dumb")}
     return subprocess.run(argv, cwd=process.cwd, env=env, check=False).returncode
 
 

@@ -59,8 +59,12 @@ MIDDLEWARE = [
     "config.middleware.PagesMiddleware",
 ]
 
-# The admin's own layers are inside PagesMiddleware, where these checks do not look.
-SILENCED_SYSTEM_CHECKS = ["admin.E408", "admin.E409", "admin.E410"]
+# These checks look for layers in MIDDLEWARE; ours are inside PagesMiddleware: authentication,
+# messages and sessions for the admin, then security headers, frame options and CSRF for all pages.
+SILENCED_SYSTEM_CHECKS = [
+    *("admin.E408", "admin.E409", "admin.E410"),
+    *("security.W001", "security.W002", "security.W003"),
+]
 
 TEMPLATES = [
     {

@@ -38,23 +38,37 @@ def own_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSyst
         yield started
 
 
-@pytest.mark.parametrize("command", commands())
-def test_a_command_of_a_runbook_does_what_it_says(own_system: RunningSystem, command: str) -> None:
-    """Someone on call can copy each line; only what is written in capitals is replaced."""
-    event = own_system.sql("billing", "SELECT id FROM webhooks_webhookevent LIMIT 1")
-
-    done = subprocess.run(
-        ["/bin/bash", "-c", command.replace("EVENT_ID", event)],
+def run(command: str, system: RunningSystem) -> subprocess.CompletedProcess[str]:
+    """Run a line as a person at a terminal in the repository does."""
+    return subprocess.run(
+        ["/bin/bash", "-c", command],
         cwd=ROOT,
-        env=dict(own_system.environ),
+        env=dict(system.environ),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
 
+
+@pytest.mark.parametrize("command", commands())
+def test_a_command_of_a_runbook_does_what_it_says(own_system: RunningSystem, command: str) -> None:
+    """Someone on call can copy each line; only what is written in capitals is replaced."""
+    event = own_system.sql("billing", "SELECT id FROM webhooks_webhookevent LIMIT 1")
+
+    done = run(command.replace("EVENT_ID", event), own_system)
+
     assert event.startswith("evt_")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_doctor_finds_nothing_wrong_and_checks_everything(own_system: RunningSystem) -> None:
+    """On a laptop it finds the gateway's program too, so no line is left unchecked."""
+    done = run('make auth ARGS="doctor"', own_system)
+    lines = done.stdout.splitlines()
+
+    assert any("gateway" in line for line in lines)
+    assert [line for line in lines if not line.startswith("ok ")] == []
 
 
 def test_the_runbooks_have_commands() -> None:

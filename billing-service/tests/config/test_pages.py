@@ -6,8 +6,9 @@ from collections.abc import Callable
 from html import unescape
 
 import pytest
+from django.core.checks import run_checks
 from django.db import OperationalError
-from django.test import Client
+from django.test import Client, override_settings
 
 
 def test_the_bare_address_leads_to_the_documentation(client: Client) -> None:
@@ -184,3 +185,22 @@ def _status(client: Client, address: str) -> int:
     answer = client.get(address)
     answer.close()
     return answer.status_code
+
+
+@override_settings(SESSION_COOKIE_SECURE=True, CSRF_COOKIE_SECURE=True)
+def test_the_deployment_check_of_going_live_finds_nothing() -> None:
+    """Behind https an operator sees no warning that they would have to know to be false."""
+    found = run_checks(include_deployment_checks=True)
+
+    assert [str(message) for message in found if not message.is_silenced()] == []
+
+
+@pytest.mark.django_db
+def test_pages_have_what_the_silenced_checks_look_for(client: Client) -> None:
+    """The layers inside `PagesMiddleware` protect the admin; the checks do not see them."""
+    page = client.get("/admin/login/")
+    forged = Client(enforce_csrf_checks=True).post("/admin/login/", {"username": "ada"})
+
+    assert page["X-Frame-Options"] == "DENY"
+    assert page["X-Content-Type-Options"] == "nosniff"
+    assert forged.status_code == 403
