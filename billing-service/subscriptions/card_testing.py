@@ -46,7 +46,9 @@ def reference_of(payment_method: str) -> str:
     return hashlib.sha256(payment_method.encode()).hexdigest()
 
 
-def refuse_if_too_many_failures(*, user_id: UUID, source: str | None, payment_method: str) -> None:
+def refuse_if_too_many_failures(
+    *, user_id: UUID, client_ip: str | None, payment_method: str
+) -> None:
     """Let a request through unless too many cards were refused within the last hour.
 
     Args:
@@ -57,35 +59,32 @@ def refuse_if_too_many_failures(*, user_id: UUID, source: str | None, payment_me
     """
     billing = settings.BILLING
     card = _Limit("reference = %s", (reference_of(payment_method),), billing.card_failures_per_card)
-    _refuse_failures(card, *_limits_of_failures(user_id, source=source))
+    _refuse_failures(card, *_limits_of_failures(user_id, client_ip=client_ip))
 
 
-def refuse_if_too_many_setups(*, user_id: UUID, source: str | None) -> None:
+def refuse_if_too_many_setups(*, user_id: UUID, client_ip: str | None) -> None:
     """Let a new setup intent through unless there were too many, or too many refused cards.
 
     Raises:
         TooManyCardFailures, TooManySetupIntents: With the seconds until enough stop counting.
     """
     billing = settings.BILLING
-    _refuse_failures(*_limits_of_failures(user_id, source=source))
+    _refuse_failures(*_limits_of_failures(user_id, client_ip=client_ip))
     limits = _limits(
         user_id,
-        source=source,
+        client_ip=client_ip,
         per_user=billing.setup_intents_per_user,
-        per_source=billing.setup_intents_per_source,
+        per_network=billing.setup_intents_per_source,
     )
     if seconds := _seconds_to_wait("subscriptions_startedsetup", *limits):
         raise TooManySetupIntents(retry_after_seconds=seconds)
 
 
-def remember_setup(*, user_id: UUID, source: str | None, setup_intent: str) -> None:
-    """Count one setup intent, so that its failures can be counted too.
-
-    Args:
-        user_id: Who may complete it.
-        source: From which address it was asked for.
-    """
-    StartedSetup.objects.create(user_id=user_id, source=source, stripe_setup_intent_id=setup_intent)
+def remember_setup(*, user_id: UUID, client_ip: str | None, setup_intent: str) -> None:
+    """Count one setup intent, so that its failures can be counted too."""
+    StartedSetup.objects.create(
+        user_id=user_id, client_ip=client_ip, stripe_setup_intent_id=setup_intent
+    )
 
 
 def remember_setup_failure(failure: StripeSetupFailure) -> None:
@@ -112,7 +111,7 @@ def remember_setup_failure(failure: StripeSetupFailure) -> None:
 
 def has_too_many_failures(user_id: UUID) -> bool:
     """Return whether too many cards of a user were refused within the last hour."""
-    limits = _limits_of_failures(user_id, source=None)
+    limits = _limits_of_failures(user_id, client_ip=None)
     return _seconds_to_wait("subscriptions_cardfailure", *limits) > 0
 
 
@@ -131,7 +130,7 @@ def refuse_failing_card(fingerprint: str) -> None:
 
 
 def remember_failure(
-    *, user_id: UUID, source: str | None, payment_method: str, fingerprint: str, code: str
+    *, user_id: UUID, client_ip: str | None, payment_method: str, fingerprint: str, code: str
 ) -> None:
     """Count one refused card.
 
@@ -142,7 +141,7 @@ def remember_failure(
     """
     CardFailure.objects.create(
         user_id=user_id,
-        source=source,
+        source=client_ip,
         reference=reference_of(payment_method),
         fingerprint=fingerprint,
         code=code,
@@ -154,26 +153,28 @@ def _refuse_failures(*limits: _Limit) -> None:
         raise TooManyCardFailures(retry_after_seconds=seconds)
 
 
-def _limits_of_failures(user_id: UUID, *, source: str | None) -> list[_Limit]:
+def _limits_of_failures(user_id: UUID, *, client_ip: str | None) -> list[_Limit]:
     billing = settings.BILLING
     return _limits(
         user_id,
-        source=source,
+        client_ip=client_ip,
         per_user=billing.card_failures_per_user,
-        per_source=billing.card_failures_per_source,
+        per_network=billing.card_failures_per_source,
     )
 
 
-def _limits(user_id: UUID, *, source: str | None, per_user: int, per_source: int) -> list[_Limit]:
+def _limits(
+    user_id: UUID, *, client_ip: str | None, per_user: int, per_network: int
+) -> list[_Limit]:
     limits = [_Limit("user_id = %s", (user_id,), per_user)]
-    if source:
-        limits.append(_Limit("source BETWEEN %s AND %s", _network_of(source), per_source))
+    if client_ip:
+        limits.append(_Limit("source BETWEEN %s AND %s", _network_of(client_ip), per_network))
     return limits
 
 
-def _network_of(source: str) -> tuple[str, str]:
+def _network_of(client_ip: str) -> tuple[str, str]:
     """Return the first and the last address of a client's network."""
-    address = ipaddress.ip_address(source)
+    address = ipaddress.ip_address(client_ip)
     bits = address.max_prefixlen if address.version == 4 else _IPV6_NETWORK_BITS  # noqa: PLR2004 - IPv4
     network = ipaddress.ip_network((address, bits), strict=False)
     return str(network[0]), str(network[-1])

@@ -46,7 +46,7 @@ def prepare_setup(user_id: UUID, *, client_ip: str | None) -> Setup:
     Raises:
         TooManyCardFailures, TooManySetupIntents: Of the user, or from the caller's network.
     """
-    card_testing.refuse_if_too_many_setups(user_id=user_id, source=client_ip)
+    card_testing.refuse_if_too_many_setups(user_id=user_id, client_ip=client_ip)
 
     def ask(customer: Customer) -> StripeSetupIntent:
         return setup_intents.create_setup_intent(
@@ -61,7 +61,7 @@ def prepare_setup(user_id: UUID, *, client_ip: str | None) -> Setup:
         )
 
     intent = with_customer(user_id, ask, leased=False)
-    card_testing.remember_setup(user_id=user_id, source=client_ip, setup_intent=intent.id)
+    card_testing.remember_setup(user_id=user_id, client_ip=client_ip, setup_intent=intent.id)
     return Setup(status=intent.status, setup_intent=intent.id, client_secret=intent.client_secret)
 
 
@@ -81,7 +81,7 @@ def change_card(user_id: UUID, *, payment_method: str, client_ip: str | None) ->
         TooManyCardFailures: Too many cards were refused lately.
     """
     card_testing.refuse_if_too_many_failures(
-        user_id=user_id, source=client_ip, payment_method=payment_method
+        user_id=user_id, client_ip=client_ip, payment_method=payment_method
     )
 
     def ask(customer: Customer) -> Setup:
@@ -92,7 +92,7 @@ def change_card(user_id: UUID, *, payment_method: str, client_ip: str | None) ->
     except CardDeclined as refusal:
         card_testing.remember_failure(
             user_id=user_id,
-            source=client_ip,
+            client_ip=client_ip,
             payment_method=payment_method,
             fingerprint=refusal.fingerprint,
             code=refusal.members["decline_code"],
@@ -101,7 +101,7 @@ def change_card(user_id: UUID, *, payment_method: str, client_ip: str | None) ->
     if setup.status != "succeeded":
         # The bank decides after this answer.
         card_testing.remember_setup(
-            user_id=user_id, source=client_ip, setup_intent=setup.setup_intent
+            user_id=user_id, client_ip=client_ip, setup_intent=setup.setup_intent
         )
     return setup
 

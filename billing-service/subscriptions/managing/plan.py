@@ -201,7 +201,7 @@ def _counting_refusals(row: Subscription, *, client_ip: str | None) -> Iterator[
     card = _paying_card(row)
     reference = card.stripe_payment_method_id if card else row.payment_method_reference
     card_testing.refuse_if_too_many_failures(
-        user_id=row.user_id, source=client_ip, payment_method=reference
+        user_id=row.user_id, client_ip=client_ip, payment_method=reference
     )
     card_testing.refuse_failing_card(card.fingerprint if card else "")
     try:
@@ -209,7 +209,7 @@ def _counting_refusals(row: Subscription, *, client_ip: str | None) -> Iterator[
     except CardDeclined as refusal:
         card_testing.remember_failure(
             user_id=row.user_id,
-            source=client_ip,
+            client_ip=client_ip,
             payment_method=reference,
             fingerprint=refusal.fingerprint or (card.fingerprint if card else ""),
             code=refusal.members["decline_code"],

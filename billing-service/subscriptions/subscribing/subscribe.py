@@ -125,7 +125,7 @@ def _admit(command: SubscribeCommand) -> SubscribeAttempt:
     try:
         card_testing.refuse_if_too_many_failures(
             user_id=command.user_id,
-            source=command.client_ip,
+            client_ip=command.client_ip,
             payment_method=command.payment_method,
         )
     except TooManyCardFailures:
@@ -282,7 +282,7 @@ class _Run:
     def _count_failure(self, outcome: Outcome, *, refusal: CardDeclined) -> None:
         card_testing.remember_failure(
             user_id=self._attempt.user_id,
-            source=self._attempt.source,
+            client_ip=self._attempt.source,
             payment_method=self._attempt.payment_method_reference,
             fingerprint=outcome.fingerprint,
             code=refusal.members["decline_code"],
