@@ -83,7 +83,7 @@ def refuse_if_too_many_setups(*, user_id: UUID, client_ip: str | None) -> None:
 def remember_setup(*, user_id: UUID, client_ip: str | None, setup_intent: str) -> None:
     """Count one setup intent, so that its failures can be counted too."""
     StartedSetup.objects.create(
-        user_id=user_id, client_ip=client_ip, stripe_setup_intent_id=setup_intent
+        user_id=user_id, source=client_ip, stripe_setup_intent_id=setup_intent
     )
 
 
