@@ -57,6 +57,17 @@ class WebhookEvent(models.Model):
             ),
             # Pruning and the admin's list walk this one.
             models.Index(fields=("-received_at",), name="events_by_age"),
+            # What staff look for: the timeline of a customer, and the ids that are in logs.
+            models.Index(fields=("subject", "-received_at"), name="events_by_subject"),
+            models.Index(fields=("object_id",), name="events_by_object"),
+            models.Index(
+                fields=("request_id",), condition=~Q(request_id=""), name="events_by_request"
+            ),
+            models.Index(
+                fields=("idempotency_key",),
+                condition=~Q(idempotency_key=""),
+                name="events_by_idempotency_key",
+            ),
         )
 
     def __str__(self) -> str:

@@ -127,11 +127,12 @@ def _refresh(subject: str, *, events: Sequence[Claimed]) -> None:
         wanted.remove(Fetch.SETUP_FAILURE)
         if not wanted:
             return
-    refreshed = writer.refresh_customer(
-        subject,
-        cause=", ".join(sorted({event.type for event in events}))[:64],
-        everything=wanted != {Fetch.SUBSCRIPTIONS},
-    )
+    cause = ", ".join(sorted({event.type for event in events}))[:64]
+    everything = wanted != {Fetch.SUBSCRIPTIONS}
+    refreshed = writer.refresh_customer(subject, cause=cause, everything=everything)
+    if refreshed is not None and refreshed.has_begun and not everything:
+        # Whether the customer has a default card yet was not looked at.
+        refreshed = writer.refresh_customer(subject, cause=cause)
     if refreshed is None:
         return
     if Fetch.SETUP in wanted:

@@ -1,6 +1,6 @@
 """Products, prices and webhook endpoints at Stripe."""
 
-from subscriptions.stripe_gateway.client import call
+from subscriptions.stripe_gateway.client import call, pages
 from subscriptions.stripe_gateway.objects import StripePrice, read_price
 
 
@@ -60,8 +60,8 @@ def find_webhook_endpoint(url: str) -> str | None:
     Args:
         url: Where it delivers to.
     """
-    page = call("get", "/v1/webhook_endpoints", params={"limit": 100})
-    return next((each["id"] for each in page["data"] if each["url"] == url), None)
+    found = (each for page in pages("/v1/webhook_endpoints") for each in page)
+    return next((each["id"] for each in found if each["url"] == url), None)
 
 
 def enable_webhook_endpoint(endpoint: str, *, enabled_events: list[str]) -> None:

@@ -133,6 +133,29 @@ def call(
     return call_unchecked(method, path, *ids, params=params, key=key)
 
 
+def pages(
+    path: str, *ids: str, params: Mapping[str, Any] | None = None, after: str | None = None
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield the pages of a list up to its end, newest first.
+
+    Args:
+        path: As for `call`.
+        ids: The same.
+        params: The same.
+        after: Begin behind the object with this id.
+
+    Raises:
+        BillingError: As for `call`.
+    """
+    while True:
+        position = {"starting_after": after} if after else {}
+        page = call("get", path, *ids, params={"limit": 100, **(params or {}), **position})
+        yield page["data"]
+        if not page["has_more"]:
+            return
+        after = page["data"][-1]["id"]
+
+
 def call_unchecked(
     method: Literal["get", "post", "delete"],
     path: str,

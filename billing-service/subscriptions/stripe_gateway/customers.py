@@ -11,7 +11,7 @@ from subscriptions.errors import (
     PaymentMethodRefused,
     StripeObjectNotFound,
 )
-from subscriptions.stripe_gateway.client import call
+from subscriptions.stripe_gateway.client import call, pages
 from subscriptions.stripe_gateway.objects import (
     StripeCustomer,
     StripePaymentMethod,
@@ -131,19 +131,9 @@ def fetch_payment_methods(stripe_customer_id: str) -> list[StripePaymentMethod]:
     Raises:
         CustomerDeletedAtStripe, CustomerNotVisible: There is no such customer.
     """
-    found: list[StripePaymentMethod] = []
-    while True:
-        after = {"starting_after": found[-1].id} if found else {}
-        with the_customer_exists(stripe_customer_id):
-            page = call(
-                "get",
-                "/v1/customers/{}/payment_methods",
-                stripe_customer_id,
-                params={"limit": 100, **after},
-            )
-        found += [read_payment_method(each) for each in page["data"]]
-        if not page["has_more"]:
-            return found
+    with the_customer_exists(stripe_customer_id):
+        found = pages("/v1/customers/{}/payment_methods", stripe_customer_id)
+        return [read_payment_method(each) for page in found for each in page]
 
 
 def delete_customer(stripe_customer_id: str) -> None:
@@ -163,15 +153,11 @@ def find_customer_made_for(attempt_id: str, *, since: datetime) -> StripeCustome
         since: When the attempt was opened; its keys were good for a day from then.
     """
     window = {"gte": int(since.timestamp()) - 60, "lte": int(since.timestamp()) + 86400}
-    after: dict[str, str] = {}
-    while True:
-        page = call("get", "/v1/customers", params={"created": window, "limit": 100, **after})
-        for each in page["data"]:
+    for page in pages("/v1/customers", params={"created": window}):
+        for each in page:
             if (each.get("metadata") or {}).get("attempt") == attempt_id:
                 return read_customer(each)
-        if not page["has_more"]:
-            return None
-        after = {"starting_after": page["data"][-1]["id"]}
+    return None
 
 
 def pages_of_customers(*, after: str | None) -> Iterator[list[StripeCustomer]]:
@@ -180,13 +166,5 @@ def pages_of_customers(*, after: str | None) -> Iterator[list[StripeCustomer]]:
     Args:
         after: Go on behind this customer.
     """
-    while True:
-        page = call(
-            "get",
-            "/v1/customers",
-            params={"limit": 100, **({"starting_after": after} if after else {})},
-        )
-        yield [read_customer(each) for each in page["data"]]
-        if not page["has_more"]:
-            return
-        after = page["data"][-1]["id"]
+    for page in pages("/v1/customers", after=after):
+        yield [read_customer(each) for each in page]

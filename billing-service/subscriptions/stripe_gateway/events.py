@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from subscriptions.stripe_gateway.client import call
+from subscriptions.stripe_gateway.client import call, pages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,18 +49,4 @@ def events_since(seconds: int) -> Iterator[list[dict[str, Any]]]:
     Args:
         seconds: Only events created at or after this moment, in seconds since the epoch.
     """
-    after: str | None = None
-    while True:
-        page = call(
-            "get",
-            "/v1/events",
-            params={
-                "created": {"gte": seconds},
-                "limit": 100,
-                **({"starting_after": after} if after else {}),
-            },
-        )
-        yield page["data"]
-        if not page["has_more"]:
-            return
-        after = page["data"][-1]["id"]
+    yield from pages("/v1/events", params={"created": {"gte": seconds}})

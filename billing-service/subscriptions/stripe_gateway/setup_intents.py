@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from subscriptions.stripe_gateway.client import call
+from subscriptions.stripe_gateway.client import call, pages
 from subscriptions.stripe_gateway.objects import id_of
 
 # Marks the intents whose card is to pay from now on, so that the webhook knows.
@@ -83,13 +83,13 @@ def confirm_card(
 
 
 def fetch_setup_intents(stripe_customer_id: str) -> list[StripeSetupIntent]:
-    """Fetch a customer's latest hundred setups, newest first.
+    """Fetch all setups of a customer, newest first.
 
     Raises:
         StripeObjectNotFound: Stripe does not know the customer.
     """
-    params = {"customer": stripe_customer_id, "limit": 100}
-    return [_read(each) for each in call("get", "/v1/setup_intents", params=params)["data"]]
+    found = pages("/v1/setup_intents", params={"customer": stripe_customer_id})
+    return [_read(each) for page in found for each in page]
 
 
 def cancel_setup_intent(setup_intent: str, *, key: str) -> None:

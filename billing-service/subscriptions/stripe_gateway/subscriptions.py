@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from subscriptions.statuses import OVERDUE
-from subscriptions.stripe_gateway.client import call
+from subscriptions.stripe_gateway.client import call, pages
 from subscriptions.stripe_gateway.customers import the_customer_exists
 from subscriptions.stripe_gateway.invoices import (
     CHARGE_NOW,
@@ -21,7 +21,6 @@ from subscriptions.stripe_gateway.objects import (
 )
 
 _EXPAND = ["latest_invoice.confirmation_secret", "latest_invoice.payments"]
-_PAGE_SIZE = 100
 
 
 def create_subscription(
@@ -78,25 +77,14 @@ def fetch_subscriptions_of(stripe_customer_id: str) -> list[StripeSubscription]:
     Raises:
         CustomerDeletedAtStripe, CustomerNotVisible: There is no such customer.
     """
-    found: list[StripeSubscription] = []
-    after: str | None = None
-    while True:
-        with the_customer_exists(stripe_customer_id):
-            page = call(
-                "get",
-                "/v1/subscriptions",
-                params={
-                    "customer": stripe_customer_id,
-                    "status": "all",
-                    "limit": _PAGE_SIZE,
-                    "expand": ["data.latest_invoice", "data.discounts.source.coupon"],
-                    **({"starting_after": after} if after else {}),
-                },
-            )
-        found += [read_subscription(_with_all_items(each)) for each in page["data"]]
-        if not page["has_more"]:
-            return [_with_open_invoice(each) for each in found]
-        after = found[-1].id
+    params = {
+        "customer": stripe_customer_id,
+        "status": "all",
+        "expand": ["data.latest_invoice", "data.discounts.source.coupon"],
+    }
+    with the_customer_exists(stripe_customer_id):
+        found = [each for page in pages("/v1/subscriptions", params=params) for each in page]
+    return [_with_open_invoice(read_subscription(_with_all_items(each))) for each in found]
 
 
 def _with_all_items(data: dict[str, Any]) -> dict[str, Any]:
@@ -107,10 +95,10 @@ def _with_all_items(data: dict[str, Any]) -> dict[str, Any]:
     # A list of subscriptions does not expand the items' discounts: that is too deep.
     params = {
         "subscription": data["id"],
-        "limit": _PAGE_SIZE,
         "expand": ["data.discounts.source.coupon"],
     }
-    return data | {"items": call("get", "/v1/subscription_items", params=params)}
+    found = [each for page in pages("/v1/subscription_items", params=params) for each in page]
+    return data | {"items": {"data": found}}
 
 
 def _with_open_invoice(found: StripeSubscription) -> StripeSubscription:

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from subscriptions.catalogue.products import Catalogue
-from subscriptions.errors import CustomerDeletedAtStripe, CustomerNotVisible
+from subscriptions.errors import CustomerDeletedAtStripe
 from subscriptions.models import Customer, PaymentMethod, SubscribeAttempt, Subscription
 from subscriptions.statuses import IN_GOOD_STANDING, LIVE
 from subscriptions.stripe_gateway import customers as stripe_customers
@@ -67,10 +67,11 @@ class StripeSnapshot:
 
 
 class Refreshed(NamedTuple):
-    """A customer's row, and what a look found."""
+    """A customer's row, what a look found, and whether a subscription turned good just now."""
 
     customer: Customer
     snapshot: StripeSnapshot
+    has_begun: bool
 
 
 def look(stripe_customer_id: str, *, everything: bool) -> StripeSnapshot:
@@ -112,7 +113,7 @@ def refresh_customer(
         Our row and what was found, or None if the customer belongs to none of our users.
 
     Raises:
-        CustomerNotVisible: Our key does not reach a customer we know.
+        CustomerNotVisible: Our key does not reach such a customer.
     """
     customer = _find_or_adopt(stripe_customer_id)
     if customer is None:
@@ -122,30 +123,35 @@ def refresh_customer(
     snapshot = look(stripe_customer_id, everything=whole)
     with transaction.atomic():
         row = lock_row(customer)
-        write(row, snapshot, cause=cause)
-    return Refreshed(row, snapshot)
+        has_begun = write(row, snapshot, cause=cause)
+    return Refreshed(row, snapshot, has_begun)
 
 
-def write(row: Customer, snapshot: StripeSnapshot, *, cause: str) -> None:
+def write(row: Customer, snapshot: StripeSnapshot, *, cause: str) -> bool:
     """Write what a look found, unless a later look has been written.
 
     Args:
         row: The customer's row, locked.
         snapshot: What was found.
         cause: For the timeline.
+
+    Returns:
+        Whether a subscription turned good just now.
     """
     if snapshot.ticket <= row.sync_version or row.stripe_customer_id != snapshot.stripe_customer_id:
-        return
+        return False
     if snapshot.deleted:
         mark_deleted(row, cause=cause)
-        return
+        return False
     row.sync_version, row.synced_at = snapshot.ticket, timezone.now()
     if snapshot.customer is not None:
         heal(row)
         _write_payment_methods(row, snapshot)
     row.save(update_fields=["sync_version", "synced_at", "deleted_at"])
-    for began in _write_subscriptions(row, snapshot.subscriptions, cause=cause):
-        _close_attempt_of(began)
+    begun = _write_subscriptions(row, snapshot.subscriptions, cause=cause)
+    for each in begun:
+        _close_attempt_of(each)
+    return bool(begun)
 
 
 def write_made(
@@ -182,7 +188,7 @@ def _adopt(stripe_customer_id: str) -> Customer | None:
     """Find the user a customer was made for before we could write its id down."""
     try:
         found = stripe_customers.fetch_customer(stripe_customer_id)
-    except (CustomerDeletedAtStripe, CustomerNotVisible):
+    except CustomerDeletedAtStripe:
         return None
     user_id = as_uuid(found.user_id)
     if user_id is None:

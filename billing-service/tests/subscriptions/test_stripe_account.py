@@ -6,12 +6,15 @@ from collections.abc import Iterator
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
+from django.utils import timezone
 
 from subscriptions.catalogue import products
 from subscriptions.models import Customer, StripeAccount, Subscription, SubscriptionProduct
 from subscriptions.stripe_gateway import account
+from tests.delivery import process_events
 from tests.sandbox import Sandbox, key_of, started_sandbox
 from tests.subscriptions.person import Person
+from webhooks.models import WebhookEvent
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -184,3 +187,29 @@ def test_an_unreachable_stripe_does_not_keep_the_service_from_answering_what_it_
     with stripe.fault(effect="error", status=500, path="/v1/account"):
         assert person.get("status").status_code == 200
         assert person.get("entitlements").status_code == 200
+
+
+def test_an_event_that_came_with_another_accounts_key_waits_for_the_right_one(
+    stripe: Sandbox, other_account: Sandbox
+) -> None:
+    """The first customer subscribes in the dashboard; the key is corrected later."""
+    person = Person(stripe)
+    customer = stripe.post(
+        "/v1/customers",
+        **{
+            "payment_method": "pm_card_visa",
+            "invoice_settings[default_payment_method]": "pm_card_visa",
+            "metadata[user_id]": str(person.id),
+        },
+    )["id"]
+    price = {"items[0][price]": "price_sandbox_basic"}
+    stripe.post("/v1/subscriptions", customer=customer, **price)
+    with key_of(other_account):
+        person.hear_from_stripe()
+        assert not Customer.objects.exists()
+
+    assert WebhookEvent.objects.filter(state="pending", subject=customer).exists()
+    WebhookEvent.objects.update(next_attempt_at=timezone.now())
+    process_events()
+
+    assert person.words() == ("successful", "active")

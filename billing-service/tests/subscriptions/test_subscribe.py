@@ -5,6 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from subscriptions.models import SubscribeAttempt, Subscription
+from tests.delivery import deliver, process_events
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import (
     DECLINED,
@@ -158,6 +159,24 @@ def test_authentication_completes_by_webhook_alone(person: Person) -> None:
 
     assert person.words() == ("successful", "active")
     assert SubscribeAttempt.objects.get().state == "succeeded"
+
+
+def test_the_card_that_was_authenticated_becomes_the_default(person: Person) -> None:
+    """Stripe's own pages show it, and what is billed later is paid with it."""
+    intent = person.subscribe(NEEDS_AUTHENTICATION).json()["next_action"]["client_secret"]
+    person.hear_from_stripe()
+
+    person.stripe.authenticate(intent.partition("_secret")[0])
+    for event in person.stripe.new_events():
+        # What else changed about the customer may be reported much later.
+        if event["type"] != "customer.updated":
+            deliver(event)
+    process_events()
+
+    (customer,) = person.stripe.customers_of(person.id)
+    (subscription,) = person.stripe.subscriptions_of(person.id)
+    default = customer["invoice_settings"]["default_payment_method"]
+    assert default == subscription["default_payment_method"]
 
 
 def test_an_open_authentication_can_be_given_up_for_another_card(person: Person) -> None:
