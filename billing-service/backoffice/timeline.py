@@ -13,7 +13,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 
-from subscriptions.models import CardFailure, Customer, SubscribeAttempt, SubscriptionChange
+from subscriptions.models import (
+    CardFailure,
+    Customer,
+    Dispute,
+    Refund,
+    SubscribeAttempt,
+    SubscriptionChange,
+)
 from users.models import User
 from webhooks.models import WebhookEvent
 
@@ -42,6 +49,7 @@ def entries_of(user_id: UUID) -> list[Entry]:
         *_changes(user_id),
         *_events(user_id),
         *_refused_cards(user_id),
+        *_reversals(user_id),
     ]
     return sorted(entries, key=lambda entry: entry.at, reverse=True)
 
@@ -101,7 +109,15 @@ def _changes(user_id: UUID) -> Iterator[Entry]:
 
 def _events(user_id: UUID) -> Iterator[Entry]:
     known = Customer.objects.filter(user_id=user_id).exclude(stripe_customer_id=None)
-    subjects = list(known.values_list("stripe_customer_id", flat=True))
+    subjects = [
+        *known.values_list("stripe_customer_id", flat=True),
+        *Refund.objects.filter(customer__user_id=user_id).values_list(
+            "stripe_charge_id", flat=True
+        ),
+        *Dispute.objects.filter(customer__user_id=user_id).values_list(
+            "stripe_charge_id", flat=True
+        ),
+    ]
     events = WebhookEvent.objects.filter(Q(subject__in=subjects)).order_by("-received_at")
     for event in events[:_MOST_EVENTS]:
         yield Entry(
@@ -120,3 +136,15 @@ def _refused_cards(user_id: UUID) -> Iterator[Entry]:
             kind="refused card",
             what=f"{failure.code} from {failure.source or 'an unknown address'}",
         )
+
+
+def _reversals(user_id: UUID) -> Iterator[Entry]:
+    for model, kind in ((Refund, "refund"), (Dispute, "dispute")):
+        for each in model.objects.filter(customer__user_id=user_id):
+            reason = f" ({each.reason})" if each.reason else ""
+            yield Entry(
+                at=each.created_at,
+                kind=kind,
+                what=f"{kind} of {each.amount} {each.currency}{reason}, paid with "
+                f"{each.stripe_charge_id}: {each}",
+            )

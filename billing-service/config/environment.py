@@ -45,6 +45,8 @@ class Environment:
     stripe_dashboard_url: str
     past_due_grace_days: int
     stale_access_days: int
+    refund_ends_access: bool
+    dispute_ends_access: bool
     card_failures_per_user: int
     card_failures_per_card: int
     card_failures_per_source: int
@@ -104,6 +106,8 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
         stripe_dashboard_url=reader.url("STRIPE_DASHBOARD_URL", default=_dashboard(reader)),
         past_due_grace_days=reader.whole_number("PAST_DUE_GRACE_DAYS", default=7, at_least=0),
         stale_access_days=reader.whole_number("STALE_ACCESS_DAYS", default=3, at_least=1),
+        refund_ends_access=reader.yes_or_no("REFUND_ENDS_ACCESS", default="no"),
+        dispute_ends_access=reader.yes_or_no("DISPUTE_ENDS_ACCESS", default="yes"),
         card_failures_per_user=reader.whole_number(
             "CARD_FAILURES_PER_USER", default=10, at_least=1
         ),
@@ -197,6 +201,9 @@ class _Reader:
         if value not in allowed:
             raise BadEnvironment(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
         return value
+
+    def yes_or_no(self, name: str, *, default: str) -> bool:
+        return self.choice(name, ("yes", "no"), default=default) == "yes"
 
     def url(self, name: str, *, default: str) -> str:
         value = self.text(name, default=default).rstrip("/")

@@ -134,8 +134,20 @@ class AlreadySubscribed(BillingError):
 
     code, status = "already_subscribed", 409
 
+    def __init__(self, detail: str = "You already have a subscription.") -> None:
+        super().__init__(detail)
+
+
+class PaymentDisputed(AlreadySubscribed):
+    """The user has a live subscription, without access while a dispute about it is open."""
+
+    code = "payment_disputed"
+
     def __init__(self) -> None:
-        super().__init__("You already have a subscription.")
+        super().__init__(
+            "A payment for your subscription is disputed. Ask your bank to withdraw the dispute, "
+            "or wait for its decision."
+        )
 
 
 class AttemptInProgress(BillingError):

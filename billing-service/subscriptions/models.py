@@ -159,6 +159,10 @@ class Subscription(models.Model):
     latest_invoice_status = models.CharField(max_length=32, blank=True)
     hosted_invoice_url = models.URLField(max_length=2000, blank=True)
     payment_method_reference = models.CharField(max_length=255, blank=True)
+    # How `pause_collection` treats invoices (`void`, …); empty while Stripe collects them.
+    collection_paused = models.CharField(max_length=32, blank=True, default="", db_default="")
+    # The dispute about a payment of it that is not decided; see `Dispute`.
+    open_dispute = models.CharField(max_length=255, blank=True, default="", db_default="")
     purchased_at = models.DateTimeField()
     synced_at = models.DateTimeField()
     # Set when its customer was deleted at Stripe.
@@ -201,6 +205,37 @@ class SubscriptionChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M}, {self.cause}"
+
+
+class _OfCharge(models.Model):
+    """What became of a charge after it was paid."""
+
+    stripe_id = models.CharField(max_length=255, unique=True)
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="%(class)ss")
+    # None: the charge paid something else.
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.SET_NULL, null=True, blank=True, related_name="%(class)ss"
+    )
+    stripe_charge_id = models.CharField(max_length=255)
+    amount = models.PositiveBigIntegerField(help_text="In the currency's smallest unit.")
+    currency = models.CharField(max_length=3)
+    stripe_status = models.CharField(max_length=32)
+    reason = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.stripe_id} ({self.stripe_status})"
+
+
+class Refund(_OfCharge):
+    """A refund of a payment, in full or in part, as Stripe last described it."""
+
+
+class Dispute(_OfCharge):
+    """A dispute about a payment, or a bank's inquiry, as Stripe last described it."""
 
 
 class SubscribeAttempt(models.Model):

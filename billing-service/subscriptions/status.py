@@ -13,7 +13,7 @@ from django.db import connection
 from errors import BillingError
 from subscriptions.errors import NoSubscription
 from subscriptions.models import Subscription
-from subscriptions.statuses import IN_GOOD_STANDING, OVERDUE
+from subscriptions.statuses import IN_GOOD_STANDING, LIVE, OVERDUE
 from subscriptions.stripe_gateway.client import time_budget
 from subscriptions.stripe_gateway.subscriptions import fetch_subscription
 
@@ -37,6 +37,7 @@ class CurrentSubscription(NamedTuple):
     ended_at: datetime | None
     latest_invoice_status: str
     hosted_invoice_url: str
+    open_dispute: str
     product_name: str | None
 
 
@@ -45,7 +46,7 @@ _CURRENT = """
 SELECT s.stripe_status, s.current_period_start, s.current_period_end, s.stripe_subscription_id,
        s.price_reference, s.pending_price_reference, s.purchased_at, s.access_until, s.synced_at,
        s.cancel_at_period_end, s.cancel_at, s.ended_at, s.latest_invoice_status,
-       s.hosted_invoice_url, p.name
+       s.hosted_invoice_url, s.open_dispute, p.name
 FROM subscriptions_subscription AS s
 LEFT JOIN subscriptions_subscriptionproduct AS p ON p.id = s.product_id
 WHERE s.user_id = %s AND s.is_current
@@ -90,8 +91,8 @@ def status_body(user_id: UUID, *, client_secret: str | None = None) -> dict[str,
     Raises:
         NoSubscription: There never was one.
     """
-    row = current_subscription_of(user_id)
-    status = None if row is None else _our_status_of(row)
+    row, now = current_subscription_of(user_id), datetime.now(UTC)
+    status = None if row is None else our_status_of(row, now=now)
     if status != "successful" and (attempt := open_attempt_of(user_id)) is not None:
         return _pending_body(attempt)
     if row is None:
@@ -104,7 +105,7 @@ def status_body(user_id: UUID, *, client_secret: str | None = None) -> dict[str,
         "id_reference": row.stripe_subscription_id,
         "price_reference": row.price_reference,
         "purchase_date": row.purchased_at.date().isoformat(),
-        "access_until": _text(access_until_of(row, now=datetime.now(UTC))),
+        "access_until": _text(access_until_of(row, now=now)),
         "cancel_at_period_end": _ends_with_period(row),
         "ends_at": _text(_ends_at(row)),
         "next_action": _next_action(row, client_secret=client_secret),
@@ -146,13 +147,22 @@ def _add_secret(body: dict[str, Any]) -> None:
         action["client_secret"] = _ask_for_secret(body["id_reference"])
 
 
-def _our_status_of(row: CurrentSubscription) -> str:
-    now = datetime.now(UTC)
-    return our_status(row.stripe_status, access_until=access_until_of(row, now=now), now=now)
+def access_is_withheld(row: CurrentSubscription | Subscription) -> bool:
+    """Whether a dispute takes the access away that a subscription would give."""
+    return bool(row.open_dispute) and settings.BILLING.dispute_ends_access
+
+
+def our_status_of(row: CurrentSubscription | Subscription, *, now: datetime) -> str:
+    """Return the status as the API reports it."""
+    until = access_until_of(row, now=now)
+    status = our_status(row.stripe_status, access_until=until, now=now)
+    return "failed" if status == "successful" and access_is_withheld(row) else status
 
 
 def access_until_of(row: CurrentSubscription | Subscription, *, now: datetime) -> datetime | None:
     """Return until when a subscription gives access, as far as is known now."""
+    if access_is_withheld(row):
+        return None
     return access_shown(
         row.stripe_status,
         access_until=row.access_until,
@@ -176,7 +186,7 @@ def _pending_body(attempt: OpenAttempt) -> dict[str, Any]:
         "access_until": None,
         "cancel_at_period_end": False,
         "ends_at": None,
-        "next_action": {"type": "wait", "client_secret": None, "hosted_invoice_url": None},
+        "next_action": _action("wait"),
     }
 
 
@@ -201,11 +211,11 @@ def entity_tag(body: dict[str, Any]) -> str:
 
 
 def _grants_access(row: CurrentSubscription, *, now: datetime) -> bool:
-    if _our_status_of(row) == "successful":
+    if our_status_of(row, now=now) == "successful":
         return True
     # Cancelled before the end of a period that is paid.
-    has_time_left = row.access_until is not None and now < row.access_until
-    return row.stripe_status == "canceled" and has_time_left
+    until = access_until_of(row, now=now)
+    return row.stripe_status == "canceled" and until is not None and now < until
 
 
 def _ends_with_period(row: CurrentSubscription) -> bool:
@@ -224,7 +234,9 @@ def _ends_at(row: CurrentSubscription | Subscription) -> datetime | None:
 
 
 def _next_action(row: CurrentSubscription, *, client_secret: str | None) -> dict[str, Any] | None:
-    """Return what the user has to do to complete a payment, if anything."""
+    """Return what the user has to do to have access or complete a payment, if anything."""
+    if access_is_withheld(row) and row.stripe_status in LIVE:
+        return _action("resolve_dispute")
     if row.stripe_status in OVERDUE:
         return _overdue_action(row)
     change_is_pending = row.pending_price_reference and row.stripe_status in IN_GOOD_STANDING
@@ -239,12 +251,15 @@ def _next_action(row: CurrentSubscription, *, client_secret: str | None) -> dict
 
 def _overdue_action(row: CurrentSubscription) -> dict[str, Any] | None:
     if row.latest_invoice_status == "open":
-        url = row.hosted_invoice_url or None
-        return {"type": "pay_invoice", "client_secret": None, "hosted_invoice_url": url}
+        return _action("pay_invoice", url=row.hosted_invoice_url)
     if row.stripe_status == "past_due":
         return None
     # Nothing is left to be paid, so Stripe does not make it active again.
-    return {"type": "subscribe_again", "client_secret": None, "hosted_invoice_url": None}
+    return _action("subscribe_again")
+
+
+def _action(kind: str, *, url: str = "") -> dict[str, Any]:
+    return {"type": kind, "client_secret": None, "hosted_invoice_url": url or None}
 
 
 def _ask_for_secret(subscription_id: str) -> str | None:

@@ -8,3 +8,6 @@ IN_GOOD_STANDING = frozenset({"active", "trialing"})
 OVERDUE = frozenset({"past_due", "unpaid"})
 # Stripe never moves a subscription out of these.
 ENDED = frozenset({"canceled", "incomplete_expired"})
+
+# Of a dispute: the bank has taken the money and has not decided. An inquiry (`warning_…`) is none.
+OPEN_DISPUTE = frozenset({"needs_response", "under_review"})

@@ -44,6 +44,8 @@ def prepare_environment() -> None:
         "STRIPE_DASHBOARD_URL": "http://localhost:12111",
         "PAST_DUE_GRACE_DAYS": "7",
         "STALE_ACCESS_DAYS": "3",
+        "REFUND_ENDS_ACCESS": "no",
+        "DISPUTE_ENDS_ACCESS": "yes",
         "KEEP_EVENTS_DAYS": "90",
         "KEEP_ATTEMPTS_DAYS": "400",
         "BILLING_WORKERS": "1",

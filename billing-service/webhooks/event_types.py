@@ -13,6 +13,7 @@ class Fetch(Enum):
     CUSTOMER = "the customer, its payment methods and its subscriptions"
     SETUP = "the same, and the newest setup, whose card becomes the default"
     SETUP_FAILURE = "the event itself, which alone tells which card was refused"
+    CHARGE = "a charge with its refunds and disputes, and the customer's subscriptions"
     CATALOGUE = "a product or a price"
 
 
@@ -42,6 +43,12 @@ HANDLED = MappingProxyType(
         "checkout.session.completed": Fetch.CUSTOMER,
         "setup_intent.setup_failed": Fetch.SETUP_FAILURE,
         "setup_intent.succeeded": Fetch.SETUP,
+        "charge.refunded": Fetch.CHARGE,
+        "charge.dispute.created": Fetch.CHARGE,
+        "charge.dispute.updated": Fetch.CHARGE,
+        "charge.dispute.closed": Fetch.CHARGE,
+        "refund.updated": Fetch.CHARGE,
+        "refund.failed": Fetch.CHARGE,
         "product.created": Fetch.CATALOGUE,
         "product.updated": Fetch.CATALOGUE,
         "product.deleted": Fetch.CATALOGUE,
@@ -91,7 +98,7 @@ def read_event(event: dict[str, Any]) -> Delivery:
         id=_word(event["id"]),
         type=_word(event["type"], at_most=100),
         created=created,
-        subject=_word(_subject(data=event["data"])),
+        subject=_word(_subject(event["type"], data=event["data"])),
         object_id=_word(thing.get("id")),
         request_id=_word(request.get("id")),
         idempotency_key=_word(request.get("idempotency_key")),
@@ -106,9 +113,14 @@ def _word(value: str | None, *, at_most: int = 255) -> str:
     return word
 
 
-def _subject(*, data: dict[str, Any]) -> Any:
-    """Return the id of what an event is about: a customer, or an object of the catalogue."""
+def _subject(event_type: str, *, data: dict[str, Any]) -> Any:
+    """Return the id of what an event is about: a customer, a charge or an object of the catalogue.
+
+    Refunds and disputes name a charge and no customer.
+    """
     thing = data["object"]
+    if HANDLED.get(event_type) is Fetch.CHARGE:
+        return thing["id"] if thing.get("object") == "charge" else thing.get("charge")
     if thing.get("object") in ("customer", "product", "price"):
         return thing["id"]
     # A detached payment method has no customer any more; the event names the previous one.

@@ -13,7 +13,7 @@ from errors import BillingError
 from subscriptions import card_testing
 from subscriptions.catalogue import products
 from subscriptions.errors import StripeObjectNotFound
-from subscriptions.managing import payment_methods
+from subscriptions.managing import charges, payment_methods
 from subscriptions.stripe_gateway.events import fetch_setup_failure
 from subscriptions.subscribing import subscribe
 from subscriptions.sync import writer
@@ -122,12 +122,15 @@ def _refresh(subject: str, *, events: Sequence[Claimed]) -> None:
     if Fetch.CATALOGUE in wanted:
         products.refresh(subject)
         return
+    cause = ", ".join(sorted({event.type for event in events}))[:64]
+    if Fetch.CHARGE in wanted:
+        charges.follow(subject, cause=cause)
+        return
     if Fetch.SETUP_FAILURE in wanted:
         _count_setup_failures(subject, events=events)
         wanted.remove(Fetch.SETUP_FAILURE)
         if not wanted:
             return
-    cause = ", ".join(sorted({event.type for event in events}))[:64]
     everything = wanted != {Fetch.SUBSCRIPTIONS}
     refreshed = writer.refresh_customer(subject, cause=cause, everything=everything)
     if refreshed is not None and refreshed.has_begun and not everything:

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from backoffice.subscriptions.stripe_objects import StripeObjectAdmin, stripe_link, timeline_link
 from subscriptions.managing.plan import cancel_row
 from subscriptions.models import Subscription, SubscriptionChange
-from subscriptions.status import access_until_of, our_status
+from subscriptions.status import our_status_of
 from subscriptions.statuses import ENDED
 from subscriptions.sync.writer import refresh_customer
 
@@ -68,8 +68,7 @@ class SubscriptionAdmin(StripeObjectAdmin[Subscription]):
     @admin.display(description="Status")
     def our_status_of(self, row: Subscription) -> str:
         """Show the status as the API reports it."""
-        now = timezone.now()
-        return our_status(row.stripe_status, access_until=access_until_of(row, now=now), now=now)
+        return our_status_of(row, now=timezone.now())
 
     @admin.display(description="At Stripe")
     def at_stripe(self, row: Subscription) -> SafeString | str:

@@ -13,6 +13,7 @@ class NextAction(serializers.Serializer[Any]):
             ("authenticate", "complete 3-D Secure, with the secret or on the page"),
             ("pay_invoice", "pay on the page, or with another card (payment-method)"),
             ("subscribe_again", "nothing is left to be paid: cancel now, then subscribe"),
+            ("resolve_dispute", "ask the bank to withdraw the dispute, or wait for its decision"),
             ("wait", "the outcome of a payment is not known yet"),
         ]
     )

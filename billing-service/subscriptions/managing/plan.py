@@ -64,12 +64,13 @@ def cancel(user_id: UUID, *, at_period_end: bool) -> None:
     cancel_row(row, at_period_end=at_period_end)
 
 
-def cancel_row(row: Subscription, *, at_period_end: bool) -> None:
+def cancel_row(row: Subscription, *, at_period_end: bool, cause: str = "cancel") -> None:
     """End one subscription at Stripe and write down what became of it.
 
     Args:
         row: A subscription that has not ended.
         at_period_end: Whether to wait for the end of the paid period.
+        cause: Of an end now, for the timeline.
     """
     if at_period_end:
         with _acting(row, cause="cancel at period end"):
@@ -81,7 +82,7 @@ def cancel_row(row: Subscription, *, at_period_end: bool) -> None:
                 )
         return
     # Ended is what was asked for; an earlier call whose answer was lost may have done it.
-    with contextlib.suppress(SubscriptionEnded), _acting(row, cause="cancel"):
+    with contextlib.suppress(SubscriptionEnded), _acting(row, cause=cause):
         stripe_subscriptions.cancel_subscription(row.stripe_subscription_id)
 
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from subscriptions.errors import CardDeclined
 
+# Under which a subscription's metadata names the dispute for which we paused its collection.
+PAUSED_FOR_KEY = "billing_paused_for"
+
 
 @dataclass(frozen=True, kw_only=True)
 class StripePaymentMethod:
@@ -101,6 +104,10 @@ class StripeSubscription:
     payment_method_id: str
     attempt_id: str
     user_id: str
+    # What becomes of its invoices while collection is paused; empty while they are collected.
+    collection_paused: str
+    # The dispute for which we paused it.
+    paused_for: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,6 +217,8 @@ def read_subscription(data: dict[str, Any]) -> StripeSubscription:
         payment_method_id=id_of(data.get("default_payment_method")),
         attempt_id=metadata.get("attempt") or "",
         user_id=metadata.get("user_id") or "",
+        collection_paused=(data.get("pause_collection") or {}).get("behavior") or "",
+        paused_for=metadata.get(PAUSED_FOR_KEY) or "",
     )
 
 

@@ -14,6 +14,7 @@ from subscriptions.stripe_gateway.invoices import (
 )
 from subscriptions.stripe_gateway.objects import (
     NO_PAYMENT,
+    PAUSED_FOR_KEY,
     StripePaymentIntent,
     StripeSubscription,
     read_payment_intent,
@@ -136,6 +137,29 @@ def withdraw_end(stripe_subscription_id: str, *, with_period: bool, key: str) ->
         with_period: Whether `cancel_at_period_end` is set; otherwise `cancel_at` alone is.
     """
     params = {"cancel_at_period_end": False} if with_period else {"cancel_at": ""}
+    call("post", "/v1/subscriptions/{}", stripe_subscription_id, params=params, key=key)
+
+
+def pause_collection(stripe_subscription_id: str, *, dispute: str, key: str) -> None:
+    """Let a subscription go on without collecting anything: its invoices are voided.
+
+    Args:
+        stripe_subscription_id: `sub_…`.
+        dispute: For which it is paused; kept in the subscription's metadata.
+        key: Idempotency key.
+    """
+    params = {"pause_collection": {"behavior": "void"}, "metadata": {PAUSED_FOR_KEY: dispute}}
+    call("post", "/v1/subscriptions/{}", stripe_subscription_id, params=params, key=key)
+
+
+def collect_again(stripe_subscription_id: str, *, key: str) -> None:
+    """Collect invoices from the next one on.
+
+    Args:
+        stripe_subscription_id: `sub_…`.
+        key: Idempotency key.
+    """
+    params = {"pause_collection": "", "metadata": {PAUSED_FOR_KEY: ""}}
     call("post", "/v1/subscriptions/{}", stripe_subscription_id, params=params, key=key)
 
 

@@ -20,9 +20,11 @@ from subscriptions.errors import (
     AlreadySubscribed,
     AttemptInProgress,
     IdempotencyKeyReused,
+    PaymentDisputed,
     refusal_as_json,
 )
 from subscriptions.models import Customer, SubscribeAttempt, Subscription
+from subscriptions.status import access_is_withheld
 from subscriptions.statuses import LIVE
 from subscriptions.subscribing.next_step import Outcome, State
 from subscriptions.sync.customer_rows import (
@@ -121,10 +123,9 @@ def refuse_second_subscription(user_id: UUID) -> None:
     Raises:
         AlreadySubscribed: There is a live subscription.
     """
-    if Subscription.objects.filter(
-        user_id=user_id, is_current=True, stripe_status__in=LIVE
-    ).exists():
-        raise AlreadySubscribed
+    live = Subscription.objects.filter(user_id=user_id, is_current=True, stripe_status__in=LIVE)
+    if (row := live.first()) is not None:
+        raise PaymentDisputed if access_is_withheld(row) else AlreadySubscribed
 
 
 def stale(now: datetime, *, user_id: UUID | None = None) -> list[UUID]:

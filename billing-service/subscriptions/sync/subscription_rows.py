@@ -15,7 +15,7 @@ from subscriptions.stripe_gateway.objects import StripeItem, StripeSubscription
 # What a person who reads a timeline wants to see change.
 TRACKED_FIELDS = (
     *("stripe_status", "price_reference", "cancel_at_period_end", "cancel_at"),
-    "current_period_end",
+    *("current_period_end", "collection_paused", "open_dispute"),
 )
 # An event's type or a product's name may be longer; a timeline is no reason to fail.
 _LONGEST_CAUSE = 64
@@ -71,6 +71,13 @@ def differences(row: Subscription, *, found: StripeSubscription) -> dict[str, tu
         for name, value in columns.items()
         if getattr(row, name) != value
     }
+
+
+def write_open_dispute(row: Subscription, dispute: str, *, cause: str) -> None:
+    """Note which dispute about a payment of a subscription is open; empty for none."""
+    before, row.open_dispute = _tracked(row), dispute
+    row.save(update_fields=["open_dispute"])
+    _note_change(row, before=before, cause=cause)
 
 
 def mark_subscription_deleted(row: Subscription, *, cause: str) -> None:
@@ -142,6 +149,7 @@ def _columns(
         "latest_invoice_status": invoice.status if invoice else "",
         "hosted_invoice_url": invoice.hosted_invoice_url if invoice else "",
         "payment_method_reference": found.payment_method_id,
+        "collection_paused": found.collection_paused,
         "purchased_at": found.created,
         "synced_at": timezone.now(),
         "deleted_at": None,

@@ -57,6 +57,7 @@ def test_production_reads_every_secret() -> None:
         ("AUTH_INTERNAL_URL", "auth:8001", "must be an http or https address"),
         ("PAST_DUE_GRACE_DAYS", "-1", "must be a whole number of at least 0, not '-1'"),
         ("STALE_ACCESS_DAYS", "0", "must be a whole number of at least 1, not '0'"),
+        ("DISPUTE_ENDS_ACCESS", "true", "must be one of yes, no, not 'true'"),
         ("KEEP_EVENTS_DAYS", "0", "must be a whole number of at least 1, not '0'"),
         ("BILLING_WORKERS", "0", "must be a whole number of at least 1, not '0'"),
         ("BILLING_THREADS", "four", "must be a whole number"),
