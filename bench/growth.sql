@@ -22,6 +22,13 @@ SELECT c.id, c.user_id, 'sub_' || md5(c.stripe_customer_id), 'si_' || md5(c.stri
     now() - interval '100 days', now()
 FROM subscriptions_customer AS c, (SELECT * FROM subscriptions_subscriptionproduct LIMIT 1) AS p
 ----
+INSERT INTO subscriptions_subscriptionitem
+    (subscription_id, stripe_item_id, product_id, price_reference, quantity, unit_amount_decimal,
+     currency, interval, interval_count, current_period_end, discounts)
+SELECT id, stripe_item_id, product_id, price_reference, 1, unit_amount, currency, interval,
+    interval_count, current_period_end, '[]'
+FROM subscriptions_subscription
+----
 INSERT INTO webhooks_webhookevent
     (id, type, subject, object_id, request_id, idempotency_key, state,
      stripe_created_at, received_at, handled_at, failures, last_error)

@@ -7,6 +7,7 @@ import uuid
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -102,17 +103,23 @@ class SubscriptionProduct(models.Model):
     unit_amount = models.PositiveBigIntegerField(
         null=True, blank=True, help_text="In the currency's smallest unit."
     )
+    # The same with fractions of it, for which `unit_amount` is empty.
+    unit_amount_decimal = models.DecimalField(
+        max_digits=24, decimal_places=12, null=True, blank=True
+    )
     currency = models.CharField(max_length=3, blank=True)
     interval = models.CharField(max_length=8, blank=True)
     interval_count = models.PositiveSmallIntegerField(default=1)
-    # Decided by staff.
-    on_sale = models.BooleanField(default=True)
+    on_sale = models.BooleanField(
+        default=True,
+        help_text="Offered as a plan. Something that is only sold beside a plan is off sale.",
+    )
     # Whether the price and its product can be bought at Stripe.
     active_at_stripe = models.BooleanField(default=True, db_default=True, editable=False)
     synced_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        ordering = ("unit_amount", "name")
+        ordering = ("unit_amount_decimal", "name")
 
     def __str__(self) -> str:
         return self.name
@@ -194,6 +201,41 @@ class Subscription(models.Model):
         return self.stripe_status in LIVE
 
 
+class SubscriptionItem(models.Model):
+    """One line of a subscription: a price, and how many of it.
+
+    The item that is the plan is named in the subscription's row as well.
+    """
+
+    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="items")
+    stripe_item_id = models.CharField(max_length=255, unique=True)
+    # Empty: it is another product's in the same account.
+    product = models.ForeignKey(
+        SubscriptionProduct, on_delete=models.SET_NULL, null=True, blank=True
+    )
+    price_reference = models.CharField(max_length=255)
+    # Empty where usage is metered.
+    quantity = models.PositiveBigIntegerField(null=True, blank=True)
+    # Empty where the price depends on the quantity.
+    unit_amount_decimal = models.DecimalField(
+        max_digits=24, decimal_places=12, null=True, blank=True
+    )
+    currency = models.CharField(max_length=3, blank=True)
+    interval = models.CharField(max_length=8, blank=True)
+    interval_count = models.PositiveSmallIntegerField(default=1)
+    current_period_end = models.DateTimeField(null=True, blank=True)
+    # What is taken off each invoice, in order: a percentage, or an amount in the smallest unit, and
+    # when that ends. Of an amount off a whole subscription, each item has its part.
+    discounts: "models.JSONField[Any, Any]" = models.JSONField(default=list, blank=True)
+
+    class Meta:
+        ordering = ("pk",)
+
+    def __str__(self) -> str:
+        times = "" if self.quantity is None else f"{self.quantity} x "
+        return f"{times}{self.price_reference}"
+
+
 class SubscriptionChange(models.Model):
     """One change of what Stripe says about a subscription, for the timeline."""
 
@@ -202,6 +244,9 @@ class SubscriptionChange(models.Model):
     cause = models.CharField(max_length=64)
     before = models.JSONField(default=dict)
     after = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = (BrinIndex(fields=("at",), name="subscription_changes_by_time"),)
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M}, {self.cause}"

@@ -38,7 +38,8 @@ class CurrentSubscription(NamedTuple):
     latest_invoice_status: str
     hosted_invoice_url: str
     open_dispute: str
-    product_name: str | None
+    # Of the plan first, then of the other items.
+    product_names: list[str]
 
 
 # The most frequent query; plain SQL, because the ORM would take longer than the database.
@@ -46,9 +47,12 @@ _CURRENT = """
 SELECT s.stripe_status, s.current_period_start, s.current_period_end, s.stripe_subscription_id,
        s.price_reference, s.pending_price_reference, s.purchased_at, s.access_until, s.synced_at,
        s.cancel_at_period_end, s.cancel_at, s.ended_at, s.latest_invoice_status,
-       s.hosted_invoice_url, s.open_dispute, p.name
+       s.hosted_invoice_url, s.open_dispute, ARRAY(
+           SELECT name FROM subscriptions_subscriptionproduct AS p
+           WHERE p.id = s.product_id OR p.id IN (
+               SELECT product_id FROM subscriptions_subscriptionitem WHERE subscription_id = s.id)
+           ORDER BY p.id <> s.product_id, name)
 FROM subscriptions_subscription AS s
-LEFT JOIN subscriptions_subscriptionproduct AS p ON p.id = s.product_id
 WHERE s.user_id = %s AND s.is_current
 """
 
@@ -196,7 +200,7 @@ def entitlements_body(user_id: UUID) -> dict[str, Any]:
     if row is None or not _grants_access(row, now=now):
         return {"products": [], "access_until": None}
     return {
-        "products": [row.product_name] if row.product_name else [],
+        "products": row.product_names,
         "access_until": _text(access_until_of(row, now=now)),
     }
 

@@ -12,11 +12,13 @@ from backoffice.subscriptions.stripe_objects import stripe_link
 from errors import BillingError
 from subscriptions.catalogue import products
 from subscriptions.models import SubscriptionProduct
+from subscriptions.money import price_text
 
 _COPIED_FROM_STRIPE = (
     "stripe_product_id",
     "title",
     "unit_amount",
+    "unit_amount_decimal",
     "currency",
     "interval",
     "interval_count",
@@ -32,17 +34,20 @@ class SubscriptionProductAdmin(admin.ModelAdmin[SubscriptionProduct]):
     list_display = (
         "name",
         "title",
-        "unit_amount",
-        "currency",
-        "interval",
+        "price",
         "on_sale",
         "active_at_stripe",
         "at_stripe",
     )
     list_filter = ("on_sale", "active_at_stripe", "currency", "interval")
     search_fields = ("name", "title", "price_reference", "stripe_product_id")
-    readonly_fields = (*_COPIED_FROM_STRIPE, "at_stripe")
+    readonly_fields = (*_COPIED_FROM_STRIPE, "price", "at_stripe")
     actions = ("resync",)
+
+    @admin.display(description="Price", ordering="unit_amount_decimal")
+    def price(self, row: SubscriptionProduct) -> str:
+        """Show the amount as people write it, and how often it is billed."""
+        return price_text(row)
 
     @admin.display(description="At Stripe")
     def at_stripe(self, row: SubscriptionProduct) -> SafeString | str:

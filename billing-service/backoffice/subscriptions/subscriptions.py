@@ -11,10 +11,37 @@ from django.utils.safestring import SafeString
 
 from backoffice.subscriptions.stripe_objects import StripeObjectAdmin, stripe_link, timeline_link
 from subscriptions.managing.plan import cancel_row
-from subscriptions.models import Subscription, SubscriptionChange
+from subscriptions.models import Subscription, SubscriptionChange, SubscriptionItem
+from subscriptions.money import price_text
 from subscriptions.status import our_status_of
 from subscriptions.statuses import ENDED
 from subscriptions.sync.writer import refresh_customer
+
+
+class ItemInline(admin.TabularInline[SubscriptionItem, Subscription]):
+    """What it is made of."""
+
+    model = SubscriptionItem
+    fields = readonly_fields = (
+        "product",
+        "price_reference",
+        "quantity",
+        "unit_price",
+        "current_period_end",
+        "discounts",
+        "stripe_item_id",
+    )
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: items are copied from Stripe."""
+        return False
+
+    @admin.display(description="Unit price")
+    def unit_price(self, row: SubscriptionItem) -> str:
+        """Show the amount as people write it."""
+        return price_text(row)
 
 
 class ChangeInline(admin.TabularInline[SubscriptionChange, Subscription]):
@@ -61,7 +88,7 @@ class SubscriptionAdmin(StripeObjectAdmin[Subscription]):
     list_select_related = ("user", "product", "customer")
     readonly_fields = ("our_status_of", "at_stripe", "invoice_at_stripe", "timeline")
     ordering = ("-id",)
-    inlines = (ChangeInline,)
+    inlines = (ItemInline, ChangeInline)
     actions = ("resync", "cancel_at_the_period_end", "cancel_now", "delete_selected")
     effect = "the subscription is cancelled now."
 

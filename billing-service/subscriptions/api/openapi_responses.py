@@ -137,6 +137,7 @@ PRODUCTS = [
             "title": "Basic",
             "price_reference": "price_sandbox_basic",
             "unit_amount": 1000,
+            "unit_amount_decimal": "1000",
             "currency": "usd",
             "interval": "month",
             "interval_count": 1,

@@ -70,7 +70,14 @@ class ProductBody(serializers.Serializer[Any]):
     title = serializers.CharField()
     price_reference = serializers.CharField()
     unit_amount = serializers.IntegerField(
-        allow_null=True, help_text="In the currency's smallest unit."
+        allow_null=True, help_text="In the currency's smallest unit; null for a fraction of it."
+    )
+    unit_amount_decimal = serializers.DecimalField(
+        max_digits=24,
+        decimal_places=12,
+        normalize_output=True,
+        allow_null=True,
+        help_text="The same with fractions, as text.",
     )
     currency = serializers.CharField()
     interval = serializers.CharField()

@@ -189,8 +189,7 @@ class ProductsView(APIView):
     )
     def get(self, request: Request) -> Response:
         """List the products on sale with their prices."""
-        fields: tuple[Any, ...] = tuple(ProductBody().fields)
-        return Response(list(products_on_sale().values(*fields)))
+        return Response(ProductBody(products_on_sale(), many=True).data)
 
 
 def private_json(body: Any, **headers: str) -> JsonResponse:

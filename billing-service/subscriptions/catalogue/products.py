@@ -20,6 +20,7 @@ _COPIED = (
     "stripe_product_id",
     "title",
     "unit_amount",
+    "unit_amount_decimal",
     "currency",
     "interval",
     "interval_count",
@@ -45,6 +46,10 @@ class Catalogue:
         exact = (each.pk for each in self._products if each.price_reference == price.id)
         same_product = [each.pk for each in self._products if _is_of(price, each)]
         return next(exact, same_product[0] if len(same_product) == 1 else None)
+
+    def offers(self, product_id: int | None) -> bool:
+        """Whether staff offer a product as a plan; what is sold beside one is off sale."""
+        return any(each.pk == product_id and each.on_sale for each in self._products)
 
     def _sells(self, price: StripePrice) -> bool:
         return any(
@@ -141,6 +146,7 @@ def _write(product: SubscriptionProduct, *, price: StripePrice) -> None:
     product.stripe_product_id = price.stripe_product_id
     product.title = price.product_name
     product.unit_amount = price.unit_amount
+    product.unit_amount_decimal = price.unit_amount_decimal
     product.currency = price.currency
     product.interval = price.interval
     product.interval_count = price.interval_count

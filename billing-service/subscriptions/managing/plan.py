@@ -302,6 +302,7 @@ def _changeable(user_id: UUID, *, product_name: str) -> tuple[Subscription, Subs
     product, row = product_on_sale(product_name), _not_ended(user_id)
     if row.stripe_status not in IN_GOOD_STANDING:
         raise WrongState("The subscription can be changed when its invoice is paid.")
-    if row.price_reference == product.price_reference:
+    reference = product.price_reference
+    if reference == row.price_reference or row.items.filter(price_reference=reference).exists():
         raise WrongState("You are subscribed to this product already.")
     return row, product

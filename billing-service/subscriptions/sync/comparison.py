@@ -62,7 +62,8 @@ def _compare_customer(customer: Customer, *, snapshot: StripeSnapshot) -> Iterat
 
 def _compare_subscriptions(customer: Customer, *, snapshot: StripeSnapshot) -> Iterator[Difference]:
     name = customer.stripe_customer_id or ""
-    rows = {row.stripe_subscription_id: row for row in customer.subscriptions.all()}
+    stored = customer.subscriptions.prefetch_related("items")
+    rows = {row.stripe_subscription_id: row for row in stored}
     for found in snapshot.subscriptions:
         row = rows.pop(found.id, None)
         if row is None:
@@ -91,7 +92,7 @@ def _compare_subscriptions(customer: Customer, *, snapshot: StripeSnapshot) -> I
 def _takes_away(column: str, *, ours: Any, stripes: Any) -> bool:
     if column == "stripe_status":
         return stripes in ENDED and ours not in ENDED
-    return column == "is_ours" and not stripes
+    return (column == "is_ours" or column.startswith("item ")) and not stripes
 
 
 def _compare_payment_methods(

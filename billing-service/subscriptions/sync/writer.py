@@ -239,7 +239,7 @@ def _write_subscriptions(
     row: Customer, found: Sequence[StripeSubscription], *, cause: str
 ) -> list[StripeSubscription]:
     """Write subscriptions and choose the current one; return those that turned good just now."""
-    known = Subscription.objects.filter(user_id=row.user_id)
+    known = Subscription.objects.filter(user_id=row.user_id).prefetch_related("items")
     rows = {each.stripe_subscription_id: each for each in known}
     catalogue, began = Catalogue(), []
     for each in found:

@@ -100,6 +100,21 @@ def test_migrations_lose_no_row_and_change_no_value(upgraded: tuple[Rows, dict[s
             assert row.items() <= after[table][key].items(), (table, key)
 
 
+def test_every_old_subscription_has_its_item(upgraded: tuple[Rows, dict[str, str]]) -> None:
+    """What the version before kept in columns of the subscription is the first item's row."""
+    before, environment = upgraded
+    columns = ("stripe_item_id", "product_id", "price_reference", "currency", "interval")
+
+    items = _rows(environment)["subscriptions_subscriptionitem"].values()
+
+    then = before["subscriptions_subscription"].values()
+    assert {tuple(each[name] for name in columns) for each in items} == {
+        tuple(each[name] for name in columns) for each in then
+    }
+    assert len(items) == len(then)
+    assert {each["quantity"] for each in items} == {1}
+
+
 @contextlib.contextmanager
 def _process(environment: dict[str, str], *command: str, log: Path) -> Iterator[None]:
     with (

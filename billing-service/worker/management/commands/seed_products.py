@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand
 from errors import BillingError
 from subscriptions.catalogue import products
 from subscriptions.models import SubscriptionProduct
+from subscriptions.money import price_text
 
 
 class Command(BaseCommand):
@@ -30,4 +31,4 @@ class Command(BaseCommand):
             return "cannot be bought: the price is unknown or archived at Stripe"
         if not product.on_sale:
             return "off sale; put it on sale in the admin"
-        return f"{product.unit_amount} {product.currency} per {product.interval}"
+        return price_text(product)
