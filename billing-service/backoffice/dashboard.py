@@ -9,16 +9,17 @@ from django.template.response import TemplateResponse
 
 from backoffice.queries import (
     LabelledValue,
-    card_failures_by_day,
-    monthly_revenue,
+    failed_payments_by_day,
     subscriptions_by_state,
     webhook_lag_by_hour,
 )
+from backoffice.revenue import monthly_revenue
 from subscriptions.models import ReconcileRun
+from subscriptions.money import in_units, money_text
 from webhooks.models import WebhookEvent
 
 # Pixels: where bars begin, how long the longest is, and the whole chart with the number behind it.
-_BARS_FROM, _LONGEST_BAR, _WIDTH = 135, 205, 440
+_BARS_FROM, _LONGEST_BAR, _WIDTH = 135, 170, 440
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +54,8 @@ def charts() -> list[Chart]:
     """Return the charts of the page."""
     return [
         _chart("Subscriptions by state", rows=subscriptions_by_state()),
-        _chart("Monthly recurring revenue", rows=monthly_revenue(), text="{:,.2f}", of=100),
-        _chart("Failed payments by day", rows=card_failures_by_day()),
+        _chart("Monthly recurring revenue, estimate", rows=_revenue()),
+        _chart("Failed payments by day", rows=failed_payments_by_day()),
         _chart(
             "Webhook lag by hour, 95th percentile", rows=webhook_lag_by_hour(), text="{:,.0f} ms"
         ),
@@ -80,13 +81,22 @@ def show(request: HttpRequest) -> HttpResponse:
     return TemplateResponse(request, "backoffice/dashboard.html", context)
 
 
-def _chart(title: str, *, rows: list[LabelledValue], text: str = "{:,.0f}", of: int = 1) -> Chart:
+def _revenue() -> list[LabelledValue]:
+    return [
+        LabelledValue(
+            currency.upper(), in_units(amount, currency), money_text(round(amount), currency)
+        )
+        for currency, amount in monthly_revenue()
+    ]
+
+
+def _chart(title: str, *, rows: list[LabelledValue], text: str = "{:,.0f}") -> Chart:
     most = max((row.value or 0 for row in rows), default=0) or 1
     bars = [
         Bar(
             label=row.label,
             # An hour without events has no lag, which is not a lag of 0.
-            text="—" if row.value is None else text.format(row.value / of),
+            text="—" if row.value is None else row.text or text.format(row.value),
             width=round((row.value or 0) / most * _LONGEST_BAR),
             y=24 * number,
         )

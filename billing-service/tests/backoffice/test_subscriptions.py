@@ -203,7 +203,7 @@ def test_the_dashboard_draws_what_is_going_on(subscriber: Person, staff_client: 
 
     assert page.count("<svg role=") == 4
     assert ">active<" in page
-    assert ">10.00<" in page
+    assert ">10.00 USD<" in page
     assert ">—<" in page
     assert "0 waiting" in page
     assert "Not compared with Stripe yet" in page
