@@ -32,7 +32,7 @@ def price(stripe: Sandbox, *, name: str = "", **terms: Any) -> str:
 
 
 def sell(stripe: Sandbox, *items: tuple[str, int], **terms: Any) -> str:
-    """Sell a subscription of prices and quantities to somebody, and return its id."""
+    """Sell a subscription of prices and quantities to someone, and return its id."""
     customer = stripe.post(
         "/v1/customers",
         **{
@@ -113,7 +113,7 @@ def test_each_currency_has_its_own_decimals(stripe: Sandbox) -> None:
     ],
 )
 def test_amounts_are_written_as_stripe_counts_them(amount: int, currency: str, text: str) -> None:
-    """ISK and UGX have no decimals, and Stripe counts hundredths of them all the same."""
+    """ISK and UGX have no decimals, but Stripe counts hundredths of them."""
     assert money_text(amount, currency) == text
 
 

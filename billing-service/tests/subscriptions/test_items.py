@@ -136,7 +136,7 @@ def test_an_item_that_is_removed_at_stripe_is_taken_from_the_user(with_storage: 
     assert with_storage.words() == ("successful", "active")
 
 
-def test_a_quantity_nobody_told_us_of_is_found_and_repaired(
+def test_a_quantity_that_no_event_reported_is_found_and_repaired(
     seats: Person, staff_client: Client
 ) -> None:
     """The comparison names the item, and the timeline shows how many there were and are."""
@@ -167,7 +167,7 @@ def test_staff_see_every_item_with_its_price(seats: Person, staff_client: Client
 
 
 def test_a_newer_subscription_that_is_not_paid_hides_no_older_one_that_is(person: Person) -> None:
-    """Somebody at Stripe's dashboard adds one whose first payment fails."""
+    """Someone at Stripe's dashboard adds one whose first payment fails."""
     assert person.subscribe().status_code == 200
     (paid,) = person.stripe.subscriptions_of(person.id)
     path = "/v1/payment_methods/pm_card_chargeCustomerFail/attach"

@@ -304,11 +304,11 @@ def test_an_invoice_that_was_written_off_is_no_drift(subscriber: Person, stripe:
 def test_a_run_is_continued_in_the_mode_it_was_begun_with(subscriber: Person) -> None:
     """What a comparison has passed by already would never be fixed."""
     ReconcileRun.objects.create(position=Customer.objects.get().pk)
-    with pytest.raises(CommandError, match="begun with --dry-run"):
+    with pytest.raises(CommandError, match="started with --dry-run"):
         reconcile("--resume", "--fix")
 
     ReconcileRun.objects.create(fix=True)
-    with pytest.raises(CommandError, match="begun with --fix"):
+    with pytest.raises(CommandError, match="started with --fix"):
         reconcile("--resume")
 
 
@@ -380,5 +380,5 @@ def test_bootstrap_makes_what_is_missing_and_finds_what_is_there(stripe: Sandbox
 
 def test_accepting_losses_without_a_fix_is_refused() -> None:
     """An option that would be ignored hides that nothing is going to be written."""
-    with pytest.raises(CommandError, match="--accept-losses goes with --fix"):
+    with pytest.raises(CommandError, match="--accept-losses needs --fix"):
         call_command("stripe_reconcile", "--dry-run", "--accept-losses", "3")
