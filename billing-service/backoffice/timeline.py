@@ -21,6 +21,7 @@ from subscriptions.models import (
     SubscribeAttempt,
     SubscriptionChange,
 )
+from subscriptions.money import money_text
 from users.models import User
 from webhooks.models import WebhookEvent
 
@@ -145,6 +146,6 @@ def _reversals(user_id: UUID) -> Iterator[Entry]:
             yield Entry(
                 at=each.created_at,
                 kind=kind,
-                what=f"{kind} of {each.amount} {each.currency}{reason}, paid with "
+                what=f"{kind} of {money_text(each.amount, each.currency)}{reason}, paid with "
                 f"{each.stripe_charge_id}: {each}",
             )

@@ -215,10 +215,10 @@ def test_staff_see_refunds_and_disputes_on_the_timeline(
     disputed = staff_client.get(f"/admin/timeline/{person.id}/").content.decode()
     refunded = staff_client.get(f"/admin/timeline/{other.id}/").content.decode()
 
-    assert "dispute of 1000 usd" in disputed
+    assert "dispute of 10.00 USD" in disputed
     assert "needs_response" in disputed
     assert "charge.dispute.created" in disputed
-    assert "refund of 400 usd" in refunded
+    assert "refund of 4.00 USD" in refunded
     assert "refund of" not in disputed
 
 
