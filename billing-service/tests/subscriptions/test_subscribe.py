@@ -45,7 +45,7 @@ def test_subscribing_asks_the_database_little(person: Person, *, known: bool) ->
     with CaptureQueriesContext(connection) as asked:
         assert person.subscribe().status_code == 200
 
-    assert len(asked) <= (21 if known else 26), "\n".join(query["sql"][:150] for query in asked)
+    assert len(asked) <= (22 if known else 27), "\n".join(query["sql"][:150] for query in asked)
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["new customer", "known customer"])
