@@ -85,7 +85,6 @@ class Api:
         """The result of a request, and whether an idempotency key replayed it.
 
         Args:
-            asked: The request.
             identifier: The id of the request, `req_…`.
 
         Raises:
@@ -127,7 +126,6 @@ class Api:
         """Run the handler.
 
         Args:
-            call: The request.
             route: Its handler.
             key: Its idempotency key, under which some refusals are stored as well.
             refusal: The refusal that a fault in force asks for.

@@ -215,7 +215,6 @@ def change(
     """Change what the customer can change on the page, and price the session again.
 
     Args:
-        work: The unit of work.
         session: An open session.
         quantities: New quantities by the id of the line item.
         code: A promotion code as the customer entered it; an empty one takes it off.
@@ -277,7 +276,6 @@ def complete(work: Work, session: CheckoutSession, method: PaymentMethod | None)
     """Pay, subscribe or save a card, as the button of the hosted page does.
 
     Args:
-        work: The unit of work.
         session: An open session.
         method: A payment method that is not attached yet; None where none is needed.
 

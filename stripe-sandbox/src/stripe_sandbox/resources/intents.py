@@ -21,7 +21,6 @@ def unexpected(work: Work, intent: PaymentIntent | SetupIntent, verb: str) -> In
     """The refusal of a call that the intent's status does not allow.
 
     Args:
-        work: The unit of work.
         intent: The intent, which the answer shows.
         verb: What was called, such as `confirm`.
     """

@@ -187,7 +187,6 @@ def _phases(work: Work, wanted: list[Json], *, begin: int, moment: int) -> list[
     """Phases that follow each other without a gap.
 
     Args:
-        work: The unit of work.
         wanted: The `phases` parameter.
         begin: When the first one begins, if it does not say so.
         moment: Now.

@@ -109,7 +109,6 @@ def new_subscription(
     """Store the subscription that parameters describe; nothing is billed yet.
 
     Args:
-        work: The unit of work.
         customer: The customer who subscribes.
         params: Those of `subscriptions.create`.
         bought: The price of each item, where it was checked before.

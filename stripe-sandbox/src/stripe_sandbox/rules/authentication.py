@@ -23,7 +23,6 @@ def complete_3ds(work: Work, identifier: str, *, succeed: bool) -> PaymentIntent
     """Complete or fail the authentication of a payment or setup intent.
 
     Args:
-        work: The unit of work.
         identifier: A `pi_…` or `seti_…` id.
         succeed: Whether the customer passed the challenge.
 

@@ -45,7 +45,6 @@ def change(
     """Change a customer's balance, and record the transaction.
 
     Args:
-        work: The unit of work.
         customer: The owner of the balance.
         amount: What is added, in the smallest currency unit; negative is a credit.
         reason: The transaction's `type`.

@@ -46,7 +46,6 @@ def owner_of(subscription: Subscription, amount: int) -> Owner:
     """The owner of a subscription's discounts.
 
     Args:
-        subscription: The subscription.
         amount: What its items cost in a whole period.
     """
     return Owner(
@@ -62,7 +61,6 @@ def redeem(work: Work, wanted: list[Json], owner: Owner, *, param: str = "discou
     """The ids of discounts for the coupons, promotion codes or discounts that a request names.
 
     Args:
-        work: The unit of work.
         wanted: The `discounts` parameter.
         owner: What they are redeemed for.
         param: Path of the parameter, for errors.

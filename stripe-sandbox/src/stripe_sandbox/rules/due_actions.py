@@ -15,7 +15,6 @@ def next_step(store: Store, *, clock: str, until: int, only: tuple[str, ...] | N
     """Do the earliest due action of a clock in a unit of work of its own.
 
     Args:
-        store: The data.
         clock: A test clock's id, or an empty string for the sandbox's clock.
         until: Actions due after this are left alone.
         only: The actions to do; None for all.

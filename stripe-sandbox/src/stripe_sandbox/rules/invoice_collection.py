@@ -53,7 +53,6 @@ def pay(
     """Try to pay an open invoice; its status and its subscription's show the outcome.
 
     Args:
-        work: The unit of work.
         invoice: A finalised invoice.
         method: What to charge; without one the payment fails.
         off_session: Whether the customer is absent.

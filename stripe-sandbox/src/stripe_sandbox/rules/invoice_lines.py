@@ -47,7 +47,6 @@ def subscription_line(
     """The line for an item's current period.
 
     Args:
-        work: The unit of work.
         subscription: The subscription of the item.
         item: The subscription item.
         share: The part of a whole period that its current period is.

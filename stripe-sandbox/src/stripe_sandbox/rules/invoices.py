@@ -52,7 +52,6 @@ def draft(
     items. What is added to a draft later comes last (the SDK's `Invoice.lines`).
 
     Args:
-        work: The unit of work.
         customer: The customer who pays.
         values: Fields of the invoice; `currency` and `billing_reason` at least.
         lines: The lines of subscription items.
@@ -319,7 +318,6 @@ def pending_items(
     """Invoice items that wait for the next invoice of a customer or subscription, newest first.
 
     Args:
-        work: The unit of work.
         customer: The customer who pays.
         subscription: The id of the subscription that is billed, if one is.
         currency: The invoice's currency; None for any.

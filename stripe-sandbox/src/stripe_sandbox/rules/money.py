@@ -16,7 +16,6 @@ def book(work: Work, source: Charge | Refund, amount: int) -> None:
     kept when a charge is refunded.
 
     Args:
-        work: The unit of work.
         source: The charge or refund.
         amount: What it brings; negative for a refund.
     """
@@ -39,7 +38,6 @@ def write(
     """Write an entry into the account's balance.
 
     Args:
-        work: The unit of work.
         source: The charge, refund or dispute that the entry is about.
         amount: What it brings, in the smallest currency unit; negative for what it takes.
         kind: The entry's `type`.

@@ -64,7 +64,6 @@ def attempt(
     """Try to charge a payment method; the intent's status shows the outcome.
 
     Args:
-        work: The unit of work.
         intent: A payment intent that can be confirmed.
         method: The payment method to charge.
         off_session: Whether the customer is absent, so that only cards set up before succeed.

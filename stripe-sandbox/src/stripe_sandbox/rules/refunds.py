@@ -16,7 +16,6 @@ def create(work: Work, charge: Charge, values: Json) -> Refund:
     """Refund a part of a charge.
 
     Args:
-        work: The unit of work.
         charge: A charge that succeeded.
         values: Fields of the refund; `amount` at least.
     """

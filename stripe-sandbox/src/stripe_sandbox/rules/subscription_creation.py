@@ -33,7 +33,6 @@ def new_item(
     """A subscription item in its current period.
 
     Args:
-        work: The unit of work.
         subscription: Its subscription; a trial is the item's period.
         price: What is sold.
         wanted: `quantity`, `metadata`, `tax_rates` and `discounts`, if they are given.
@@ -237,7 +236,6 @@ def requires_action(work: Work, intent: PaymentIntent, owner: str) -> CardError:
     """The refusal of a payment that requires 3-D Secure.
 
     Args:
-        work: The unit of work.
         intent: The payment intent.
         owner: `subscription` or `invoice`: what the request is about.
     """

@@ -118,7 +118,6 @@ def end(
     """Cancel a subscription now; its open invoices are no longer collected.
 
     Args:
-        work: The unit of work.
         subscription: A subscription that has not ended.
         reason: `cancellation_requested` or `payment_failed`.
         details: The caller's own `cancellation_details`.

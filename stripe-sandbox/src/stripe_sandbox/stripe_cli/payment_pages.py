@@ -19,7 +19,6 @@ def confirm(work: Work, identifier: str, sent: Json) -> Json:
     """Pay a session as its customer would.
 
     Args:
-        work: The unit of work.
         identifier: The session.
         sent: `payment_method`, and `expected_amount` as the page showed it.
 

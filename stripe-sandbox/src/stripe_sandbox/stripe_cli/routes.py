@@ -30,7 +30,6 @@ def routes(store: Store, sessions: Sessions, *, listen_secret: str | None) -> li
     """The session endpoint, the socket it names, and `events resend`.
 
     Args:
-        store: The data.
         sessions: The running `stripe listen` processes.
         listen_secret: What `listen` signs with; None for one per API key and device.
     """
