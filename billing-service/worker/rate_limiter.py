@@ -41,3 +41,10 @@ class RateLimiter:
             seconds = self._due - now
         if seconds > 0:
             self._sleep(seconds)
+
+    def wait_for_room(self) -> None:
+        """Return when a turn would come at once, without taking a turn."""
+        with self._lock:
+            seconds = self._due - self._clock()
+        if seconds > 0:
+            self._sleep(seconds)

@@ -25,8 +25,8 @@ _JOBS_AT_ONCE = 4
 # Most jobs end by themselves within this time; the long ones are then asked to end, which takes one
 # customer's calls at Stripe at the most.
 _GRACE_SECONDS = 5.0
-# Of one worker: what Stripe allows in test mode, a quarter of what it allows a live account.
-_limiter = RateLimiter(per_second=25, at_once=50)
+# Calls of one worker: what Stripe allows in test mode, a quarter of what it allows a live account.
+LIMITER = RateLimiter(per_second=25, at_once=50)
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def process_events(stop: threading.Event) -> None:
         while not stop.is_set():
             free.acquire()
             # Events that arrive while it waits are processed with the others.
-            _limiter.wait()
+            LIMITER.wait_for_room()
             claimed = _claim_or_wait(stop)
             if claimed:
                 pause = _SHORTEST_PAUSE_SECONDS

@@ -58,7 +58,8 @@ class SubscriptionProductAdmin(admin.ModelAdmin[SubscriptionProduct]):
         self, request: HttpRequest, obj: SubscriptionProduct, form: Any, change: bool
     ) -> None:
         """Save, then copy the price from Stripe."""
-        super().save_model(request, obj, form, change)
+        # Not the other columns: an event may have brought news since they were read.
+        obj.save(update_fields=form.changed_data if change else None)
         # No transaction stays open while Stripe is asked.
         transaction.on_commit(lambda: self._copy_price(request, obj))
 

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from functools import cache, partial
 from threading import BoundedSemaphore
@@ -51,6 +51,17 @@ _log = logging.getLogger(__name__)
 _concurrent_calls = BoundedSemaphore(MAX_CONCURRENT_CALLS)
 _deadline: ContextVar[float | None] = ContextVar("stripe_deadline", default=None)
 _recorded: ContextVar[list[dict[str, str]] | None] = ContextVar("stripe_calls", default=None)
+# At most one: what every call of this process waits for.
+_pace: list[Callable[[], None]] = []
+
+
+def pace_calls(wait: Callable[[], None] | None) -> None:
+    """Let each call of this process wait for its turn first, retries included.
+
+    Args:
+        wait: Returns when the turn has come. None: calls do not wait.
+    """
+    _pace[:] = [wait] if wait else []
 
 
 @contextlib.contextmanager
@@ -213,6 +224,8 @@ class _BudgetSession(requests.Session):
 
     def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override]  # the SDK passes everything else by name
         """Send a request, waiting at most as long as the budget still allows."""
+        for wait in _pace:
+            wait()
         left = _seconds_left()
         kwargs["timeout"] = (
             min(CONNECT_TIMEOUT_SECONDS, left),

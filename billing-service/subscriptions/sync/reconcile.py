@@ -62,7 +62,7 @@ def run(
 ) -> Generator[Progress, None, None]:
     """Continue a run from where it is, yielding after every customer.
 
-    The run is saved with every batch, at its end, and when the caller stops in between.
+    The run is saved now and then, at its end, and when the caller stops in between.
 
     Args:
         record: A new run, or one that was interrupted; with `fix`, rows are brought in line with
@@ -112,6 +112,7 @@ class _Findings:
 
     def __init__(self, record: ReconcileRun) -> None:
         self._record = record
+        self._looked_at = 0
         self._kept: dict[str, dict[tuple[str, ...], dict[str, Any]]] = defaultdict(dict)
         for entry in record.drift:
             self._kept[entry["stripe_customer_id"]][_identity(entry)] = entry
@@ -124,6 +125,20 @@ class _Findings:
                 self._record.drift.append(entry)
             else:
                 known["repaired"] = entry["repaired"]
+
+    def save(self, *, looked_at: int) -> None:
+        """Save the run from time to time.
+
+        Every time, all differences are written. So as many customers as there are differences
+        are looked at in between, and a run takes as long for each however much it finds.
+
+        Args:
+            looked_at: How many customers were looked at since the last call.
+        """
+        self._looked_at += looked_at
+        if self._looked_at >= len(self._record.drift):
+            self._record.save()
+            self._looked_at = 0
 
     def replace(self, stripe_customer_id: str, found: Sequence[Difference]) -> None:
         """Keep a customer's differences of now; those that were noted before are repaired."""
@@ -161,7 +176,7 @@ def _our_customers(
             record.position = row.pk
             record.customers_compared += 1
             yield _progress(record)
-        record.save()
+        findings.save(looked_at=len(rows))
         if len(rows) < _BATCH:
             return
 
@@ -185,7 +200,7 @@ def _stripes_customers(
             elif not has_pending_event(found.id):
                 findings.note([_unknown(found)])
         record.stripe_position = page[-1].id if page else record.stripe_position
-        record.save()
+        findings.save(looked_at=len(page))
         yield _progress(record)
 
 

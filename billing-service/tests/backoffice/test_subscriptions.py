@@ -4,8 +4,11 @@ import pytest
 from django.apps import apps
 from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.admin.utils import quote
+from django.db import connection
+from django.db.models.signals import pre_save
 from django.test import Client
 
+from subscriptions.catalogue import products
 from subscriptions.models import (
     Customer,
     PaymentMethod,
@@ -223,6 +226,49 @@ def test_a_comparison_is_shown_as_a_table(subscriber: Person, staff_client: Clie
     assert "<td>price_wrong</td><td>price_sandbox_basic</td>" in shown
     assert f"/customers/{found['stripe_customer_id']}" in shown
     assert f">{run.left} difference" in dashboard
+
+
+def test_saving_a_product_keeps_what_stripe_reported_meanwhile(
+    staff_client: Client, stripe: Sandbox
+) -> None:
+    """Only what was typed is written, also while Stripe is away."""
+    product = SubscriptionProduct.objects.get(name="basic_subscription")
+
+    def report(**_: object) -> None:
+        SubscriptionProduct.objects.filter(pk=product.pk).update(unit_amount=1200)
+
+    pre_save.connect(report, sender=SubscriptionProduct)
+    try:
+        with stripe.fault(effect="error", status=503, path="/v1/prices/*"):
+            page = f"{listing(SubscriptionProduct)}{product.pk}/change/"
+            form = {"name": product.name, "price_reference": product.price_reference}
+            after = staff_client.post(page, form, follow=True).content.decode()
+    finally:
+        pre_save.disconnect(report, sender=SubscriptionProduct)
+
+    assert "the amount could not be read" in after
+    product.refresh_from_db()
+    assert (product.on_sale, product.unit_amount) == (False, 1200)
+
+
+def test_stripe_is_asked_about_a_product_after_it_was_saved(
+    staff_client: Client, stripe: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow answer would keep its row locked for everyone else."""
+    product = SubscriptionProduct.objects.get(name="basic_subscription")
+    asked = []
+
+    def copy(_: SubscriptionProduct) -> bool:
+        asked.append(connection.in_atomic_block)
+        return True
+
+    monkeypatch.setattr(products, "mirror_price", copy)
+    form = {"name": product.name, "price_reference": product.price_reference, "on_sale": "on"}
+
+    staff_client.post(f"{listing(SubscriptionProduct)}{product.pk}/change/", form)
+    act(staff_client, "resync", product)
+
+    assert asked == [False, False]
 
 
 def test_a_new_price_can_be_put_on_sale(staff_client: Client, person: Person) -> None:

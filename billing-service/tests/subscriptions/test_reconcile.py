@@ -9,10 +9,13 @@ from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from subscriptions.models import Customer, PaymentMethod, ReconcileRun, Subscription
+from subscriptions.sync import reconcile as comparison_run
 from subscriptions.sync.comparison import Difference
 from subscriptions.sync.customer_rows import mark_deleted
 from subscriptions.sync.reconcile import loss_warning
@@ -20,6 +23,7 @@ from tests.delivery import deliver, run_nightly
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import Person
 from users.mirror import mirror_user
+from users.models import User
 from webhooks.event_types import HANDLED
 from webhooks.models import WebhookEvent
 from worker.tasks import reconcile_nightly
@@ -182,6 +186,37 @@ def test_more_than_ten_losses_or_one_in_twenty_are_too_many() -> None:
     assert warning(11, of=1000).startswith("11 of 1000 customers")
     assert warning(11, of=1000, accepted=10)
     assert not warning(11, of=1000, accepted=11)
+
+
+@pytest.mark.django_db
+def test_a_comparison_that_finds_much_costs_no_more_for_each_customer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the wrong account everything differs, and a night has to be enough."""
+    monkeypatch.setattr(comparison_run, "_BATCH", 5)
+    monkeypatch.setattr(comparison_run, "pages_of_customers", lambda **_: iter([[]]))
+    monkeypatch.setattr(comparison_run, "_look", _everything_differs)
+
+    def written(customers: int) -> int:
+        for number in range(Customer.objects.count(), customers):
+            user = User.objects.create(id=uuid4(), username=f"user{number}")
+            Customer.objects.create(user=user, stripe_customer_id=f"cus_{number}")
+        run = ReconcileRun.objects.create()
+        with CaptureQueriesContext(connection) as captured:
+            assert len(list(comparison_run.run(run, has_pending_event=lambda _: False))) > customers
+        assert ReconcileRun.objects.get(pk=run.pk).left == customers
+        saves = [each["sql"] for each in captured.captured_queries if "reconcilerun" in each["sql"]]
+        return sum(len(save) for save in saves)
+
+    few = written(200)
+    assert written(400) < 2.5 * few
+
+
+def _everything_differs(customer_pk: int) -> Any:
+    found = Difference(
+        stripe_customer_id=f"cus_{customer_pk}", object_id="sub_1", what="not visible"
+    )
+    return comparison_run._Look([found], None)
 
 
 def test_the_nightly_run_reports_a_mass_loss(

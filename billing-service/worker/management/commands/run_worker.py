@@ -11,8 +11,9 @@ import psycopg
 from django.core.management.base import BaseCommand
 from procrastinate.exceptions import ConnectorException
 
+from subscriptions.stripe_gateway.client import pace_calls
 from users.feed import follow_user_changes
-from worker.run import process_events, run_jobs
+from worker.run import LIMITER, process_events, run_jobs
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ class Command(BaseCommand):
     help = "Process webhook events, finish what was left open, and follow auth-service's users."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        pace_calls(LIMITER.wait)
         stop = threading.Event()
         threads = [
             threading.Thread(target=follow_user_changes, args=(stop,), name="user-feed"),
