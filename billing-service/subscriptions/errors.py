@@ -150,6 +150,15 @@ class PaymentDisputed(AlreadySubscribed):
         )
 
 
+class SubscriptionPaused(AlreadySubscribed):
+    """The user has a subscription that is paused at Stripe."""
+
+    code = "subscription_paused"
+
+    def __init__(self) -> None:
+        super().__init__("Your subscription is paused. Resume it, or cancel it first.")
+
+
 class AttemptInProgress(BillingError):
     """Another request of the same user is in progress."""
 
@@ -232,6 +241,24 @@ class WrongState(BillingError):
     """The subscription is not in a state that allows the call."""
 
     code, status = "wrong_state", 409
+
+
+class CollectionPaused(WrongState):
+    """Staff paused the collection of a subscription's invoices (`pause_collection`)."""
+
+    code = "collection_paused"
+
+    def __init__(self) -> None:
+        super().__init__("Payments for your subscription are paused, so it cannot be changed now.")
+
+
+class PaymentMethodRequired(WrongState):
+    """No card could be charged."""
+
+    code = "payment_method_required"
+
+    def __init__(self) -> None:
+        super().__init__("Add a card first, with /api/subscriptions/payment-method.")
 
 
 class SubscriptionEnded(WrongState):

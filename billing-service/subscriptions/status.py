@@ -11,8 +11,13 @@ from django.conf import settings
 from django.db import connection
 
 from errors import BillingError
-from subscriptions.errors import NoSubscription
-from subscriptions.models import Subscription
+from subscriptions.errors import (
+    AlreadySubscribed,
+    NoSubscription,
+    PaymentDisputed,
+    SubscriptionPaused,
+)
+from subscriptions.models import PaymentMethod, Subscription
 from subscriptions.statuses import IN_GOOD_STANDING, LIVE, OVERDUE
 from subscriptions.stripe_gateway.client import time_budget
 from subscriptions.stripe_gateway.subscriptions import fetch_subscription
@@ -38,6 +43,7 @@ class CurrentSubscription(NamedTuple):
     latest_invoice_status: str
     hosted_invoice_url: str
     open_dispute: str
+    collection_paused: str
     # Of the plan first, then of the other items.
     product_names: list[str]
 
@@ -47,7 +53,7 @@ _CURRENT = """
 SELECT s.stripe_status, s.current_period_start, s.current_period_end, s.stripe_subscription_id,
        s.price_reference, s.pending_price_reference, s.purchased_at, s.access_until, s.synced_at,
        s.cancel_at_period_end, s.cancel_at, s.ended_at, s.latest_invoice_status,
-       s.hosted_invoice_url, s.open_dispute, ARRAY(
+       s.hosted_invoice_url, s.open_dispute, s.collection_paused, ARRAY(
            SELECT name FROM subscriptions_subscriptionproduct AS p
            WHERE p.id = s.product_id OR p.id IN (
                SELECT product_id FROM subscriptions_subscriptionitem WHERE subscription_id = s.id)
@@ -112,7 +118,8 @@ def status_body(user_id: UUID, *, client_secret: str | None = None) -> dict[str,
         "access_until": _text(access_until_of(row, now=now)),
         "cancel_at_period_end": _ends_with_period(row),
         "ends_at": _text(_ends_at(row)),
-        "next_action": _next_action(row, client_secret=client_secret),
+        "collection_paused": bool(row.collection_paused),
+        "next_action": _next_action(row, user_id=user_id, client_secret=client_secret),
     }
 
 
@@ -156,6 +163,13 @@ def access_is_withheld(row: CurrentSubscription | Subscription) -> bool:
     return bool(row.open_dispute) and settings.BILLING.dispute_ends_access
 
 
+def refusal_to_subscribe(row: Subscription) -> AlreadySubscribed:
+    """Return why the user of a live subscription cannot begin a second one."""
+    if access_is_withheld(row):
+        return PaymentDisputed()
+    return SubscriptionPaused() if row.stripe_status == "paused" else AlreadySubscribed()
+
+
 def our_status_of(row: CurrentSubscription | Subscription, *, now: datetime) -> str:
     """Return the status as the API reports it."""
     until = access_until_of(row, now=now)
@@ -190,6 +204,7 @@ def _pending_body(attempt: OpenAttempt) -> dict[str, Any]:
         "access_until": None,
         "cancel_at_period_end": False,
         "ends_at": None,
+        "collection_paused": False,
         "next_action": _action("wait"),
     }
 
@@ -237,12 +252,16 @@ def _ends_at(row: CurrentSubscription | Subscription) -> datetime | None:
     return row.current_period_end if row.cancel_at_period_end else None
 
 
-def _next_action(row: CurrentSubscription, *, client_secret: str | None) -> dict[str, Any] | None:
+def _next_action(
+    row: CurrentSubscription, *, user_id: UUID, client_secret: str | None
+) -> dict[str, Any] | None:
     """Return what the user has to do to have access or complete a payment, if anything."""
     if access_is_withheld(row) and row.stripe_status in LIVE:
         return _action("resolve_dispute")
     if row.stripe_status in OVERDUE:
         return _overdue_action(row)
+    if row.stripe_status == "paused":
+        return _paused_action(row, user_id=user_id)
     change_is_pending = row.pending_price_reference and row.stripe_status in IN_GOOD_STANDING
     if row.stripe_status != "incomplete" and not change_is_pending:
         return None
@@ -260,6 +279,15 @@ def _overdue_action(row: CurrentSubscription) -> dict[str, Any] | None:
         return None
     # Nothing is left to be paid, so Stripe does not make it active again.
     return _action("subscribe_again")
+
+
+def _paused_action(row: CurrentSubscription, *, user_id: UUID) -> dict[str, Any]:
+    if row.latest_invoice_status == "open":
+        return _action("pay_invoice", url=row.hosted_invoice_url)
+    cards = PaymentMethod.objects.filter(
+        customer__user_id=user_id, is_default=True, detached_at=None
+    )
+    return _action("resume" if cards.exists() else "add_card")
 
 
 def _action(kind: str, *, url: str = "") -> dict[str, Any]:

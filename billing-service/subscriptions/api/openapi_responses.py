@@ -71,6 +71,7 @@ _STATUS = {
     "access_until": "2026-11-04T14:31:51Z",
     "cancel_at_period_end": False,
     "ends_at": None,
+    "collection_paused": False,
     "next_action": None,
 }
 

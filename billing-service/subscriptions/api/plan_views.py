@@ -38,20 +38,24 @@ class CancelView(APIView):
 
 
 class ResumeView(APIView):
-    """Withdraws a cancellation."""
+    """Withdraws a cancellation, or ends a pause."""
 
     @extend_schema(
         operation_id="resumeSubscription",
-        summary="Withdraw the caller's cancellation",
+        summary="Withdraw the caller's cancellation, or end a pause",
         request=None,
-        responses={200: StatusBody, **openapi_responses.refusals(401, 404, 409, 503)},
+        responses={200: StatusBody, **openapi_responses.refusals(400, 401, 404, 409, 429, 503)},
         examples=openapi_responses.STATUS[:1],
     )
     def post(self, request: Request) -> Response:
-        """Continue a subscription that is cancelled but whose paid period has not ended."""
+        """Continue a subscription that is cancelled but has not ended, or that is paused.
+
+        A paused one begins a new period, which the card is charged for. If it requires 3-D Secure,
+        `next_action` leads to the invoice.
+        """
         validated(EmptyBody, request.data)
         user_id = user_id_of(request)
-        plan.resume(user_id)
+        plan.resume(user_id, client_ip=client_ip_of(request))
         return Response(status_body(user_id))
 
 

@@ -13,6 +13,8 @@ class NextAction(serializers.Serializer[Any]):
             ("authenticate", "complete 3-D Secure, with the secret or on the page"),
             ("pay_invoice", "pay on the page, or with another card (payment-method)"),
             ("subscribe_again", "nothing is left to be paid: cancel now, then subscribe"),
+            ("add_card", "it is paused: add a card (payment-method), then resume"),
+            ("resume", "it is paused: resume it, which charges the card"),
             ("resolve_dispute", "ask the bank to withdraw the dispute, or wait for its decision"),
             ("wait", "the outcome of a payment is not known yet"),
         ]
@@ -59,6 +61,9 @@ class StatusBody(serializers.Serializer[Any]):
     )
     ends_at = serializers.DateTimeField(
         allow_null=True, help_text="When it ended or will end; null while it goes on."
+    )
+    collection_paused = serializers.BooleanField(
+        help_text="Staff paused the payments; the subscription goes on meanwhile."
     )
     next_action = NextAction(allow_null=True)
 

@@ -12,14 +12,18 @@ from subscriptions import card_testing
 from subscriptions.catalogue.products import product_on_sale
 from subscriptions.errors import (
     CardDeclined,
+    CollectionPaused,
     CustomerDeletedAtStripe,
+    PaymentDisputed,
     PaymentGatewayRefused,
+    PaymentMethodRequired,
     StripeObjectNotFound,
     SubscriptionEnded,
+    SubscriptionPaused,
     WrongState,
 )
 from subscriptions.models import PaymentMethod, Subscription, SubscriptionProduct
-from subscriptions.status import current_subscription
+from subscriptions.status import access_is_withheld, current_subscription
 from subscriptions.statuses import ENDED, IN_GOOD_STANDING
 from subscriptions.stripe_gateway import subscriptions as stripe_subscriptions
 from subscriptions.stripe_gateway.client import time_budget
@@ -28,12 +32,16 @@ from subscriptions.stripe_gateway.invoices import (
     KEEP,
     NEXT_INVOICE,
     ProrationBehavior,
+    pay_invoice,
     preview_change,
     void_invoice,
 )
 from subscriptions.stripe_gateway.objects import StripeInvoice, StripeSubscription, decline_of
 from subscriptions.sync.customer_rows import acting_for
 from subscriptions.sync.writer import refresh_customer
+
+# What Stripe answers to a payment that the user has to complete.
+_NEEDS_AUTHENTICATION = {"authentication_required", "invoice_payment_intent_requires_action"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,24 +94,65 @@ def cancel_row(row: Subscription, *, at_period_end: bool, cause: str = "cancel")
         stripe_subscriptions.cancel_subscription(row.stripe_subscription_id)
 
 
-def resume(user_id: UUID) -> None:
-    """Withdraw a cancellation before the paid period has ended.
+def resume(user_id: UUID, *, client_ip: str | None) -> None:
+    """Withdraw a cancellation, or resume a subscription that is paused.
+
+    A paused one begins a new period, which is charged. If the card requires 3-D Secure, it stays
+    paused until its invoice is paid.
 
     Raises:
         NoSubscription: There is none.
-        WrongState: It has ended, or is not cancelled.
+        WrongState: It has ended, or is neither cancelled nor paused.
+        CollectionPaused, PaymentDisputed: It is not for the user to resume.
+        PaymentMethodRequired: It is paused, and there is no card.
+        CardDeclined: The card was refused; it stays paused.
+        TooManyCardFailures: Too many cards were refused lately.
     """
     row = _not_ended(user_id)
     with _acting(row, cause="resume"):
         # What there is to take back may have been decided on a page of Stripe's a moment ago.
         _look(row, cause="resume")
-        if not row.cancel_at_period_end and row.cancel_at is None:
+        if row.cancel_at_period_end or row.cancel_at is not None:
+            stripe_subscriptions.withdraw_end(
+                row.stripe_subscription_id,
+                with_period=row.cancel_at_period_end,
+                key=f"resume:{uuid4()}",
+            )
+        elif row.stripe_status == "paused":
+            _unpause(row, client_ip=client_ip)
+        elif access_is_withheld(row):
+            raise PaymentDisputed
+        elif row.collection_paused:
+            raise CollectionPaused
+        else:
             raise WrongState("The subscription is not cancelled.")
-        stripe_subscriptions.withdraw_end(
-            row.stripe_subscription_id,
-            with_period=row.cancel_at_period_end,
-            key=f"resume:{uuid4()}",
-        )
+
+
+def _unpause(row: Subscription, *, client_ip: str | None) -> None:
+    """Pay the invoice that ends a pause; the one of an earlier attempt, if it is open still."""
+    card = _paying_card(row)
+    if card is None:
+        raise PaymentMethodRequired
+    with _counting_refusals(row, client_ip=client_ip):
+        invoice = row.latest_invoice_id if row.latest_invoice_status == "open" else ""
+        if not invoice:
+            resumed = stripe_subscriptions.resume(
+                row.stripe_subscription_id, key=f"resume:{uuid4()}"
+            )
+            due = resumed.latest_invoice
+            invoice = due.id if due is not None and due.status == "open" else ""
+        if not invoice:
+            return
+        try:
+            pay_invoice(
+                invoice,
+                payment_method=card.stripe_payment_method_id,
+                key=f"resume-pay:{invoice}:{uuid4()}",
+            )
+        except CardDeclined as refusal:
+            _look(row, cause="resume")
+            if refusal.members["decline_code"] not in _NEEDS_AUTHENTICATION:
+                raise
 
 
 def _look(row: Subscription, *, cause: str) -> None:
@@ -300,6 +349,12 @@ def _not_ended(user_id: UUID) -> Subscription:
 
 def _changeable(user_id: UUID, *, product_name: str) -> tuple[Subscription, SubscriptionProduct]:
     product, row = product_on_sale(product_name), _not_ended(user_id)
+    if row.stripe_status == "paused":
+        raise SubscriptionPaused
+    if access_is_withheld(row):
+        raise PaymentDisputed
+    if row.collection_paused:
+        raise CollectionPaused
     if row.stripe_status not in IN_GOOD_STANDING:
         raise WrongState("The subscription can be changed when its invoice is paid.")
     reference = product.price_reference

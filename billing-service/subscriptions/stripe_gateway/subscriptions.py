@@ -140,6 +140,26 @@ def withdraw_end(stripe_subscription_id: str, *, with_period: bool, key: str) ->
     call("post", "/v1/subscriptions/{}", stripe_subscription_id, params=params, key=key)
 
 
+def resume(stripe_subscription_id: str, *, key: str) -> StripeSubscription:
+    """Begin a new period of a paused subscription; it stays paused until its invoice is paid.
+
+    Args:
+        stripe_subscription_id: `sub_…`.
+        key: Idempotency key.
+
+    Raises:
+        PaymentGatewayRefused: It is not paused any more.
+    """
+    data = call(
+        "post",
+        "/v1/subscriptions/{}/resume",
+        stripe_subscription_id,
+        params={"payment_behavior": "resume_on_payment_success", "expand": _EXPAND},
+        key=key,
+    )
+    return read_subscription(data)
+
+
 def pause_collection(stripe_subscription_id: str, *, dispute: str, key: str) -> None:
     """Let a subscription go on without collecting anything: its invoices are voided.
 

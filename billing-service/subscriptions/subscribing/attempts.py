@@ -17,14 +17,12 @@ from django.db.models.functions import Least
 from django.utils import timezone
 
 from subscriptions.errors import (
-    AlreadySubscribed,
     AttemptInProgress,
     IdempotencyKeyReused,
-    PaymentDisputed,
     refusal_as_json,
 )
 from subscriptions.models import Customer, SubscribeAttempt, Subscription
-from subscriptions.status import access_is_withheld
+from subscriptions.status import refusal_to_subscribe
 from subscriptions.statuses import LIVE
 from subscriptions.subscribing.next_step import Outcome, State
 from subscriptions.sync.customer_rows import (
@@ -125,7 +123,7 @@ def refuse_second_subscription(user_id: UUID) -> None:
     """
     live = Subscription.objects.filter(user_id=user_id, is_current=True, stripe_status__in=LIVE)
     if (row := live.first()) is not None:
-        raise PaymentDisputed if access_is_withheld(row) else AlreadySubscribed
+        raise refusal_to_subscribe(row)
 
 
 def stale(now: datetime, *, user_id: UUID | None = None) -> list[UUID]:

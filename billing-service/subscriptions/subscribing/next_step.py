@@ -16,6 +16,7 @@ from subscriptions.errors import (
     CardDeclined,
     IdempotencyMismatch,
     PaymentUnderWay,
+    SubscriptionPaused,
     WrongState,
 )
 from subscriptions.models import SubscribeAttempt
@@ -125,8 +126,10 @@ def next_step(seen: Seen) -> NextCall | Outcome:  # noqa: C901, PLR0911, PLR0912
     own = next((each for each in seen.subscriptions if each.attempt_id == seen.attempt_id), None)
     if own is not None:
         return _about_own(own, seen)
-    if any(each.status in LIVE for each in seen.subscriptions):
-        return Outcome(state=State.FAILED, refusal=AlreadySubscribed())
+    live = {each.status for each in seen.subscriptions if each.status in LIVE}
+    if live:
+        refusal = SubscriptionPaused() if live == {"paused"} else AlreadySubscribed()
+        return Outcome(state=State.FAILED, refusal=refusal)
     if not seen.may_charge:
         return _nothing_came_of_it(seen)
     if seen.open_page:
