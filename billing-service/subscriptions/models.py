@@ -232,8 +232,7 @@ class SubscriptionItem(models.Model):
         ordering = ("pk",)
 
     def __str__(self) -> str:
-        times = "" if self.quantity is None else f"{self.quantity} x "
-        return f"{times}{self.price_reference}"
+        return self.stripe_item_id
 
 
 class SubscriptionChange(models.Model):

@@ -133,10 +133,13 @@ def _differences_of_items(
     for line in lines:
         item = rows.pop(line.item.id, None)
         if item is None:
-            found[f"item {line.item.id}"] = ("", str(SubscriptionItem(**line.columns)))
+            found[f"item {line.item.id}"] = (
+                "",
+                _quantity_and_price(SubscriptionItem(**line.columns)),
+            )
         else:
             found |= _differing(item, line.columns, of=f" of item {line.item.id}")
-    return found | {f"item {name}": (str(item), "") for name, item in rows.items()}
+    return found | {f"item {name}": (_quantity_and_price(item), "") for name, item in rows.items()}
 
 
 def write_open_dispute(row: Subscription, dispute: str, *, cause: str) -> None:
@@ -324,7 +327,7 @@ def _access_until(
 
 def _tracked(row: Subscription, items: Sequence[SubscriptionItem] = ()) -> dict[str, Any]:
     values = {name: getattr(row, name) for name in TRACKED_FIELDS}
-    lines = [str(each) for each in items]
+    lines = [_quantity_and_price(each) for each in items]
     # That a plan is sold once goes without saying.
     values["items"] = None if lines == [f"1 x {row.price_reference}"] else ", ".join(lines)
     return {
@@ -374,3 +377,8 @@ def access_end(
     else:
         return None
     return min(until, cancel_at) if until and cancel_at else until
+
+
+def _quantity_and_price(item: SubscriptionItem) -> str:
+    times = "" if item.quantity is None else f"{item.quantity} x "
+    return f"{times}{item.price_reference}"
