@@ -47,6 +47,7 @@ NEEDS = (
     _reads("payment intents", "/v1/payment_intents"),
     _reads("charges", "/v1/charges"),
     _reads("disputes", "/v1/disputes"),
+    _reads("coupons", "/v1/coupons"),
 )
 
 

@@ -1,9 +1,11 @@
 """Subscriptions and payment intents at Stripe."""
 
+import contextlib
 from dataclasses import replace
 from typing import Any
 
-from subscriptions.statuses import OVERDUE
+from subscriptions.errors import PermissionMissing
+from subscriptions.statuses import ENDED, OVERDUE
 from subscriptions.stripe_gateway.client import call, pages
 from subscriptions.stripe_gateway.customers import the_customer_exists
 from subscriptions.stripe_gateway.invoices import (
@@ -81,25 +83,42 @@ def fetch_subscriptions_of(stripe_customer_id: str) -> list[StripeSubscription]:
     params = {
         "customer": stripe_customer_id,
         "status": "all",
-        "expand": ["data.latest_invoice", "data.discounts.source.coupon"],
+        "expand": ["data.latest_invoice"],
     }
     with the_customer_exists(stripe_customer_id):
         found = [each for page in pages("/v1/subscriptions", params=params) for each in page]
-    return [_with_open_invoice(read_subscription(_with_all_items(each))) for each in found]
+    return [
+        _with_open_invoice(read_subscription(_with_coupons(_with_all_items(each))))
+        for each in found
+    ]
 
 
 def _with_all_items(data: dict[str, Any]) -> dict[str, Any]:
-    """Complete a subscription that has more items, or discounts of a single one."""
-    items = data["items"]
-    if not items["has_more"] and not any(item.get("discounts") for item in items["data"]):
+    return data | {"items": {"data": _items_of(data["id"])}} if data["items"]["has_more"] else data
+
+
+def _with_coupons(data: dict[str, Any]) -> dict[str, Any]:
+    """Show the coupons behind discounts, if there are any and our key may read them.
+
+    Only the estimate of revenue needs them.
+    """
+    items, path = data["items"]["data"], "/v1/subscriptions/{}"
+    if data["status"] in ENDED:
         return data
-    # A list of subscriptions does not expand the items' discounts: that is too deep.
-    params = {
-        "subscription": data["id"],
-        "expand": ["data.discounts.source.coupon"],
-    }
-    found = [each for page in pages("/v1/subscription_items", params=params) for each in page]
-    return data | {"items": {"data": found}}
+    with contextlib.suppress(PermissionMissing):
+        if any(item.get("discounts") for item in items):
+            # One level less than from the subscription, which would be too deep.
+            items = _items_of(data["id"], expand=["data.discounts.source.coupon"])
+            data = data | {"items": {"data": items}}
+        if data.get("discounts"):
+            params = {"expand": ["discounts.source.coupon"]}
+            data = data | {"discounts": call("get", path, data["id"], params=params)["discounts"]}
+    return data
+
+
+def _items_of(stripe_subscription_id: str, **params: Any) -> list[dict[str, Any]]:
+    params["subscription"] = stripe_subscription_id
+    return [each for page in pages("/v1/subscription_items", params=params) for each in page]
 
 
 def _with_open_invoice(found: StripeSubscription) -> StripeSubscription:

@@ -91,6 +91,23 @@ def test_revenue_is_what_is_left_after_the_discounts_that_go_on(stripe: Sandbox)
     assert bars("Monthly recurring revenue") == ["48.75 USD"]
 
 
+def test_a_key_that_may_not_read_coupons_costs_the_estimate_alone(stripe: Sandbox) -> None:
+    """Discounts are not counted then; everything else is brought up to date."""
+    quarter = coupon(stripe, percent_off=25, duration="forever")
+    item_path = "/v1/subscription_items"
+    with (
+        stripe.fault(effect="error", status=403, method="GET", path="/v1/subscriptions/*"),
+        stripe.fault(effect="error", status=403, method="GET", path=item_path),
+    ):
+        sell(
+            stripe,
+            ("price_sandbox_basic", 1),
+            **{"discounts[0][coupon]": quarter, "items[0][discounts][0][coupon]": quarter},
+        )
+
+    assert bars("Monthly recurring revenue") == ["10.00 USD"]
+
+
 def test_each_currency_has_its_own_decimals(stripe: Sandbox) -> None:
     """Yen have none and dinars three."""
     yen = price(stripe, name="yen", currency="jpy", unit_amount=1_200)

@@ -12,7 +12,7 @@ _NEEDED = (
     *("customer_write", "payment_method_write", "setup_intent_write", "subscription_write"),
     *("invoice_write", "checkout_session_write", "customer_portal_write", "product_write"),
     *("plan_write", "webhook_write", "event_read", "payment_intent_read", "charge_read"),
-    "dispute_read",
+    *("dispute_read", "coupon_read"),
 )
 
 
