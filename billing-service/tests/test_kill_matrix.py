@@ -86,15 +86,22 @@ class DyingService:
         extra_params: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Subscribe a person; let something happen at that step."""
+        body = {"subscription_product": "basic_subscription"} | card(number)
+        return self.post(person, "subscribe", body, at=at, what=what, extra_params=extra_params)
+
+    def post(
+        self, person: Person, path: str, body: dict[str, Any], *, at: int | None, **more: Any
+    ) -> dict[str, Any]:
+        """POST as a person; let something happen at that step."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         request = {
             "at": at,
-            "what": what,
-            "path": "/api/subscriptions/subscribe",
-            "body": {"subscription_product": "basic_subscription"} | card(number),
+            "what": more.get("what", "kill"),
+            "path": f"/api/subscriptions/{path}",
+            "body": body,
             "headers": person.headers,
-            "extra_params": extra_params or {},
+            "extra_params": more.get("extra_params") or {},
         }
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
@@ -234,6 +241,29 @@ def test_killed_while_a_page_does_not_close_it_is_paid_there_alone(
             assert person.words() == ("successful", "active")
 
 
+def test_killed_during_a_change_the_plan_alone_moves_and_is_charged_once(
+    service: DyingService, stripe: Sandbox, report: Report
+) -> None:
+    """Of several items: quantities stay, and so does the other product's."""
+    pro = {"subscription_product": "pro_subscription"}
+    steps = service.post(_with_several_items(stripe), "change", pro, at=None)["steps"]
+    report(f"\nchange of one of several items: {len(steps)} steps")
+    for number, step in enumerate(steps):
+        person = _with_several_items(stripe)
+        [other, _] = _items(person)
+        assert service.post(person, "change", pro, at=number)["died"] is True
+        _expire_leases()
+        if number % 2:
+            person.hear_from_stripe()
+        assert person.post("change", pro).status_code in (200, 409)
+        person.hear_from_stripe()
+        charges = person.stripe.charges_of(person.id)
+        report(f"  killed {step:34} {_items(person)[1]}, {len(charges)} charged")
+        assert _items(person) == [other, ("price_sandbox_pro", 3)]
+        assert len(charges) == 2
+        assert person.status()["price_reference"] == "price_sandbox_pro"
+
+
 def by_the_next_call(person: Person, scenario: Scenario) -> None:
     """Recover as the user does: by calling again."""
     assert person.subscribe(scenario.number).status_code in (200, 400, 409)
@@ -265,29 +295,50 @@ def _person(scenario: Scenario, stripe: Sandbox) -> Person:
 
 
 def _subscribe_elsewhere(person: Person) -> None:
-    """Give the customer the subscription of another product in the same account."""
-    (customer,) = person.stripe.customers_of(person.id)
+    """Give the customer the subscription of two other products in the same account."""
+    _sell(person, (_foreign_price(person, 100), 2), (_foreign_price(person, 50), 2))
+
+
+def _with_several_items(stripe: Sandbox) -> Person:
+    """Someone with another product's item before three of ours."""
+    person = Person(stripe)
+    assert person.post("setup-intent").status_code == 200
+    _sell(person, (_foreign_price(person, 300), 2), ("price_sandbox_basic", 3))
+    return person
+
+
+def _foreign_price(person: Person, unit_amount: int) -> str:
     price = person.stripe.post(
         "/v1/prices",
         **{
             "currency": "usd",
-            "unit_amount": 300,
+            "unit_amount": unit_amount,
             "recurring[interval]": "month",
             "product_data[name]": "Another product",
         },
     )
+    return str(price["id"])
+
+
+def _sell(person: Person, *items: tuple[str, int]) -> None:
+    """Sell prices and quantities to a customer in Stripe's dashboard."""
+    (customer,) = person.stripe.customers_of(person.id)
     method = person.stripe.post(
         "/v1/payment_methods/pm_card_mastercard/attach", customer=customer["id"]
     )
-    person.stripe.post(
-        "/v1/subscriptions",
-        **{
-            "customer": customer["id"],
-            "items[0][price]": price["id"],
-            "default_payment_method": method["id"],
-        },
-    )
+    form: dict[str, Any] = {
+        "customer": customer["id"],
+        "default_payment_method": method["id"],
+    }
+    for number, (price, quantity) in enumerate(items):
+        form |= {f"items[{number}][price]": price, f"items[{number}][quantity]": quantity}
+    person.stripe.post("/v1/subscriptions", **form)
     person.hear_from_stripe()
+
+
+def _items(person: Person) -> list[tuple[str, int]]:
+    (subscription,) = person.stripe.subscriptions_of(person.id)
+    return [(each["price"]["id"], each["quantity"]) for each in subscription["items"]["data"]]
 
 
 def _waiting(stripe: Sandbox) -> tuple[Person, str]:

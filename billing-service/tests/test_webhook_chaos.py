@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
-from subscriptions.models import Subscription
+from subscriptions.models import Subscription, SubscriptionItem
 from tests.delivery import deliver, process_events
 from tests.sandbox import Sandbox, key_of, started_sandbox
 from webhooks.models import WebhookEvent
@@ -53,6 +53,8 @@ class Life:
             self._end_on_a_day,
             self._refund,
             self._add_item,
+            self._other_quantity,
+            self._discount,
             self._subscribe_elsewhere,
         ]
         self._chance.choice(steps)()
@@ -94,6 +96,16 @@ class Life:
         for charge in self._stripe.all("/v1/charges", customer=self._customer)[:1]:
             if not charge["refunded"]:
                 self._stripe.post("/v1/refunds", charge=charge["id"], amount=1)
+
+    def _other_quantity(self) -> None:
+        item = self._subscription["items"]["data"][0]["id"]
+        self._update(
+            **{"items[0][id]": item, "items[0][quantity]": self._chance.randint(2, 5)},
+        )
+
+    def _discount(self) -> None:
+        coupon = self._stripe.post("/v1/coupons", percent_off=25, duration="forever")["id"]
+        self._update(**{"discounts[0][coupon]": coupon})
 
     def _add_item(self) -> None:
         """Another product on the same subscription."""
@@ -171,6 +183,9 @@ def _live_and_compare(
     assert current.count() == len(lives)
     assert not current.filter(is_ours=False).exists()
     assert Subscription.objects.filter(is_ours=False).exists()
+    assert SubscriptionItem.objects.filter(subscription__in=current).count() > len(lives)
+    assert SubscriptionItem.objects.filter(subscription__in=current, quantity__gt=1).exists()
+    assert SubscriptionItem.objects.exclude(discounts=[]).exists()
     with capsys.disabled():
         sys.stdout.write(
             f"\n{len(lives)} lives, {delivered} deliveries, {dropped} events dropped and "
