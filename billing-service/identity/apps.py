@@ -6,8 +6,6 @@ from django.apps import AppConfig
 
 
 class IdentityConfig(AppConfig):
-    """Verifies auth-service's access tokens."""
-
     name = "identity"
 
     def ready(self) -> None:

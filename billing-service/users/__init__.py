@@ -1,1 +1,1 @@
-"""Mirrors auth-service's users and lets staff manage them there."""
+"""The mirror of auth-service's users, the feed that keeps it current, and the log-in of staff."""

@@ -4,6 +4,4 @@ from django.apps import AppConfig
 
 
 class UsersConfig(AppConfig):
-    """Mirrors auth-service's users and lets staff manage them there."""
-
     name = "users"

@@ -1,1 +1,1 @@
-"""Stores Stripe's events and handles them."""
+"""Stripe's events: verified, stored and processed."""

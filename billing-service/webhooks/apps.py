@@ -4,6 +4,4 @@ from django.apps import AppConfig
 
 
 class WebhooksConfig(AppConfig):
-    """Stores Stripe's events and handles them."""
-
     name = "webhooks"

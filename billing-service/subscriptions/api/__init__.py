@@ -1,1 +1,1 @@
-"""The HTTP face of subscriptions."""
+"""The REST API of subscriptions: validates requests, calls the domain, serializes answers."""

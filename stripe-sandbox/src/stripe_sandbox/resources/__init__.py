@@ -1,4 +1,4 @@
-"""One room per family of resources: which calls they answer, and how they are shown."""
+"""One module per family of resources: which calls it answers, and how its objects are shown."""
 
 from importlib import import_module
 from pkgutil import iter_modules
