@@ -231,7 +231,7 @@ def test_a_comparison_is_shown_as_a_table(subscriber: Person, staff_client: Clie
 def test_saving_a_product_keeps_what_stripe_reported_meanwhile(
     staff_client: Client, stripe: Sandbox
 ) -> None:
-    """Only what was typed is written, also while Stripe is away."""
+    """Only what was typed is written, also while Stripe is unavailable."""
     product = SubscriptionProduct.objects.get(name="basic_subscription")
 
     def report(**_: object) -> None:
