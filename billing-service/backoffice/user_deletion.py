@@ -19,6 +19,7 @@ from subscriptions.models import (
     CardFailure,
     Customer,
     PaymentMethod,
+    SecretRequest,
     StartedSetup,
     SubscribeAttempt,
 )
@@ -133,6 +134,7 @@ def _forget_cards_and_addresses(user_id: UUID) -> None:
     SubscribeAttempt.objects.filter(user_id=user_id).update(source=None)
     CardFailure.objects.filter(user_id=user_id).delete()
     StartedSetup.objects.filter(user_id=user_id).delete()
+    SecretRequest.objects.filter(user_id=user_id).delete()
     PaymentMethod.objects.filter(customer__user_id=user_id).update(
         brand="", last4="", exp_month=None, exp_year=None, fingerprint=""
     )

@@ -14,11 +14,13 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from subscriptions.errors import TooManyCardFailures, TooManySetupIntents
-from subscriptions.models import CardFailure, StartedSetup
+from subscriptions.errors import TooManyCardFailures, TooManyRequests, TooManySetupIntents
+from subscriptions.models import CardFailure, SecretRequest, StartedSetup
 from subscriptions.stripe_gateway.events import StripeSetupFailure
 
 WINDOW = timedelta(hours=1)
+# Of one user; each is a call at Stripe.
+SECRETS_PER_MINUTE = 30
 # What one customer of an internet provider gets, as a rule (RFC 6177).
 _IPV6_NETWORK_BITS = 64
 
@@ -78,6 +80,19 @@ def refuse_if_too_many_setups(*, user_id: UUID, client_ip: str | None) -> None:
     )
     if seconds := _seconds_to_wait("subscriptions_startedsetup", *limits):
         raise TooManySetupIntents(retry_after_seconds=seconds)
+
+
+def count_secret_request(user_id: UUID) -> None:
+    """Let a request for a payment's client secret through unless there were too many.
+
+    Raises:
+        TooManyRequests: With the seconds until enough stop counting.
+    """
+    limit = _Limit("user_id = %s", (user_id,), SECRETS_PER_MINUTE)
+    window = timedelta(minutes=1)
+    if seconds := _seconds_to_wait("subscriptions_secretrequest", limit, window=window):
+        raise TooManyRequests(retry_after_seconds=seconds)
+    SecretRequest.objects.create(user_id=user_id)
 
 
 def remember_setup(*, user_id: UUID, client_ip: str | None, setup_intent: str) -> None:
@@ -180,9 +195,9 @@ def _network_of(client_ip: str) -> tuple[str, str]:
     return str(network[0]), str(network[-1])
 
 
-def _seconds_to_wait(table: str, *limits: _Limit) -> int:
+def _seconds_to_wait(table: str, *limits: _Limit, window: timedelta = WINDOW) -> int:
     """Ask about all limits at once; put together by the ORM the same takes five times as long."""
-    since = timezone.now() - WINDOW
+    since = timezone.now() - window
     asked = " UNION ALL ".join(
         _REACHED.format(table=table, condition=limit.condition) for limit in limits
     )

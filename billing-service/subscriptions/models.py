@@ -390,6 +390,19 @@ class StartedSetup(models.Model):
         return f"{self.stripe_setup_intent_id} at {self.at}"
 
 
+class SecretRequest(models.Model):
+    """A request for the client secret of a payment, with which a browser can try cards as well."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = (models.Index(fields=("user", "at"), name="secret_requests_by_user"),)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} at {self.at}"
+
+
 class ReconcileRun(models.Model):
     """One comparison of our rows with Stripe's objects."""
 

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connection
 
 from errors import BillingError
+from subscriptions import card_testing
 from subscriptions.errors import (
     AlreadySubscribed,
     NoSubscription,
@@ -145,17 +146,24 @@ def next_action_body(user_id: UUID) -> dict[str, Any]:
 
     Raises:
         NoSubscription: There never was one.
+        TooManyRequests: The user asked Stripe too often within a minute.
         BillingError: Stripe did not answer with the client secret.
     """
     body = status_body(user_id)
+    if _has_secret(body):
+        card_testing.count_secret_request(user_id)
     _add_secret(body)
     return {"next_action": body["next_action"]}
 
 
-def _add_secret(body: dict[str, Any]) -> None:
+def _has_secret(body: dict[str, Any]) -> bool:
     action = body["next_action"]
-    if action is not None and action["type"] == "authenticate":
-        action["client_secret"] = _ask_for_secret(body["id_reference"])
+    return action is not None and action["type"] == "authenticate"
+
+
+def _add_secret(body: dict[str, Any]) -> None:
+    if _has_secret(body):
+        body["next_action"]["client_secret"] = _ask_for_secret(body["id_reference"])
 
 
 def access_is_withheld(row: CurrentSubscription | Subscription) -> bool:

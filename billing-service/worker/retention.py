@@ -1,12 +1,19 @@
 """Deletes old rows, a batch at a time."""
 
 from collections.abc import Generator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
-from subscriptions.models import CardFailure, ReconcileRun, StartedSetup, SubscribeAttempt
+from subscriptions.models import (
+    CardFailure,
+    ReconcileRun,
+    SecretRequest,
+    StartedSetup,
+    SubscribeAttempt,
+)
 from webhooks.models import WebhookEvent
 
 _BATCH = 5000
@@ -32,6 +39,8 @@ def prune_attempts(before: datetime) -> Generator[int, None, None]:
     yield from _delete(SubscribeAttempt.objects.filter(closed_at__lt=before))
     yield from _delete(CardFailure.objects.filter(at__lt=before))
     yield from _delete(StartedSetup.objects.filter(at__lt=before))
+    # They count for a minute, and nobody looks at them.
+    yield from _delete(SecretRequest.objects.filter(at__lt=timezone.now() - timedelta(days=1)))
     yield from _delete(ReconcileRun.objects.filter(started_at__lt=before))
 
 

@@ -1,6 +1,6 @@
 """Subscribing, status, entitlements and the list of products."""
 
-from typing import Any, NoReturn
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -9,7 +9,6 @@ from django.views.decorators.debug import sensitive_variables
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import UserRateThrottle
 from rest_framework.views import APIView
 
 from errors import BillingError, to_response
@@ -29,7 +28,6 @@ from subscriptions.api.serializers import (
     StatusBody,
 )
 from subscriptions.catalogue.products import product_on_sale, products_on_sale
-from subscriptions.errors import TooManyRequests
 from subscriptions.status import (
     entitlements_body,
     entity_tag,
@@ -122,16 +120,8 @@ class StatusView(FastReadView):
         return private_json(status_body(user_id))
 
 
-class _PerUser(UserRateThrottle):
-    """Counts in the memory of each process: near enough for what costs one call at Stripe."""
-
-    rate = "30/min"
-
-
 class NextActionView(APIView):
     """What the caller has to do to complete a payment."""
-
-    throttle_classes = (_PerUser,)
 
     @extend_schema(
         operation_id="getNextAction",
@@ -142,14 +132,10 @@ class NextActionView(APIView):
     def get(self, request: Request) -> Response:
         """Return the `next_action` of the status with the `client_secret`; null if there is none.
 
-        Each user may make some 30 calls a minute.
+        Each user gets the secret at most 30 times a minute.
         """
         body = next_action_body(user_id_of(request))
         return Response(body, headers={"Cache-Control": "no-store"})
-
-    def throttled(self, request: Request, wait: float | None) -> NoReturn:
-        """Refuse as this service refuses."""
-        raise TooManyRequests(retry_after_seconds=int(wait or 0) + 1)
 
 
 class EntitlementsView(FastReadView):
