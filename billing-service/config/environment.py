@@ -159,7 +159,8 @@ def _refuse_dangerous_combinations(environment: Environment) -> None:
         raise BadEnvironment("STRIPE_WEBHOOK_SECRET must be set when ENVIRONMENT is not local.")
     if _LOCAL_ONLY_WEBHOOK_SECRET in environment.stripe_webhook_secrets:
         raise BadEnvironment(
-            "STRIPE_WEBHOOK_SECRET holds the demo value, which only ENVIRONMENT=local may."
+            "STRIPE_WEBHOOK_SECRET is the demo value, "
+            "which is accepted with ENVIRONMENT=local only."
         )
 
 
@@ -181,7 +182,9 @@ class _Reader:
     def database_url(self, name: str, *, local: bool) -> str:
         value = self.required(name)
         if not local and f":{_LOCAL_ONLY}" in value:
-            raise BadEnvironment(f"{name} holds a demo password, which only ENVIRONMENT=local may.")
+            raise BadEnvironment(
+                f"{name} contains a demo password, which is accepted with ENVIRONMENT=local only."
+            )
         return value
 
     def secret(self, name: str, *, local_default: str, at_least: int, local: bool) -> str:
@@ -191,7 +194,9 @@ class _Reader:
         if not value:
             raise BadEnvironment(f"{name} must be set when ENVIRONMENT is not local.")
         if value == local_default:
-            raise BadEnvironment(f"{name} holds the demo value, which only ENVIRONMENT=local may.")
+            raise BadEnvironment(
+                f"{name} is the demo value, which is accepted with ENVIRONMENT=local only."
+            )
         if len(value) < at_least:
             raise BadEnvironment(f"{name} must have at least {at_least} characters.")
         return value

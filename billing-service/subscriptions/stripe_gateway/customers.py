@@ -56,7 +56,7 @@ def attach_payment_method(
             )
     except (StripeObjectNotFound, PaymentGatewayRefused):
         raise PaymentMethodRefused(
-            "That payment method does not exist or cannot be used by you."
+            "This payment method does not exist or belongs to another customer."
         ) from None
     customer = data["customer"]
     if customer.get("deleted"):

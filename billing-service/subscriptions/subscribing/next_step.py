@@ -189,7 +189,7 @@ def _end(incomplete: StripeSubscription) -> NextCall:
 def _why_it_ended(payment: StripePaymentIntent) -> BillingError:
     if payment.decline_code:
         return decline_of(payment)
-    return WrongState("The subscription ended before it began. Subscribe again.")
+    return WrongState("The subscription ended before its first payment. Subscribe again.")
 
 
 def _refused(seen: Seen, refusal: BillingError, *, card: str = "") -> NextCall | Outcome:
@@ -228,4 +228,4 @@ def _payment_under_way() -> Outcome:
 
 
 def _came_to_nothing() -> IdempotencyMismatch:
-    return IdempotencyMismatch("This attempt to subscribe came to nothing. Subscribe again.")
+    return IdempotencyMismatch("This attempt ended and nothing was charged. Subscribe again.")
