@@ -39,7 +39,7 @@ def prune_attempts(before: datetime) -> Generator[int, None, None]:
     yield from _delete(SubscribeAttempt.objects.filter(closed_at__lt=before))
     yield from _delete(CardFailure.objects.filter(at__lt=before))
     yield from _delete(StartedSetup.objects.filter(at__lt=before))
-    # They count for a minute, and nobody looks at them.
+    # They count for a minute, and no page shows them.
     yield from _delete(SecretRequest.objects.filter(at__lt=timezone.now() - timedelta(days=1)))
     yield from _delete(ReconcileRun.objects.filter(started_at__lt=before))
 
