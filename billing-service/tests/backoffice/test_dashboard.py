@@ -11,6 +11,7 @@ from subscriptions.catalogue.products import mirror_price
 from subscriptions.models import SubscriptionProduct
 from subscriptions.money import money_text
 from subscriptions.sync.writer import refresh_customer
+from tests.delivery import deliver, process_events
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import DECLINED, Person
 from tests.subscriptions.renewals import Renewals
@@ -89,6 +90,26 @@ def test_revenue_is_what_is_left_after_the_discounts_that_go_on(stripe: Sandbox)
 
     # 20.00 x 0.75; 10.00 + 25.00 x 0.75 - 5.00; 10.00
     assert bars("Monthly recurring revenue") == ["48.75 USD"]
+
+
+def test_a_discount_that_is_taken_back_counts_no_more(person: Person, stripe: Sandbox) -> None:
+    """Stripe reports the discount alone."""
+    assert person.subscribe().status_code == 200
+    (sold,) = stripe.subscriptions_of(person.id)
+    path, first = f"/v1/subscriptions/{sold['id']}", coupon(stripe, percent_off=25)
+    half = coupon(stripe, percent_off=50, duration="forever")
+    for given in (first, half):
+        stripe.post(path, **{"discounts[0][coupon]": given})
+        person.hear_from_stripe()
+    assert bars("Monthly recurring revenue") == ["5.00 USD"]
+
+    stripe.delete(f"{path}/discount")
+    for event in stripe.new_events():
+        if event["type"] == "customer.discount.deleted":
+            assert deliver(event).status_code == 200
+    process_events()
+
+    assert bars("Monthly recurring revenue") == ["10.00 USD"]
 
 
 def test_a_key_that_may_not_read_coupons_costs_the_estimate_alone(stripe: Sandbox) -> None:
