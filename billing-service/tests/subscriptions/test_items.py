@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
-from subscriptions.models import Subscription, SubscriptionProduct
+from subscriptions.models import Subscription, SubscriptionItem, SubscriptionProduct
 from subscriptions.sync.writer import refresh_customer
 from tests.subscriptions.person import Person
 
@@ -154,6 +154,35 @@ def test_a_quantity_that_no_event_reported_is_found_and_repaired(
     timeline = staff_client.get(f"/admin/timeline/{seats.id}/").content.decode()
     assert "3 x price_sandbox_basic → " in timeline
     assert "7 x price_sandbox_basic" in timeline
+
+
+def test_a_row_without_items_gives_access_and_gets_them_at_the_next_look(seats: Person) -> None:
+    """As a process of the version before writes it while both run."""
+    SubscriptionItem.objects.all().delete()
+    assert seats.get("entitlements").json()["products"] == ["basic_subscription"]
+
+    (customer,) = seats.stripe.customers_of(seats.id)
+    refresh_customer(customer["id"], cause="test")
+
+    rows = SubscriptionItem.objects.values_list("price_reference", "quantity")
+    assert list(rows) == items_of(seats)
+
+
+def test_a_row_that_named_the_wrong_item_is_put_right(seats: Person) -> None:
+    """The version before took the first item for the plan, and the subscription for another's."""
+    [(other, _), _] = items_of(seats)
+    (customer,) = seats.stripe.customers_of(seats.id)
+    first = SubscriptionItem.objects.get(price_reference=other).stripe_item_id
+    Subscription.objects.update(
+        stripe_item_id=first, price_reference=other, product=None, is_ours=False, is_current=False
+    )
+    SubscriptionItem.objects.all().delete()
+
+    refresh_customer(customer["id"], cause="test")
+
+    assert seats.words() == ("successful", "active")
+    assert seats.status()["price_reference"] == "price_sandbox_basic"
+    assert seats.get("entitlements").json()["products"] == ["basic_subscription"]
 
 
 def test_staff_see_every_item_with_its_price(seats: Person, staff_client: Client) -> None:
