@@ -51,8 +51,9 @@ class Sandbox:
                 return found
 
     def customers_of(self, user_id: object) -> list[dict[str, Any]]:
-        """Return the customers that were made for a user."""
-        query = f"metadata['user_id']:'{user_id}'"
+        """Return the customers that were made for a user, by whatever version."""
+        ours, before_0_9 = "metadata['billing_service_user_id']", "metadata['user_id']"
+        query = f"{ours}:'{user_id}' OR {before_0_9}:'{user_id}'"
         found: list[dict[str, Any]] = self.get("/v1/customers/search", query=query)["data"]
         return found
 

@@ -18,6 +18,7 @@ from django.utils import timezone
 from subscriptions.models import Subscription, SubscriptionItem
 from tests.delivery import deliver, process_events
 from tests.sandbox import Sandbox, key_of, started_sandbox
+from users.mirror import mirror_user
 from webhooks.models import WebhookEvent
 
 # A larger run: CHAOS_SUBSCRIPTIONS=1000 pytest tests/test_webhook_chaos.py
@@ -32,13 +33,14 @@ class Life:
 
     def __init__(self, stripe: Sandbox, chance: Random) -> None:
         self.user_id = uuid.UUID(int=chance.getrandbits(128), version=4)
+        mirror_user(self.user_id)
         self._stripe, self._chance = stripe, chance
         self._customer = stripe.post(
             "/v1/customers",
             **{
                 "payment_method": "pm_card_visa",
                 "invoice_settings[default_payment_method]": "pm_card_visa",
-                "metadata[user_id]": str(self.user_id),
+                "metadata[billing_service_user_id]": str(self.user_id),
             },
         )["id"]
         self._subscription = self._begin()

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from datetime import datetime
+from uuid import uuid4
 
 from subscriptions.errors import (
     CustomerDeletedAtStripe,
@@ -13,20 +14,23 @@ from subscriptions.errors import (
 )
 from subscriptions.stripe_gateway.client import call, pages
 from subscriptions.stripe_gateway.objects import (
+    MetadataKey,
     StripeCustomer,
     StripePaymentMethod,
+    kept_under,
     read_customer,
     read_payment_method,
 )
 
 
-def create_bare_customer(*, metadata: dict[str, str], key: str) -> StripeCustomer:
+def create_bare_customer(*, user_id: str, key: str) -> StripeCustomer:
     """Make a customer who has no payment method yet.
 
     Args:
-        metadata: What to keep at the customer, so that it can be traced back to a user.
+        user_id: Kept in the metadata.
     """
-    return read_customer(call("post", "/v1/customers", params={"metadata": metadata}, key=key))
+    params = {"metadata": {MetadataKey.USER_ID: user_id}}
+    return read_customer(call("post", "/v1/customers", params=params, key=key))
 
 
 def attach_payment_method(
@@ -136,6 +140,21 @@ def fetch_payment_methods(stripe_customer_id: str) -> list[StripePaymentMethod]:
         return [read_payment_method(each) for page in found for each in page]
 
 
+def write_user_id(stripe_customer_id: str, user_id: str) -> None:
+    """Note in a customer's metadata for which user it is; its other metadata stay.
+
+    Args:
+        stripe_customer_id: `cus_…`.
+        user_id: Of the user; an empty text takes the note away.
+
+    Raises:
+        StripeObjectNotFound: There is no such customer.
+        PaymentGatewayRefused: Stripe does not take it, such as one key more than there may be.
+    """
+    params = {"metadata": {MetadataKey.USER_ID: user_id}}
+    call("post", "/v1/customers/{}", stripe_customer_id, params=params, key=f"user-id:{uuid4()}")
+
+
 def delete_customer(stripe_customer_id: str) -> None:
     """Delete a customer for good; Stripe cancels its subscriptions at once.
 
@@ -155,7 +174,7 @@ def find_customer_made_for(attempt_id: str, *, since: datetime) -> StripeCustome
     window = {"gte": int(since.timestamp()) - 60, "lte": int(since.timestamp()) + 86400}
     for page in pages("/v1/customers", params={"created": window}):
         for each in page:
-            if (each.get("metadata") or {}).get("attempt") == attempt_id:
+            if kept_under(MetadataKey.ATTEMPT, each) == attempt_id:
                 return read_customer(each)
     return None
 

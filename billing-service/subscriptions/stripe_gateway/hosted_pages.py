@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from subscriptions.errors import PaymentGatewayRefused, PaymentUnderWay
 from subscriptions.stripe_gateway.client import call
+from subscriptions.stripe_gateway.objects import MetadataKey
 
 # Stripe's minimum is thirty minutes by its own clock.
 _OPEN_FOR_SECONDS = 31 * 60
@@ -35,7 +36,7 @@ def create_checkout_session(
             "customer": stripe_customer_id,
             "client_reference_id": user_id,
             "line_items": [{"price": price, "quantity": 1}],
-            "subscription_data": {"metadata": {"user_id": user_id}},
+            "subscription_data": {"metadata": {MetadataKey.USER_ID: user_id}},
             "success_url": success_url,
             "cancel_url": cancel_url,
             "expires_at": int(time.time()) + _OPEN_FOR_SECONDS,

@@ -3,12 +3,33 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 from subscriptions.errors import CardDeclined
 
-# Under which a subscription's metadata names the dispute for which we paused its collection.
-PAUSED_FOR_KEY = "billing_paused_for"
+
+class MetadataKey(StrEnum):
+    """What this service writes into the metadata of Stripe's objects, and nothing else.
+
+    Other applications in the account have keys of their own. Versions before 0.9.0 wrote these
+    without the prefix.
+    """
+
+    # Of a customer, a subscription and a setup intent: the user it was made for.
+    USER_ID = "billing_service_user_id"
+    # Of a subscription: the attempt that made it.
+    ATTEMPT = "billing_service_attempt"
+    # Of a subscription: the dispute for which we paused its collection.
+    PAUSED_FOR = "billing_service_paused_for"
+    # Of a setup intent: what its card is for, and the cards that it is to replace.
+    PURPOSE = "billing_service_purpose"
+    REPLACES = "billing_service_replaces"
+
+    @property
+    def without_prefix(self) -> str:
+        """The key of versions before 0.9.0."""
+        return self.removeprefix("billing_service_")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +124,6 @@ class StripeSubscription:
     latest_invoice: StripeInvoice | None
     payment_method_id: str
     attempt_id: str
-    user_id: str
     # What becomes of its invoices while collection is paused; empty while they are collected.
     collection_paused: str
     # The dispute for which we paused it.
@@ -112,11 +132,16 @@ class StripeSubscription:
 
 @dataclass(frozen=True, kw_only=True)
 class StripeCustomer:
-    """A customer; `subscriptions` is None unless all that have not ended are known."""
+    """A customer; `subscriptions` is None unless all that have not ended are known.
+
+    `user_id` is what our own metadata key says. `old_user_id` stands under the key of versions
+    before 0.9.0, which other applications have as well. Either may be any text.
+    """
 
     id: str
     deleted: bool
     user_id: str
+    old_user_id: str
     default_payment_method_id: str
     subscriptions: tuple[StripeSubscription, ...] | None
 
@@ -200,7 +225,6 @@ def read_invoice(data: dict[str, Any]) -> StripeInvoice:
 
 def read_subscription(data: dict[str, Any]) -> StripeSubscription:
     """Read a subscription; its latest invoice may be expanded."""
-    metadata = data.get("metadata") or {}
     invoice = data.get("latest_invoice")
     return StripeSubscription(
         id=data["id"],
@@ -215,10 +239,9 @@ def read_subscription(data: dict[str, Any]) -> StripeSubscription:
         created=datetime.fromtimestamp(data["created"], UTC),
         latest_invoice=read_invoice(invoice) if isinstance(invoice, dict) else None,
         payment_method_id=id_of(data.get("default_payment_method")),
-        attempt_id=metadata.get("attempt") or "",
-        user_id=metadata.get("user_id") or "",
+        attempt_id=kept_under(MetadataKey.ATTEMPT, data),
         collection_paused=(data.get("pause_collection") or {}).get("behavior") or "",
-        paused_for=metadata.get(PAUSED_FOR_KEY) or "",
+        paused_for=(data.get("metadata") or {}).get(MetadataKey.PAUSED_FOR) or "",
     )
 
 
@@ -259,10 +282,12 @@ def _read_discounts(data: dict[str, Any]) -> tuple[StripeDiscount, ...]:
 def read_customer(data: dict[str, Any]) -> StripeCustomer:
     """Read a customer, deleted ones included."""
     subscriptions = data.get("subscriptions") or {"has_more": True}
+    metadata = data.get("metadata") or {}
     return StripeCustomer(
         id=data["id"],
         deleted=bool(data.get("deleted")),
-        user_id=(data.get("metadata") or {}).get("user_id") or "",
+        user_id=metadata.get(MetadataKey.USER_ID) or "",
+        old_user_id=metadata.get(MetadataKey.USER_ID.without_prefix) or "",
         default_payment_method_id=id_of(
             (data.get("invoice_settings") or {}).get("default_payment_method")
         ),
@@ -293,6 +318,15 @@ def decline_of(payment: StripePaymentIntent) -> CardDeclined:
         decline_code=payment.decline_code or "generic_decline",
         fingerprint=payment.fingerprint,
     )
+
+
+def kept_under(key: MetadataKey, data: dict[str, Any]) -> str:
+    """Return what we keep in an object's metadata, also if a version before 0.9.0 wrote it.
+
+    Only for values that no other application has: ids of ours, and words that are checked.
+    """
+    metadata = data.get("metadata") or {}
+    return metadata.get(key) or metadata.get(key.without_prefix) or ""
 
 
 def id_of(reference: Any) -> str:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from subscriptions.stripe_gateway.client import call, pages
-from subscriptions.stripe_gateway.objects import id_of
+from subscriptions.stripe_gateway.objects import MetadataKey, id_of, kept_under
 
 # Marks the intents whose card is to pay from now on, so that the webhook knows.
-_MAKES_DEFAULT = {"purpose": "default_payment_method"}
+_MAKES_DEFAULT = "default_payment_method"
 # An empty value would not be kept.
 _NO_CARD = "none"
 _MOST_CARDS = 10
@@ -104,17 +104,20 @@ def cancel_setup_intent(setup_intent: str, *, key: str) -> None:
 def _metadata(user_id: str, replaces: Collection[str]) -> dict[str, str]:
     # Stripe keeps at most 500 characters of a value.
     cards = " ".join(sorted(replaces)[:_MOST_CARDS])
-    return {"user_id": user_id, **_MAKES_DEFAULT, "replaces": cards or _NO_CARD}
+    return {
+        MetadataKey.USER_ID: user_id,
+        MetadataKey.PURPOSE: _MAKES_DEFAULT,
+        MetadataKey.REPLACES: cards or _NO_CARD,
+    }
 
 
 def _read(data: dict[str, Any]) -> StripeSetupIntent:
-    metadata = data.get("metadata") or {}
-    replaces = metadata.get("replaces")
+    replaces = kept_under(MetadataKey.REPLACES, data)
     return StripeSetupIntent(
         id=data["id"],
         status=data["status"],
         payment_method_id=id_of(data.get("payment_method")),
         client_secret=data.get("client_secret") or "",
-        makes_default=metadata.get("purpose") == _MAKES_DEFAULT["purpose"],
-        replaces=None if replaces is None else frozenset(replaces.split()) - {_NO_CARD},
+        makes_default=kept_under(MetadataKey.PURPOSE, data) == _MAKES_DEFAULT,
+        replaces=frozenset(replaces.split()) - {_NO_CARD} if replaces else None,
     )

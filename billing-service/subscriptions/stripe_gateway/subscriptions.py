@@ -16,7 +16,7 @@ from subscriptions.stripe_gateway.invoices import (
 )
 from subscriptions.stripe_gateway.objects import (
     NO_PAYMENT,
-    PAUSED_FOR_KEY,
+    MetadataKey,
     StripePaymentIntent,
     StripeSubscription,
     read_payment_intent,
@@ -187,7 +187,7 @@ def pause_collection(stripe_subscription_id: str, *, dispute: str, key: str) -> 
         dispute: For which it is paused; kept in the subscription's metadata.
         key: Idempotency key.
     """
-    params = {"pause_collection": {"behavior": "void"}, "metadata": {PAUSED_FOR_KEY: dispute}}
+    params = {"pause_collection": {"behavior": "void"}, "metadata": {MetadataKey.PAUSED_FOR: dispute}}
     call("post", "/v1/subscriptions/{}", stripe_subscription_id, params=params, key=key)
 
 
@@ -198,7 +198,7 @@ def collect_again(stripe_subscription_id: str, *, key: str) -> None:
         stripe_subscription_id: `sub_…`.
         key: Idempotency key.
     """
-    params = {"pause_collection": "", "metadata": {PAUSED_FOR_KEY: ""}}
+    params = {"pause_collection": "", "metadata": {MetadataKey.PAUSED_FOR: ""}}
     call("post", "/v1/subscriptions/{}", stripe_subscription_id, params=params, key=key)
 
 

@@ -47,7 +47,7 @@ from subscriptions.stripe_gateway import hosted_pages
 from subscriptions.stripe_gateway import subscriptions as stripe_subscriptions
 from subscriptions.stripe_gateway.client import BUDGET_SECONDS, recorded_calls, time_budget
 from subscriptions.stripe_gateway.invoices import void_invoice
-from subscriptions.stripe_gateway.objects import StripeSubscription
+from subscriptions.stripe_gateway.objects import MetadataKey, StripeSubscription
 from subscriptions.subscribing import attempts
 from subscriptions.subscribing.attempts import SubscribeCommand
 from subscriptions.subscribing.next_step import Call, NextCall, Outcome, Seen, State, next_step
@@ -387,7 +387,10 @@ class _Run:
             stripe_customer_id=self.seen.stripe_customer_id,
             price=self._attempt.price_reference,
             payment_method=self.seen.card.id if self.seen.card else "",
-            metadata={"attempt": str(self._attempt.pk), "user_id": str(self._attempt.user_id)},
+            metadata={
+                MetadataKey.ATTEMPT: str(self._attempt.pk),
+                MetadataKey.USER_ID: str(self._attempt.user_id),
+            },
             key=self._key(Call.CREATE_SUBSCRIPTION),
         )
         if self._is_replayed():

@@ -242,12 +242,12 @@ def make_at_stripe(customer: Customer) -> None:
     # One key for the row, so that a crash in between makes no second customer. The user's id
     # tells it from a row that had the number before a backup was restored.
     key = f"customer:{customer.user_id}:{customer.pk}"
-    metadata = {"user_id": str(customer.user_id)}
+    user_id = str(customer.user_id)
     try:
-        made = stripe_customers.create_bare_customer(metadata=metadata, key=key)
+        made = stripe_customers.create_bare_customer(user_id=user_id, key=key)
     except (ReplayedFailure, IdempotencyMismatch):
         # One that this call cannot reach may exist; nothing is ever billed to it.
-        made = stripe_customers.create_bare_customer(metadata=metadata, key=f"{key}:{uuid4()}")
+        made = stripe_customers.create_bare_customer(user_id=user_id, key=f"{key}:{uuid4()}")
     note_stripe_id(customer, made.id)
 
 

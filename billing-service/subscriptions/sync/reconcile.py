@@ -11,13 +11,20 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.utils import timezone
 
-from subscriptions.errors import CustomerNotVisible, StripeObjectNotFound
+from subscriptions.errors import (
+    CustomerDeletedAtStripe,
+    CustomerNotVisible,
+    StripeObjectNotFound,
+)
 from subscriptions.models import Customer, ReconcileRun
+from subscriptions.statuses import ENDED
 from subscriptions.stripe_gateway.customers import pages_of_customers
 from subscriptions.stripe_gateway.objects import StripeCustomer
+from subscriptions.stripe_gateway.subscriptions import fetch_subscriptions_of
 from subscriptions.sync import writer
 from subscriptions.sync.comparison import Difference, compare
 from subscriptions.sync.customer_rows import lock_row
+from subscriptions.sync.subscription_rows import ours_among
 from subscriptions.sync.writer import StripeSnapshot
 
 _BATCH = 100
@@ -186,19 +193,20 @@ def _stripes_customers(
 ) -> Iterator[Progress]:
     """Look for customers that were made for a user of ours and that we know nothing of."""
     for page in _pages(record):
-        ours = [each for each in page if each.user_id]
-        known = set(
-            Customer.objects.filter(stripe_customer_id__in=[each.id for each in ours]).values_list(
-                "stripe_customer_id", flat=True
-            )
+        known = Customer.objects.filter(stripe_customer_id__in=[each.id for each in page])
+        known_ids = set(known.values_list("stripe_customer_id", flat=True))
+        unknown = [each for each in page if each.id not in known_ids]
+        users = writer.known_users(
+            [each.user_id for each in unknown] + [each.old_user_id for each in unknown]
         )
-        for found in ours:
-            if found.id in known:
-                continue
-            if record.fix:
-                findings.note(_adopt(found))
-            elif not has_pending_event(found.id):
-                findings.note([_unknown(found)])
+        for found in unknown:
+            if found.user_id in users:
+                if record.fix:
+                    findings.note(_adopt(found))
+                elif not has_pending_event(found.id):
+                    findings.note([_unknown(found)])
+            elif found.old_user_id in users:
+                findings.note(_unlinked(found))
         record.stripe_position = page[-1].id if page else record.stripe_position
         findings.save(looked_at=len(page))
         yield _progress(record)
@@ -272,6 +280,21 @@ def _unknown(found: StripeCustomer) -> Difference:
         what="customer unknown here",
         stripes=f"made for user {found.user_id}",
     )
+
+
+def _unlinked(found: StripeCustomer) -> list[Difference]:
+    """Report a customer that an earlier version made, and that this database has lost.
+
+    Its `user_id` alone could be another application's; what tells is a subscription of ours.
+    """
+    try:
+        subscriptions = ours_among(fetch_subscriptions_of(found.id))
+    except CustomerDeletedAtStripe:
+        return []
+    if all(each.status in ENDED for each in subscriptions):
+        return []
+    said = f"has a subscription of ours; stripe_link {found.old_user_id} {found.id} takes it over"
+    return [replace(_unknown(found), stripes=said)]
 
 
 def _progress(record: ReconcileRun) -> Progress:

@@ -6,7 +6,7 @@ later one began after this one, so it has seen all that this one has.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -34,6 +34,8 @@ from subscriptions.sync.customer_rows import (
     next_ticket,
 )
 from subscriptions.sync.subscription_rows import choose_current, write_subscription
+from users.mirror import resume_deletion
+from users.models import User
 
 CARD_COLUMNS = (
     *("customer", "brand", "last4", "exp_month", "exp_year"),
@@ -185,16 +187,23 @@ def _find_or_adopt(stripe_customer_id: str) -> Customer | None:
 
 
 def _adopt(stripe_customer_id: str) -> Customer | None:
-    """Find the user a customer was made for before we could write its id down."""
+    """Find the user a customer was made for before we could write its id down.
+
+    Customers of other applications in the same account are left alone: only our own metadata key
+    counts, and only with a user whom auth-service knows.
+    """
     try:
         found = stripe_customers.fetch_customer(stripe_customer_id)
     except CustomerDeletedAtStripe:
         return None
-    user_id = as_uuid(found.user_id)
+    user_id = known_users([found.user_id]).get(found.user_id)
     if user_id is None:
         return None
     with transaction.atomic():
         customer = lock_customer(user_id)
+        if customer.user.anonymised_at is not None:
+            # Deleted before we knew of the customer, who would be billed forever.
+            resume_deletion(user_id)
         if customer.stripe_customer_id in (None, stripe_customer_id):
             Customer.objects.filter(pk=customer.pk).update(stripe_customer_id=stripe_customer_id)
             return customer
@@ -272,6 +281,13 @@ def _close_attempt_of(found: StripeSubscription) -> None:
         stripe_subscription_id=found.id,
         closed_at=timezone.now(),
     )
+
+
+def known_users(named: Iterable[str]) -> dict[str, UUID]:
+    """Return which texts name a user of ours, such as what stands in a customer's metadata."""
+    ids = {text: user_id for text in named if (user_id := as_uuid(text)) is not None}
+    known = set(User.objects.filter(pk__in=ids.values()).values_list("pk", flat=True))
+    return {text: user_id for text, user_id in ids.items() if user_id in known}
 
 
 def as_uuid(text: str) -> UUID | None:

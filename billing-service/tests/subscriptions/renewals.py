@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from tests.subscriptions.person import Person
+from users.mirror import mirror_user
 
 
 class Renewals:
@@ -16,6 +17,7 @@ class Renewals:
     """
 
     def __init__(self, person: Person, begin: datetime, **terms: Any) -> None:
+        mirror_user(person.id)
         self._stripe = person.stripe
         self._clock = self._stripe.post(
             "/v1/test_helpers/test_clocks", frozen_time=int(begin.timestamp())
@@ -27,7 +29,7 @@ class Renewals:
                 "email": "ada@example.test",
                 "payment_method": "pm_card_visa",
                 "invoice_settings[default_payment_method]": "pm_card_visa",
-                "metadata[user_id]": str(person.id),
+                "metadata[billing_service_user_id]": str(person.id),
             },
         )["id"]
         self.subscription: str = self._stripe.post(

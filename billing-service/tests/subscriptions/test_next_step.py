@@ -83,7 +83,6 @@ def subscription(status: str, *, attempt: str = "other", invoice: str = "open") 
         ),
         payment_method_id="pm_1",
         attempt_id=attempt,
-        user_id="",
         collection_paused="",
         paused_for="",
     )

@@ -26,7 +26,9 @@ from users.mirror import mirror_user
 from users.models import User
 from webhooks.event_types import HANDLED
 from webhooks.models import WebhookEvent
-from worker.tasks import reconcile_nightly
+from worker.tasks import reconcile_nightly, sweep_deletions
+
+OUR_KEY = "metadata[billing_service_user_id]"
 
 
 def reconcile(*options: str) -> tuple[int, dict[str, Any]]:
@@ -294,7 +296,7 @@ def test_what_a_fix_cannot_repair_is_left_and_reported(subscriber: Person, strip
         "default_payment_method": first["default_payment_method"],
     }
     stripe.post("/v1/subscriptions", customer=customer["id"], **second_one)
-    second = stripe.post("/v1/customers", **{"metadata[user_id]": str(subscriber.id)})
+    second = stripe.post("/v1/customers", **{OUR_KEY: str(subscriber.id)})
 
     code, report = reconcile("--fix")
 
@@ -385,6 +387,113 @@ def test_the_nightly_run_leaves_its_result_for_the_admin(subscriber: Person) -> 
     assert result.finished_at is not None
     assert [each["what"] for each in result.drift] == ["price_reference"]
     assert Subscription.objects.get().price_reference == "price_wrong"
+
+
+FOREIGN = [
+    {"metadata[user_id]": "42"},
+    {"metadata[billing_service_user_id]": "42"},
+    {"metadata[billing_service_user_id]": str(uuid4())},
+]
+
+
+def test_customers_of_other_applications_are_left_alone(
+    subscriber: Person, stripe: Sandbox
+) -> None:
+    """They may name users as we do: with numbers, with ids of their own, or even with ours."""
+    other = Person(stripe)
+    mirror_user(other.id)
+    for metadata in (*FOREIGN, {"metadata[user_id]": str(other.id)}):
+        stripe.post("/v1/customers", description="of another shop", **metadata)
+    subscriber.hear_from_stripe()
+
+    assert reconcile() == (0, {"customers_compared": 1, "fixed": False, "drift": []})
+    assert reconcile("--fix")[0] == 0
+    for customer in stripe.all("/v1/customers"):
+        if customer["description"]:
+            stripe.post(f"/v1/customers/{customer['id']}", description="changed")
+    other.hear_from_stripe()
+
+    assert Customer.objects.get().user_id == subscriber.id
+    assert User.objects.count() == 2
+
+
+def test_a_customer_that_was_made_for_a_user_is_adopted(alone: None, stripe: Sandbox) -> None:
+    """A crash or a restored backup lost its id; our key in the metadata names the user."""
+    person = Person(stripe)
+    mirror_user(person.id)
+    made = stripe.post("/v1/customers", **{OUR_KEY: str(person.id)})
+
+    assert reconcile()[0] == 2
+    assert reconcile("--fix")[0] == 0
+    assert Customer.objects.get(user_id=person.id).stripe_customer_id == made["id"]
+
+
+def test_what_we_write_at_stripe_has_the_prefix_of_this_product(
+    subscriber: Person, stripe: Sandbox
+) -> None:
+    """No other application in the account takes it for its own, nor we its for ours."""
+    subscriber.post("setup-intent")
+    subscriber.post("payment-method", {"payment_method": "pm_card_visa"})
+    visitor = Person(stripe)
+    visitor.post("checkout-session", {"subscription_product": "basic_subscription"})
+
+    (customer,) = stripe.customers_of(subscriber.id)
+    written = [
+        each["metadata"]
+        for path in ("/v1/customers", "/v1/subscriptions", "/v1/setup_intents")
+        for each in stripe.all(path)
+        if each.get("customer", each["id"]) == customer["id"]
+    ]
+    assert len(written) == 4
+    assert all(name.startswith("billing_service_") for each in written for name in each)
+    assert all(each["billing_service_user_id"] == str(subscriber.id) for each in written)
+
+
+def test_what_stripe_knows_of_a_customer_without_our_metadata_is_still_taken_over(
+    subscriber: Person, stripe: Sandbox
+) -> None:
+    """Customers of earlier versions, and those whose metadata were changed in the dashboard."""
+    (customer,) = stripe.customers_of(subscriber.id)
+    stripe.post(f"/v1/customers/{customer['id']}", **{OUR_KEY: "", "metadata[user_id]": "7"})
+    (subscription,) = stripe.all("/v1/subscriptions", customer=customer["id"])
+    stripe.post(f"/v1/subscriptions/{subscription['id']}", cancel_at_period_end="true")
+
+    subscriber.hear_from_stripe()
+
+    assert subscriber.status()["cancel_at_period_end"] is True
+    assert reconcile()[0] == 0
+
+
+def test_a_paying_customer_of_an_earlier_version_that_the_database_lost_is_named(
+    subscriber: Person, stripe: Sandbox
+) -> None:
+    """A database from before the upgrade was restored: the user must not pay a second time."""
+    (customer,) = stripe.customers_of(subscriber.id)
+    old = {OUR_KEY: "", "metadata[user_id]": str(subscriber.id)}
+    stripe.post(f"/v1/customers/{customer['id']}", **old)
+    Customer.objects.all().delete()
+
+    code, report = reconcile("--fix")
+
+    assert code == 2
+    assert not Customer.objects.exists()
+    (difference,) = report["drift"]
+    assert difference["what"] == "customer unknown here"
+    assert f"stripe_link {subscriber.id} {customer['id']}" in difference["stripes"]
+
+
+def test_a_customer_of_a_deleted_user_that_turns_up_is_deleted_as_well(
+    subscriber: Person, stripe: Sandbox
+) -> None:
+    """A restored database does not know of it, and the user would be billed forever."""
+    Customer.objects.all().delete()
+    User.objects.update(deletion_requested_at=timezone.now(), anonymised_at=timezone.now())
+
+    assert reconcile("--fix")[0] == 0
+    sweep_deletions(timestamp=0)
+
+    assert stripe.customers_of(subscriber.id) == []
+    assert User.objects.get().anonymised_at is not None
 
 
 def bootstrap(*options: str) -> tuple[str, str]:

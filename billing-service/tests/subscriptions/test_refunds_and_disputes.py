@@ -91,7 +91,7 @@ def test_a_dispute_that_is_won_gives_access_back_and_collects_again(person: Pers
     subscription = at_stripe(person)
     assert (
         subscription["pause_collection"],
-        subscription["metadata"].get("billing_paused_for"),
+        subscription["metadata"].get("billing_service_paused_for"),
     ) == (
         None,
         None,

@@ -14,6 +14,7 @@ from subscriptions.models import Customer, PaymentMethod, Subscription, Subscrip
 from tests.delivery import deliver, process_events
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import Person
+from users.mirror import mirror_user
 from webhooks.inbox import INTERRUPTED
 from webhooks.models import WebhookEvent
 from webhooks.process import MAX_ATTEMPTS, PATIENCE, Claimed, claim
@@ -75,12 +76,13 @@ def test_deleted_for_an_old_subscription_leaves_the_live_one(
 def test_a_webhook_may_come_before_the_answer(stripe: Sandbox) -> None:
     """A subscription we never heard of is adopted for the user its customer names."""
     person = Person(stripe)
+    mirror_user(person.id)
     customer = stripe.post(
         "/v1/customers",
         **{
             "payment_method": "pm_card_visa",
             "invoice_settings[default_payment_method]": "pm_card_visa",
-            "metadata[user_id]": str(person.id),
+            "metadata[billing_service_user_id]": str(person.id),
         },
     )
     stripe.post(
