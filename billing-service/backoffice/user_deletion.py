@@ -14,7 +14,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from errors import BillingError
-from subscriptions.managing.customer_deletion import delete_customer
+from subscriptions.errors import NotOurCustomer
+from subscriptions.managing.customer_deletion import delete_customer, let_go
 from subscriptions.models import (
     CardFailure,
     Customer,
@@ -68,7 +69,10 @@ def finish_deletion(user_id: UUID) -> None:
     _refuse_while_subscribing(user_id)
     # Those marked deleted as well: what they stand for may exist at Stripe after all.
     for customer in Customer.objects.filter(user_id=user_id):
-        delete_customer(customer, cause="user deleted")
+        try:
+            delete_customer(customer, cause="user deleted")
+        except NotOurCustomer:
+            let_go(customer, cause="user deleted")
     _forget_cards_and_addresses(user_id)
 
     auth_client().delete_user(user_id, actor=actor)

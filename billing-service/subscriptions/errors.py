@@ -243,6 +243,18 @@ class WrongState(BillingError):
     code, status = "wrong_state", 409
 
 
+class LinkRefused(BillingError):
+    """A customer at Stripe cannot be linked to a user."""
+
+    code, status = "link_refused", 409
+
+
+class NotOurCustomer(BillingError):
+    """A customer cannot be deleted at Stripe, since another application has it or bills it."""
+
+    code, status = "not_our_customer", 409
+
+
 class CollectionPaused(WrongState):
     """Staff paused the collection of a subscription's invoices (`pause_collection`)."""
 

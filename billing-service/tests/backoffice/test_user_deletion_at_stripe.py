@@ -3,9 +3,11 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection, transaction
+from django.test import Client
 from django.utils import timezone
 
 from backoffice.user_deletion import finish_deletion
@@ -134,3 +136,66 @@ def test_a_user_who_never_subscribed_is_deleted_at_once(person: Person) -> None:
     _delete(person)
 
     assert not Customer.objects.exists()
+
+
+def _other_price(stripe: Sandbox) -> str:
+    product = stripe.post("/v1/products", name="Of another shop")
+    price = {"product": product["id"], "currency": "usd", "unit_amount": 500}
+    made = stripe.post("/v1/prices", **price, **{"recurring[interval]": "month"})
+    return str(made["id"])
+
+
+def test_the_customer_of_another_application_outlives_the_user_it_was_taken_for(
+    stripe: Sandbox,
+) -> None:
+    """An earlier version took any customer with a UUID in user_id for one of ours."""
+    stranger = uuid4()
+    mirror_user(stranger)
+    theirs = stripe.post("/v1/customers", **{"metadata[user_id]": str(stranger)})
+    Customer.objects.create(user_id=stranger, stripe_customer_id=theirs["id"])
+
+    finish_deletion(stranger)
+
+    assert "deleted" not in stripe.get(f"/v1/customers/{theirs['id']}")
+    assert User.objects.get().anonymised_at is not None
+    assert not Customer.objects.exclude(stripe_customer_id=None).exists()
+
+
+def test_another_products_subscription_outlives_the_user(person: Person, stripe: Sandbox) -> None:
+    """Ours ends; the customer stays for the other, and is no longer taken for the user's."""
+    assert person.subscribe().status_code == 200
+    person.hear_from_stripe()
+    (customer,) = stripe.customers_of(person.id)
+    price = {"items[0][price]": _other_price(stripe)}
+    theirs = stripe.post("/v1/subscriptions", customer=customer["id"], **price)
+    person.hear_from_stripe()
+
+    _delete(person)
+    person.hear_from_stripe()
+
+    assert stripe.get(f"/v1/subscriptions/{theirs['id']}")["status"] == "active"
+    found = stripe.all("/v1/subscriptions", customer=customer["id"], status="all")
+    assert {each["status"] for each in found if each["id"] != theirs["id"]} == {"canceled"}
+    assert stripe.customers_of(person.id) == []
+    assert User.objects.get().anonymised_at is not None
+    assert [each.stripe_status for each in Subscription.objects.all()] == ["canceled"]
+
+
+def test_staff_cannot_delete_a_customer_whom_another_application_bills(
+    person: Person, stripe: Sandbox, staff_client: Client
+) -> None:
+    """Its subscription would end with the customer; the page says where to do it on purpose."""
+    assert person.subscribe().status_code == 200
+    row = Customer.objects.get()
+    price = {"items[0][price]": _other_price(stripe)}
+    person.hear_from_stripe()
+    stripe.post("/v1/subscriptions", customer=row.stripe_customer_id, **price)
+
+    page = staff_client.post(
+        f"/admin/subscriptions/customer/{row.pk}/delete/", {"post": "yes"}, follow=True
+    ).content.decode()
+
+    assert "was not deleted" in page
+    assert "has a subscription of one" in page
+    assert person.words() == ("successful", "active")
+    assert len(stripe.all("/v1/subscriptions", customer=row.stripe_customer_id)) == 2
