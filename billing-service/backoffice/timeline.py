@@ -16,6 +16,7 @@ from django.template.response import TemplateResponse
 from subscriptions.models import (
     CardFailure,
     Customer,
+    CustomerLink,
     Dispute,
     Refund,
     SubscribeAttempt,
@@ -51,6 +52,7 @@ def entries_of(user_id: UUID) -> list[Entry]:
         *_events(user_id),
         *_refused_cards(user_id),
         *_reversals(user_id),
+        *_links(user_id),
     ]
     return sorted(entries, key=lambda entry: entry.at, reverse=True)
 
@@ -149,3 +151,13 @@ def _reversals(user_id: UUID) -> Iterator[Entry]:
                 what=f"{kind} of {money_text(each.amount, each.currency)}{reason}, paid with "
                 f"{each.stripe_charge_id}: {each}",
             )
+
+
+def _links(user_id: UUID) -> Iterator[Entry]:
+    for link in CustomerLink.objects.filter(user_id=user_id).select_related("linked_by"):
+        instead = f" instead of {link.replaced_customer_id}" if link.replaced_customer_id else ""
+        yield Entry(
+            at=link.at,
+            kind="customer linked",
+            what=f"{link.stripe_customer_id}{instead}, by {link.linked_by or 'the command line'}",
+        )

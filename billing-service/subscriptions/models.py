@@ -70,9 +70,33 @@ class Customer(models.Model):
                 name="one_customer_per_user",
             ),
         )
+        permissions = (("link_customer", "Can link a customer at Stripe to a user"),)
 
     def __str__(self) -> str:
         return self.stripe_customer_id or f"customer {self.pk} (not at Stripe yet)"
+
+
+class CustomerLink(models.Model):
+    """A customer of Stripe's that was linked to a user by hand, and by whom."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="customer_links"
+    )
+    stripe_customer_id = models.CharField(max_length=255)
+    # The user's customer until then, which stays at Stripe without a user.
+    replaced_customer_id = models.CharField(max_length=255, blank=True)
+    # None: on the command line.
+    linked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.stripe_customer_id}, {self.at:%Y-%m-%d %H:%M}"
 
 
 class PaymentMethod(models.Model):

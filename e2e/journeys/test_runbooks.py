@@ -51,14 +51,35 @@ def run(command: str, system: RunningSystem) -> subprocess.CompletedProcess[str]
     )
 
 
-@pytest.mark.parametrize("command", commands())
-def test_a_command_of_a_runbook_does_what_it_says(own_system: RunningSystem, command: str) -> None:
-    """Someone on call can copy each line; only what is written in capitals is replaced."""
+@pytest.fixture(scope="module")
+def capitals(own_system: RunningSystem, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the words in capitals stand for."""
     event = own_system.sql("billing", "SELECT id FROM webhooks_webhookevent LIMIT 1")
-
-    done = run(command.replace("EVENT_ID", event), own_system)
-
+    pair = own_system.sql(
+        "billing", "SELECT user_id || ',' || stripe_customer_id FROM subscriptions_customer LIMIT 1"
+    )
+    user, customer = pair.split(",")
+    file = tmp_path_factory.mktemp("csv") / "customers.csv"
+    file.write_text(f"user,customer\n{user},{customer}\n")
     assert event.startswith("evt_")
+    return {
+        "EVENT_ID": event,
+        "USER_ID": user,
+        "CUSTOMER_ID": customer,
+        "CUSTOMERS_FILE": str(file),
+    }
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_command_of_a_runbook_does_what_it_says(
+    own_system: RunningSystem, capitals: dict[str, str], command: str
+) -> None:
+    """Someone on call can copy each line; only what is written in capitals is replaced."""
+    for word, meaning in capitals.items():
+        command = command.replace(word, meaning)
+
+    done = run(command, own_system)
+
     assert done.returncode == 0, done.stdout + done.stderr
 
 

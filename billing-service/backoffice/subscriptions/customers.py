@@ -1,8 +1,12 @@
 """The page of customers."""
 
+from functools import partial
+
 from django.contrib import admin
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
+from backoffice.subscriptions import customer_link
 from backoffice.subscriptions.stripe_objects import StripeObjectAdmin, stripe_link, timeline_link
 from subscriptions.managing.customer_deletion import delete_customer
 from subscriptions.models import Customer
@@ -21,6 +25,11 @@ class CustomerAdmin(StripeObjectAdmin[Customer]):
     readonly_fields = ("at_stripe", "timeline")
     ordering = ("-id",)
     effect = "the customer and its payment methods are deleted, and its subscriptions end now."
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page that links a customer at Stripe to a user."""
+        view = self.admin_site.admin_view(partial(customer_link.show, self))
+        return [path("link/", view, name="subscriptions_customer_link"), *super().get_urls()]
 
     @admin.display(description="At Stripe")
     def at_stripe(self, row: Customer) -> SafeString | str:

@@ -187,7 +187,10 @@ def pause_collection(stripe_subscription_id: str, *, dispute: str, key: str) -> 
         dispute: For which it is paused; kept in the subscription's metadata.
         key: Idempotency key.
     """
-    params = {"pause_collection": {"behavior": "void"}, "metadata": {MetadataKey.PAUSED_FOR: dispute}}
+    params = {
+        "pause_collection": {"behavior": "void"},
+        "metadata": {MetadataKey.PAUSED_FOR: dispute},
+    }
     call("post", "/v1/subscriptions/{}", stripe_subscription_id, params=params, key=key)
 
 
