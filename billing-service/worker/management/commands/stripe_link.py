@@ -37,7 +37,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--csv", metavar="FILE", help="link the pairs of a file with the columns user,customer"
         )
-        parser.add_argument("--dry-run", action="store_true", help="only check, and tell")
+        parser.add_argument("--dry-run", action="store_true", help="check only")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Link one pair, or those of a file."""
