@@ -9,7 +9,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-_STARTS_WITHIN_SECONDS = 30
+_STARTS_WITHIN_SECONDS = 120
 _STOPS_WITHIN_SECONDS = 20
 
 
