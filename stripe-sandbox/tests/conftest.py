@@ -18,6 +18,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seconds", default="2", help="how long they go on")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Look at the events of all tests last."""
+    items.sort(key=lambda item: item.name == "test_every_event_fits_the_class_of_its_object")
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A running sandbox that checks its own responses."""

@@ -25,6 +25,7 @@ class Scene:
         self.client = client
         self.v1 = client.v1
         self.clock: Any = None
+        self._began = int(time.time())
 
     def on_a_clock(self) -> "Scene":
         """Let everything made from now on live on a test clock."""
@@ -83,8 +84,9 @@ class Scene:
         return answer
 
     def events(self, about: str) -> list[Any]:
-        """Every event about an object, oldest first."""
-        found = self.v1.events.list({"limit": 100}).auto_paging_iter()
+        """Every event of this scene about an object, oldest first."""
+        since = {"created": {"gte": self._began}, "limit": 100}
+        found = self.v1.events.list(since).auto_paging_iter()
         return [e for e in found if e.data.object["id"] == about][::-1]
 
 

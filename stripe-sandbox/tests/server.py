@@ -34,6 +34,6 @@ class Server(SandboxProcess):
             "--strict", "--seed-file", str(SEEDS), *arguments, port=port, **environment
         )
 
-    def client(self, api_key: str = SandboxProcess.api_key) -> Any:
+    def client(self, api_key: str | None = None) -> Any:
         """The SDK, pointed at this process; untyped, since tests send what its types forbid."""
-        return stripe.StripeClient(api_key, base_addresses={"api": self.url})
+        return stripe.StripeClient(api_key or self.api_key, base_addresses={"api": self.url})

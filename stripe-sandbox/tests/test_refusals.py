@@ -99,9 +99,9 @@ def test_a_subscription_needs_something_to_charge(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("key", "words"),
     [
-        ("sk_live_51abcdefghijkl", "refuses live keys"),
-        ("rk_live_51abcdefghijkl", "refuses live keys"),
-        ("nonsense", "Invalid API Key"),
+        ("sk_live_51abcdefghijkl", "Invalid API Key provided: sk_live_**********ijkl"),
+        ("rk_live_51abcdefghijkl", "Invalid API Key provided: rk_live_**********ijkl"),
+        ("undefined", "Invalid API Key provided: *****ined"),
     ],
 )
 def test_a_wrong_key_is_refused(server: Server, key: str, words: str) -> None:

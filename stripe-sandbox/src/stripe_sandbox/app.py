@@ -43,6 +43,7 @@ def create_app(settings: Settings) -> ASGIApp:
         settings.data or ":memory:",
         clock=Clock(fixed=settings.fixed_time),
         deterministic=settings.deterministic,
+        live=settings.live,
         public_url=settings.public_url,
         account_name=settings.account_name,
     )

@@ -38,11 +38,12 @@ def coverage() -> None:
 @click.option("--seed-file", type=Path, help="Objects to create at start, where missing.")
 @click.option("--deterministic", is_flag=True, help="Equal requests get equal ids.")
 @click.option("--clock", type=int, metavar="UNIX", help="Time at which the clock stands still.")
+@click.option("--live", is_flag=True, help="Live mode: live keys, no test cards, no test clocks.")
 @click.option("--strict", is_flag=True, help="Check every response against the SDK.")
 @click.option(
     "--restricted",
     metavar="PERMISSIONS",
-    help="What rk_test_ keys may do, such as customer_write,plan_read.",
+    help="What restricted keys (rk_…) may do, such as customer_write,plan_read.",
 )
 @click.option(
     "--retry-speed",
@@ -107,6 +108,7 @@ def _settings(
     seed_file: Path | None,
     deterministic: bool,
     clock: int | None,
+    live: bool,
     strict: bool,
     restricted: str | None,
     retry_speed: float,
@@ -123,6 +125,7 @@ def _settings(
         seed_file=seed_file,
         deterministic=deterministic,
         fixed_time=clock,
+        live=live,
         strict=strict or os.environ.get("SANDBOX_STRICT") == "1",
         retry_speed=retry_speed,
         permissions=None if restricted is None else _permissions(restricted),

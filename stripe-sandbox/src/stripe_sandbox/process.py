@@ -29,8 +29,6 @@ class SandboxProcess:
         api_key: A key that it accepts.
     """
 
-    api_key = "sk_test_sandbox"
-
     def __init__(self, *arguments: str, port: int | None = None, **environment: str) -> None:
         """Prepare the process.
 
@@ -41,6 +39,7 @@ class SandboxProcess:
         """
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.api_key = "sk_live_sandbox" if "--live" in arguments else "sk_test_sandbox"
         self.process: subprocess.Popen[bytes] | None = None
         self._arguments = arguments
         self._environment = {"SANDBOX_PUBLIC_URL": self.url, **environment}

@@ -19,9 +19,10 @@ class Settings:
         seed_file: JSON file whose objects are made at start if they are missing.
         deterministic: Whether equal requests get equal ids.
         fixed_time: Instant at which the clock stands, in seconds since the epoch.
+        live: Whether a new data file's account is in live mode; a file keeps its mode.
         strict: Whether a response that does not fit the SDK's classes is a 500.
         retry_speed: How many times faster than Stripe webhooks are retried.
-        permissions: What keys that begin with `rk_test_` may do, such as
+        permissions: What keys that begin with `rk_` may do, such as
             `customer_write`; None for everything.
         listen_secret: What `stripe listen` signs with; None for one per API key and device.
     """
@@ -32,6 +33,7 @@ class Settings:
     seed_file: Path | None = None
     deterministic: bool = False
     fixed_time: int | None = None
+    live: bool = False
     strict: bool = False
     retry_speed: float = 60.0
     listen_secret: str | None = None

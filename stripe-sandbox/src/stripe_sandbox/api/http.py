@@ -34,7 +34,6 @@ from stripe_sandbox.storage.store import Store
 
 log = logging.getLogger(__name__)
 
-_TEST_KEYS = ("sk_test_", "rk_test_")
 _NO_KEY = (
     "You did not provide an API key. You need to provide your API key in the Authorization "
     "header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY')."
@@ -74,11 +73,12 @@ class Api:
         identifier = new_request_id()
         request_id.set(identifier)
         try:
-            key = check_key(request.headers.get("authorization"))
+            key = check_key(request.headers.get("authorization"), live=self.store.live)
             asked = await _asked(request, key)
             result, replayed = self.answer(asked, identifier)
         except StripeError as refusal:
-            result, replayed = _refused(refusal, identifier), False
+            result = _refused(refusal, identifier, live=self.store.live)
+            replayed = False
         return _response(result, identifier, replayed=replayed)
 
     def answer(self, asked: Asked, identifier: str) -> tuple[Result, bool]:
@@ -142,7 +142,7 @@ class Api:
                 raise
             if not problem.keeps_work:
                 call.work.rollback()
-            return _refused(problem, identifier)
+            return _refused(problem, identifier, live=self.store.live)
         return result
 
     def _run(self, call: Call, route: Route) -> str:
@@ -167,21 +167,26 @@ def _check_response(route: Route, body: Json) -> None:
         raise response_shapes.ShapeError("; ".join(found[:10]))
 
 
-def check_key(authorization: str | None) -> str:
+def check_key(authorization: str | None, *, live: bool) -> str:
     """The API key of a request.
 
+    Args:
+        authorization: The header.
+        live: The mode of the account, whose keys begin with `sk_live_` or `sk_test_`.
+
     Raises:
-        Unauthenticated: It is missing, malformed, or a live key.
+        Unauthenticated: It is missing, malformed, or one of the other mode.
     """
     scheme, _, value = (authorization or "").partition(" ")
     if scheme.lower() == "basic":
         value = _user_of(value)
     if not value:
         raise Unauthenticated(_NO_KEY)
-    if "_live_" in value:
-        raise Unauthenticated("The sandbox refuses live keys. Use a test key such as sk_test_…")
-    if not value.startswith(_TEST_KEYS):
-        raise Unauthenticated(f"Invalid API Key provided: {'*' * len(value[:-4])}{value[-4:]}")
+    mode = "live" if live else "test"
+    if not value.startswith((f"sk_{mode}_", f"rk_{mode}_")):
+        shown = value[:8] if len(value) > 12 else ""
+        hidden = "*" * len(value[len(shown) : -4])
+        raise Unauthenticated(f"Invalid API Key provided: {shown}{hidden}{value[-4:]}")
     return value
 
 
@@ -209,9 +214,9 @@ async def _asked(request: Request, key: str) -> Asked:
     )
 
 
-def _refused(refusal: StripeError, request_id: str) -> Result:
-    body = refusal.body()
-    body["error"]["request_log_url"] = f"https://dashboard.stripe.com/test/logs/{request_id}"
+def _refused(refusal: StripeError, request_id: str, *, live: bool) -> Result:
+    body, logs = refusal.body(), "logs" if live else "test/logs"
+    body["error"]["request_log_url"] = f"https://dashboard.stripe.com/{logs}/{request_id}"
     return Result(
         refusal.status, orjson.dumps(body, option=orjson.OPT_INDENT_2).decode(), request_id
     )

@@ -1,7 +1,7 @@
 """What a restricted key may do, when the sandbox is started with `--restricted`.
 
-Keys that begin with `rk_test_` have the permissions that the option lists; a key that
-begins with `sk_test_` may do everything. Source: https://docs.stripe.com/keys/restricted-api-keys.
+Restricted keys, which begin with `rk_`, have the permissions that the option lists; secret
+keys, which begin with `sk_`, may do everything. Source: https://docs.stripe.com/keys/restricted-api-keys.
 """
 
 from stripe_sandbox.errors import PermissionDenied

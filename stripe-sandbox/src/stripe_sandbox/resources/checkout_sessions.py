@@ -66,7 +66,7 @@ def create(call: Call) -> Thing:
             path="invoice_creation[invoice_data]",
         ),
     )
-    identifier, now = work.ids.new("cs_test_"), work.now()
+    identifier, now = work.ids.new("cs_live_" if work.live else "cs_test_"), work.now()
     ui_mode = params.get("ui_mode", "hosted_page")
     hosted = ui_mode == "hosted_page"
     customer = work.find(CUSTOMER, params.get("customer"))

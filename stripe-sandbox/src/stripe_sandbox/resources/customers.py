@@ -223,7 +223,7 @@ def cash_balance(_work: Work, customer: Customer) -> Json:
         "cash_balance",
         {
             "customer": customer["id"],
-            "livemode": False,
+            "livemode": customer["livemode"],
             "settings": {"reconciliation_mode": "automatic", "using_merchant_default": True},
         },
     )

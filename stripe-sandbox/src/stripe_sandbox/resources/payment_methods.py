@@ -6,7 +6,6 @@ from stripe_sandbox.api.registry import Call, handles
 from stripe_sandbox.errors import InvalidRequest, NotCovered, RawCardRefused
 from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.rules import payment_methods
-from stripe_sandbox.rules.cards import by_test_id
 from stripe_sandbox.storage.kinds import CUSTOMER, PAYMENT_METHOD
 from stripe_sandbox.webhooks.events import emit
 
@@ -30,10 +29,11 @@ def create(call: Call) -> Thing:
         raise InvalidRequest(
             "Missing required param: card[token].", code="parameter_missing", param="card[token]"
         )
-    card = by_test_id(details["token"]) if details["token"].startswith("tok_") else None
+    token = details["token"]
+    card = payment_methods.test_card(call.work, token, prefix="tok_", param="card[token]")
     if card is None:
         raise InvalidRequest(
-            f"No such token: '{details['token']}'", code="resource_missing", param="card[token]"
+            f"No such token: '{token}'", code="resource_missing", param="card[token]"
         )
     values = changes.given(params, "billing_details", "allow_redisplay")
     values["metadata"] = changes.metadata({}, params)

@@ -198,7 +198,7 @@ def plan_of(price: Price) -> Json:
             "currency": price["currency"],
             "interval": recurring["interval"],
             "interval_count": recurring["interval_count"],
-            "livemode": False,
+            "livemode": price["livemode"],
             "metadata": price["metadata"],
             "nickname": price["nickname"],
             "product": price["product"],

@@ -16,7 +16,9 @@ _LIFETIME = 30 * 86400
 
 @handles("test_helpers.test_clocks.create")
 def create(call: Call) -> Thing:
-    """A clock that stands still at a time."""
+    """A clock that stands still at a time; live mode has none."""
+    if call.work.live:
+        raise InvalidRequest("Test clocks are only available in test mode.")
     now = call.work.now()
     frozen = call.params["frozen_time"]
     clock = call.work.create(

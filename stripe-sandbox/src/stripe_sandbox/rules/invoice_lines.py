@@ -128,7 +128,7 @@ def new_line(
             "discount_amounts": [],
             "discountable": discountable,
             "discounts": discounted or [],
-            "livemode": False,
+            "livemode": work.live,
             "metadata": metadata or {},
             "parent": parent,
             "period": period,

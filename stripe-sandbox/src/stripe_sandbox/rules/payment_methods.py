@@ -60,13 +60,29 @@ def card_of(method: PaymentMethod) -> TestCard:
     return by_fingerprint(method["card"]["fingerprint"])
 
 
+def test_card(work: Work, identifier: str, *, prefix: str, param: str) -> TestCard | None:
+    """The card that one of Stripe's test ids stands for, such as `pm_card_visa` or `tok_visa`.
+
+    Raises:
+        InvalidRequest: The account is in live mode.
+    """
+    card = by_test_id(identifier) if identifier.startswith(prefix) else None
+    if card and work.live:
+        raise InvalidRequest(
+            f"You cannot use the test ID '{identifier}' in livemode. If you are testing your "
+            "integration, please use your testmode API keys instead.",
+            param=param,
+        )
+    return card
+
+
 def resolve(work: Work, identifier: str, *, param: str, status: int = 400) -> PaymentMethod:
     """The payment method with this id; a test id makes a new one.
 
     Raises:
         ResourceMissing: It is neither a stored id nor one of Stripe's test ids.
     """
-    card = by_test_id(identifier) if identifier.startswith("pm_card_") else None
+    card = test_card(work, identifier, prefix="pm_card_", param=param)
     if card:
         return from_test_card(work, card)
     return work.get(PAYMENT_METHOD, identifier, param=param, status=status)
@@ -85,7 +101,7 @@ def from_source(work: Work, token: str, customer: Customer) -> PaymentMethod:
         AttachRefused: The card fails the check that Stripe makes on attaching.
         ResourceMissing: It is none of Stripe's test tokens.
     """
-    card = by_test_id(token) if token.startswith("tok_") else None
+    card = test_card(work, token, prefix="tok_", param="source")
     if card is None:
         raise ResourceMissing("token", token, param="source", status=400)
     method = attach(work, from_test_card(work, card, {"id": work.ids.new("card_")}), customer)

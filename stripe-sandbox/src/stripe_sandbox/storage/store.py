@@ -14,6 +14,7 @@ from stripe_sandbox.errors import InvalidRequest, ResourceMissing, StripeError
 from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.objects.state import TestClockState
 from stripe_sandbox.sdk import response_shapes
+from stripe_sandbox.settings import BadSetting
 from stripe_sandbox.storage.ids import Identifiers
 from stripe_sandbox.storage.index import SCHEMA as INDEX_SCHEMA
 from stripe_sandbox.storage.index import (
@@ -65,7 +66,7 @@ CREATE TABLE IF NOT EXISTS delivery_attempts (
   id INTEGER PRIMARY KEY, delivery INTEGER NOT NULL, at REAL NOT NULL, status INTEGER,
   outcome TEXT NOT NULL, milliseconds INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS delivery_attempts_by_delivery ON delivery_attempts (delivery);
-CREATE TABLE IF NOT EXISTS account (id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS account (id TEXT PRIMARY KEY, live INTEGER DEFAULT 0) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 
@@ -79,6 +80,7 @@ class Store:
         *,
         clock: Clock,
         deterministic: bool = False,
+        live: bool = False,
         public_url: str = "http://localhost:12111",
         account_name: str = "Stripe sandbox",
     ) -> None:
@@ -92,20 +94,30 @@ class Store:
         self.public_url = public_url
         self.account_name = account_name
         self.ids = Identifiers(deterministic=deterministic, counter=self._counter())
-        self.account_id = self._account_id()
+        self.account_id, self.live = self._account(live=live)
         self.on_commit: list[Callable[[list[Json]], None]] = []
         # When to deliver an event of a type: one delay in seconds per copy.
         self.delivery_delays: Callable[[str], list[float]] = lambda _type: [0.0]
         self.index = Index(self.connection)
         upgrade(self.connection, self.index)
 
-    def _account_id(self) -> str:
-        """The id of this data file's account."""
+    def _account(self, *, live: bool) -> tuple[str, bool]:
+        """The id of this data file's account, and whether it is in live mode.
+
+        Raises:
+            BadSetting: Live mode is asked of a file that is in test mode.
+        """
+        columns = self.connection.execute("PRAGMA table_info(account)").fetchall()
+        if "live" not in {column[1] for column in columns}:
+            self.connection.execute("ALTER TABLE account ADD COLUMN live INTEGER DEFAULT 0")
         self.connection.execute(
-            "INSERT INTO account SELECT ? WHERE NOT EXISTS (SELECT * FROM account)",
-            (self.ids.account(),),
+            "INSERT INTO account SELECT ?, ? WHERE NOT EXISTS (SELECT * FROM account)",
+            (self.ids.account(), live),
         )
-        return str(self.connection.execute("SELECT id FROM account").fetchone()[0])
+        identifier, mode = self.connection.execute("SELECT id, live FROM account").fetchone()
+        if live and not mode:
+            raise BadSetting("--live: the data file is in test mode, and a file keeps its mode")
+        return str(identifier), bool(mode)
 
     def _counter(self) -> int:
         row = self.connection.execute("SELECT value FROM counters WHERE name = 'ids'").fetchone()
@@ -148,6 +160,7 @@ class Work:
         self.store = store
         self.ids = store.ids
         self.public_url = store.public_url
+        self.live = store.live
         self.request: Json = {"id": None, "idempotency_key": None}
         self.events: list[Json] = []
         self._loaded: dict[str, Json] = {}
@@ -197,7 +210,7 @@ class Work:
         if "created" in fields:
             values.setdefault("created", self.now())
         if "livemode" in fields:
-            values.setdefault("livemode", False)
+            values.setdefault("livemode", self.live)
         return cast(T, self._add(response_shapes.new(kind.name, values)))
 
     def _add(self, thing: Json) -> Json:

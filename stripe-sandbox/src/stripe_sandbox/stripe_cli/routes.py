@@ -35,7 +35,7 @@ def routes(store: Store, sessions: Sessions, *, listen_secret: str | None) -> li
     """
 
     async def create(request: Request) -> Response:
-        check_key(request.headers.get("authorization"))
+        check_key(request.headers.get("authorization"), live=store.live)
         sent = form_encoding.decode((await request.body()).decode())
         wanted = set(sent.get("websocket_features", {}).values())
         if wanted != {"webhooks"}:
@@ -47,18 +47,18 @@ def routes(store: Store, sessions: Sessions, *, listen_secret: str | None) -> li
         await socket.serve(websocket, sessions)
 
     async def show_page(request: Request) -> Response:
-        check_key(request.headers.get("authorization"))
+        check_key(request.headers.get("authorization"), live=store.live)
         with store.work() as work:
             return JSONResponse(payment_pages.show(work, request.path_params["id"]))
 
     async def confirm_page(request: Request) -> Response:
-        check_key(request.headers.get("authorization"))
+        check_key(request.headers.get("authorization"), live=store.live)
         sent = form_encoding.decode((await request.body()).decode())
         with store.work() as work:
             return JSONResponse(payment_pages.confirm(work, request.path_params["id"], sent))
 
     async def retry(request: Request) -> Response:
-        check_key(request.headers.get("authorization"))
+        check_key(request.headers.get("authorization"), live=store.live)
         sent = form_encoding.decode((await request.body()).decode())
         with store.work() as work:
             event = work.get(EVENT, request.path_params["id"])

@@ -1,6 +1,6 @@
 """The card form of the hosted pages: published test numbers and nothing else."""
 
-from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.errors import CardError, InvalidRequest
 from stripe_sandbox.objects.payments import PaymentMethod
 from stripe_sandbox.rules import payment_methods
 from stripe_sandbox.rules.cards import CARDS, TestCard
@@ -18,12 +18,19 @@ def from_form(work: Work, form: dict[str, str]) -> PaymentMethod:
     """A new payment method for the number in a form.
 
     Raises:
+        CardError: The account is in live mode, where test cards are declined.
         InvalidRequest: It is no test number. The number is neither stored nor shown.
     """
     typed = "".join(form.get("number", "").split())
     card = next((card for card in CARDS if card.number == typed), None)
     if card is None:
         raise InvalidRequest("Only test card numbers work here. Never enter a real one.")
+    if work.live:
+        raise CardError(
+            "Your card was declined. Your request was in live mode, but used a known test card.",
+            code="card_declined",
+            decline_code="live_mode_test_card",
+        )
     return payment_methods.from_test_card(work, card)
 
 
