@@ -44,6 +44,7 @@ def create_app(settings: Settings) -> ASGIApp:
         clock=Clock(fixed=settings.fixed_time),
         deterministic=settings.deterministic,
         live=settings.live,
+        after_last_retry=settings.after_last_retry,
         public_url=settings.public_url,
         account_name=settings.account_name,
     )

@@ -39,6 +39,13 @@ def coverage() -> None:
 @click.option("--deterministic", is_flag=True, help="Equal requests get equal ids.")
 @click.option("--clock", type=int, metavar="UNIX", help="Time at which the clock stands still.")
 @click.option("--live", is_flag=True, help="Live mode: live keys, no test cards, no test clocks.")
+@click.option(
+    "--after-last-retry",
+    type=click.Choice(["cancel", "unpaid", "past_due"]),
+    default="cancel",
+    show_default=True,
+    help="What happens to a subscription when the last retry of a renewal fails.",
+)
 @click.option("--strict", is_flag=True, help="Check every response against the SDK.")
 @click.option(
     "--restricted",
@@ -109,6 +116,7 @@ def _settings(
     deterministic: bool,
     clock: int | None,
     live: bool,
+    after_last_retry: str,
     strict: bool,
     restricted: str | None,
     retry_speed: float,
@@ -126,6 +134,7 @@ def _settings(
         deterministic=deterministic,
         fixed_time=clock,
         live=live,
+        after_last_retry=after_last_retry,
         strict=strict or os.environ.get("SANDBOX_STRICT") == "1",
         retry_speed=retry_speed,
         permissions=None if restricted is None else _permissions(restricted),

@@ -20,6 +20,8 @@ class Settings:
         deterministic: Whether equal requests get equal ids.
         fixed_time: Instant at which the clock stands, in seconds since the epoch.
         live: Whether a new data file's account is in live mode; a file keeps its mode.
+        after_last_retry: What happens to a subscription whose renewal is not paid at the last
+            retry: `cancel`, `unpaid` or `past_due`.
         strict: Whether a response that does not fit the SDK's classes is a 500.
         retry_speed: How many times faster than Stripe webhooks are retried.
         permissions: What keys that begin with `rk_` may do, such as
@@ -34,6 +36,7 @@ class Settings:
     deterministic: bool = False
     fixed_time: int | None = None
     live: bool = False
+    after_last_retry: str = "cancel"
     strict: bool = False
     retry_speed: float = 60.0
     listen_secret: str | None = None

@@ -18,8 +18,7 @@ from stripe_sandbox.storage.kinds import CUSTOMER, PAYMENT_METHOD, SUBSCRIPTION
 from stripe_sandbox.storage.store import Work
 from stripe_sandbox.webhooks.events import emit
 
-# Days from one failed payment to the next attempt; after the last the subscription
-# is canceled. Stripe's own schedule is a setting of the account.
+# Days from one failed payment to the next attempt. At Stripe they are a setting of the account.
 RETRY_DAYS = (3, 5, 7)
 _DAY = 86400
 
@@ -161,7 +160,20 @@ def _failed(work: Work, invoice: Invoice, *, counts: bool) -> None:
         subscription["status"] = "past_due"
         subscriptions.changed(work, subscription)
     if later and counts and not invoice["next_payment_attempt"]:
+        _give_up(work, subscription)
+
+
+def _give_up(work: Work, subscription: Subscription) -> None:
+    """Do with a subscription what the account wants after the last retry.
+
+    Source: https://docs.stripe.com/billing/revenue-recovery/smart-retries.
+    """
+    wanted = work.store.after_last_retry
+    if wanted == "cancel":
         subscriptions.end(work, subscription, reason="payment_failed")
+    elif wanted == "unpaid":
+        subscription["status"] = "unpaid"
+        subscriptions.changed(work, subscription)
 
 
 def _plan_retry(work: Work, invoice: Invoice, subscription: Subscription) -> None:

@@ -102,7 +102,8 @@ def _bill(work: Work, subscription: Subscription, lines: list[InvoiceLine], *, s
     invoice = invoices.draft(work, customer, values, lines=lines, items=pending)
     subscription["latest_invoice"] = invoice["id"]
     paused = subscription["pause_collection"]
-    if paused and paused["behavior"] == "keep_as_draft":
+    drafts = paused is not None and paused["behavior"] == "keep_as_draft"
+    if drafts or subscription["status"] == "unpaid":
         invoice["auto_advance"] = False
         work.save(invoice)
         return

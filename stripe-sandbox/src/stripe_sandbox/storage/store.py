@@ -81,6 +81,7 @@ class Store:
         clock: Clock,
         deterministic: bool = False,
         live: bool = False,
+        after_last_retry: str = "cancel",
         public_url: str = "http://localhost:12111",
         account_name: str = "Stripe sandbox",
     ) -> None:
@@ -93,6 +94,7 @@ class Store:
         self.clock = clock
         self.public_url = public_url
         self.account_name = account_name
+        self.after_last_retry = after_last_retry
         self.ids = Identifiers(deterministic=deterministic, counter=self._counter())
         self.account_id, self.live = self._account(live=live)
         self.on_commit: list[Callable[[list[Json]], None]] = []
