@@ -1,8 +1,6 @@
 """An account in live mode: its keys, its objects, and no card that pays."""
 
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import stripe
 from tests import plain_http
 from tests.scenes import BASIC
 from tests.server import Server
+from tests.test_serving import refused
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +79,9 @@ def test_test_cards_do_not_pay(v1: Any) -> None:
         lambda: v1.customers.update(customer.id, {"source": "tok_visa"}),
     ]
     for call, named in zip(calls, ("pm_card_visa", "tok_visa", "tok_visa"), strict=True):
-        with pytest.raises(stripe.InvalidRequestError) as refused:
+        with pytest.raises(stripe.InvalidRequestError) as refusal:
             call()
-        assert f"You cannot use the test ID '{named}' in livemode." in str(refused.value)
+        assert f"You cannot use the test ID '{named}' in livemode." in str(refusal.value)
 
     session = v1.checkout.sessions.create(
         {
@@ -119,8 +118,7 @@ def test_a_data_file_keeps_its_mode(data: Path, live: Server, tmp_path: Path) ->
         database.execute("INSERT INTO account VALUES ('acct_old')")
     database.close()
 
-    command = [sys.executable, "-m", "stripe_sandbox", "serve", "--live", "--data", str(old)]
-    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    code, message = refused("serve", "--live", "--data", str(old))
 
-    assert refused.returncode == 2
-    assert "--live: the data file is in test mode" in refused.stderr
+    assert code == 2
+    assert "--live: the data file is in test mode" in message

@@ -339,3 +339,76 @@ def test_items_of_an_ended_subscription_stay(scene: Scene) -> None:
         items.update(subscription["items"].data[0].id, {"quantity": 2})
 
     assert added.value.code == changed.value.code == "invalid_canceled_subscription_fields"
+
+
+@pytest.mark.parametrize(
+    ("call", "values", "status", "param"),
+    [
+        (
+            "subscriptions.create",
+            {
+                "payment_settings": {
+                    "payment_method_options": {"upi": {"mandate_options": {"amount": 5}}}
+                }
+            },
+            501,
+            "payment_settings[payment_method_options][upi]",
+        ),
+        (
+            "subscriptions.create",
+            {
+                "payment_settings": {
+                    "payment_method_options": {"card": {"request_three_d_secure": "any"}}
+                }
+            },
+            501,
+            "payment_settings[payment_method_options][card][request_three_d_secure]",
+        ),
+        (
+            "subscriptions.create",
+            {"payment_settings": {"payment_method_types": ["sepa_debit"]}},
+            501,
+            "payment_settings[payment_method_types]",
+        ),
+        (
+            "subscriptions.create",
+            {"trial_settings": {"end_behavior": {"billing_cycle_anchor": "unchanged"}}},
+            501,
+            "trial_settings[end_behavior][billing_cycle_anchor]",
+        ),
+        (
+            "invoices.create",
+            {"automatic_tax": {"enabled": False, "liability": {"type": "self", "account": "a"}}},
+            501,
+            "automatic_tax[liability][account]",
+        ),
+        (
+            "checkout.sessions.create",
+            {
+                "mode": "subscription",
+                "success_url": "https://shop.example.com",
+                "line_items": [{"price": BASIC, "quantity": 1}],
+                "payment_intent_data": {"description": "Ignored"},
+            },
+            400,
+            "payment_intent_data",
+        ),
+    ],
+)
+def test_a_nested_parameter_is_never_ignored(
+    scene: Scene, call: str, values: dict[str, Any], status: int, param: str
+) -> None:
+    """What Stripe knows and the sandbox would not act on is refused by its path."""
+    family, _, method = call.rpartition(".")
+    service: Any = scene.v1
+    for name in family.split("."):
+        service = getattr(service, name)
+    if call != "checkout.sessions.create":
+        values = values | {"customer": scene.customer().id}
+    if call == "subscriptions.create":
+        values = values | {"items": [{"price": BASIC}]}
+
+    with pytest.raises(stripe.StripeError) as refused:
+        getattr(service, method)(values)
+
+    assert (refused.value.http_status, error_in(refused)["param"]) == (status, param)

@@ -1,12 +1,12 @@
 """Starting the sandbox: seeds, deterministic ids, data that stays, wrong settings."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
+
+from stripe_sandbox.cli import main
 from tests.receiver import Receiver
 from tests.scenes import BASIC, DAY, NEW_YEAR
 from tests.server import Server, wait_until
@@ -73,16 +73,8 @@ def test_the_seed_file_brings_prices_and_a_receiver() -> None:
 
 def refused(*arguments: str, **environment: str) -> tuple[int, str]:
     """Exit code and message of a start that must fail."""
-    command = [sys.executable, "-m", "stripe_sandbox", *arguments]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={**os.environ, **environment},
-    )
-    return done.returncode, done.stderr
+    done = CliRunner(env=environment).invoke(main, arguments)
+    return done.exit_code, done.stderr
 
 
 def test_a_wrong_seed_file_is_said_in_one_sentence(tmp_path: Path) -> None:

@@ -24,6 +24,13 @@ def apply(thing: Thing, params: Mapping[str, Any], *names: str) -> None:
     fields["metadata"] = metadata(fields["metadata"], params)
 
 
+def plain(value: Any) -> Any:
+    """A copy of nested parameters that are stored as they are, to have their effect later."""
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
 def only(wanted: Json, *names: str, path: str) -> Json:
     """The nested parameters, none of which may be one that would be ignored.
 

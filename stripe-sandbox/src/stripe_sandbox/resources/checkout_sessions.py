@@ -32,6 +32,8 @@ _SUBSCRIPTION_DATA = (
     "trial_period_days",
     "trial_settings",
 )
+# What has an effect in one mode alone.
+_ONE_MODE = {"payment_intent_data": "payment", "subscription_data": "subscription"}
 _INTENT_FIELDS = (
     "description",
     "receipt_email",
@@ -53,8 +55,8 @@ def create(call: Call) -> Thing:
     creates_invoice = params.get("invoice_creation") or {}
     state = CheckoutSessionState(
         items=items,
-        subscription_data=params.get("subscription_data") or {},
-        discounts=params.get("discounts") or [],
+        subscription_data=changes.plain(params.get("subscription_data") or {}),
+        discounts=changes.plain(params.get("discounts") or []),
         payment_intent_data=_intent_values(params.get("payment_intent_data") or {}),
         tax_rates=rates,
         saves_address=(params.get("customer_update") or {}).get("address") == "auto",
@@ -150,7 +152,8 @@ def _intent_values(data: Json) -> Json:
     if unknown:
         path = f"payment_intent_data[{unknown[0]}]"
         raise NotCovered(f"the parameter `{path}` of checkout.sessions.create", param=path)
-    return changes.given(data, *_INTENT_FIELDS) | {"metadata": changes.metadata({}, data)}
+    given: Json = changes.plain(changes.given(data, *_INTENT_FIELDS))
+    return given | {"metadata": changes.metadata({}, data)}
 
 
 def _plain(params: Any) -> Json:
@@ -207,6 +210,11 @@ def _check_covered(params: Any, mode: str) -> None:
         raise InvalidRequest(
             "You can only set `invoice_creation` in `payment` mode.", param="invoice_creation"
         )
+    for name, only_in in _ONE_MODE.items():
+        if params.get(name) and mode != only_in:
+            raise InvalidRequest(f"You can not pass `{name}` in `{mode}` mode.", param=name)
+    if params.get("discounts") and mode == "setup":
+        raise InvalidRequest("You can not pass `discounts` in `setup` mode.", param="discounts")
     changes.only(params.get("customer_update") or {}, "address", path="customer_update")
     if params.get("customer_update") and not params.get("customer"):
         raise InvalidRequest(

@@ -6,7 +6,7 @@ from stripe_sandbox import changes
 from stripe_sandbox.api.paging import list_object, page, slice_page
 from stripe_sandbox.api.registry import Call, handles, includes, presents, retrieves
 from stripe_sandbox.api.rendering import present
-from stripe_sandbox.errors import InvalidRequest
+from stripe_sandbox.errors import InvalidRequest, NotCovered
 from stripe_sandbox.objects.common import Json, Thing
 from stripe_sandbox.objects.customers import Customer
 from stripe_sandbox.objects.invoices import Invoice
@@ -318,7 +318,11 @@ def send(call: Call) -> Thing:
 @handles("invoice_payments.list")
 def list_payments(call: Call) -> Thing:
     """Payments of invoices, newest first."""
-    payment = call.params.get("payment") or {}
+    payment = changes.only(
+        call.params.get("payment") or {}, "payment_intent", "type", path="payment"
+    )
+    if payment.get("type", "payment_intent") != "payment_intent":
+        raise NotCovered("payment records", param="payment[type]")
     where = {name: call.params.get(name) for name in ("invoice", "status")}
     where["payment.payment_intent"] = payment.get("payment_intent")
     return page(call, INVOICE_PAYMENT, where)

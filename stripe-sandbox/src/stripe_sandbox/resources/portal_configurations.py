@@ -43,6 +43,12 @@ _DEFAULT: Json = {
     "payment_method_update": {"enabled": True},
     "subscription_cancel": {"enabled": True},
 }
+# What the pages would ignore.
+_IGNORED = (
+    ("payment_method_update", "payment_method_configuration"),
+    ("subscription_cancel", "cancellation_reason", "feedback_options"),
+    ("subscription_pause", "duration"),
+)
 _FIELDS = ("default_return_url", "name")
 _CUSTOMER_UPDATES = {"email", "name", "phone"}
 
@@ -92,10 +98,20 @@ def _login_page(params: Any) -> Json:
 
 def _merge(work: Work, features: Json, wanted: Json) -> None:
     """Set what a request says of features, and check that the pages can do it."""
+    for path in _IGNORED:
+        if _at(wanted, path):
+            param = f"features[{']['.join(path)}]"
+            raise NotCovered(f"the parameter `{param}`", param=param)
     for name, values in wanted.items():
         _set(features[name], values)
     _check_covered(features)
     _check_products(work, features["subscription_update"])
+
+
+def _at(wanted: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        wanted = (wanted or {}).get(name)
+    return wanted
 
 
 def _set(feature: Json, values: Json) -> None:

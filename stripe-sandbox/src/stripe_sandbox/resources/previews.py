@@ -25,6 +25,8 @@ _DETAILS = (
     "proration_date",
     "trial_end",
 )
+# What says something of a subscription that exists alone.
+_OF_CHANGES = {"cancel_now", "proration_date"}
 _NOTHING = "No upcoming invoices for customer"
 
 
@@ -66,9 +68,10 @@ def _preview(work: Work, asked: Json) -> Invoice:
 def _of_new(work: Work, customer: Customer, details: Json, asked: Json) -> Invoice:
     params = {**details, **{name: asked[name] for name in ("automatic_tax", "discounts")}}
     params["customer"] = customer["id"]
-    if details.get("billing_cycle_anchor"):
-        # A new subscription's cycle begins now, whichever of the two types is named.
-        del params["billing_cycle_anchor"]
+    changes.only(details, *(set(_DETAILS) - _OF_CHANGES), path="subscription_details")
+    # A new subscription's cycle begins now, whichever of the two types is named.
+    anchor = params.pop("billing_cycle_anchor", None) or {}
+    changes.only(anchor, "type", path="subscription_details[billing_cycle_anchor]")
     subscription = new_subscription(work, customer, params)
     return subscription_creation.first_invoice(work, subscription, customer, prorate=True)
 

@@ -25,6 +25,47 @@ ITEM_FIELDS = (
     "quantity",
     "tax_rates",
 )
+_PAYMENT_SETTINGS = (
+    "payment_method_options",
+    "payment_method_types",
+    "save_default_payment_method",
+)
+
+
+def payment_settings(params: Any) -> Json:
+    """The `payment_settings` of a request.
+
+    Raises:
+        NotCovered: They are about other payment methods than cards, or would have no effect.
+    """
+    path = "payment_settings"
+    settings: Json = changes.plain(params.get(path) or {})
+    changes.only(settings, *_PAYMENT_SETTINGS, path=path)
+    others = sorted(set(settings.get("payment_method_types") or []) - {"card", "link"})
+    if others:
+        param = f"{path}[payment_method_types]"
+        raise NotCovered(f"the payment method type {others[0]}", param=param)
+    options, path = settings.get("payment_method_options") or {}, f"{path}[payment_method_options]"
+    card = changes.only(options, "card", path=path).get("card") or {}
+    changes.only(card, "request_three_d_secure", path=f"{path}[card]")
+    if card.get("request_three_d_secure", "automatic") != "automatic":
+        param = f"{path}[card][request_three_d_secure]"
+        raise NotCovered("3-D Secure that the card does not ask for", param=param)
+    return settings
+
+
+def trial_settings(params: Any) -> Json:
+    """The `trial_settings` of a request.
+
+    Raises:
+        NotCovered: The trial's end is to leave the billing cycle anchor alone.
+    """
+    wanted: Json = changes.plain(params.get("trial_settings") or {})
+    behavior = wanted.get("end_behavior") or {}
+    if behavior.pop("billing_cycle_anchor", "now") != "now":
+        param = "trial_settings[end_behavior][billing_cycle_anchor]"
+        raise NotCovered(f"the parameter `{param}`", param=param)
+    return {"end_behavior": {"missing_payment_method": "create_invoice", **behavior}}
 
 
 def recurring_price(work: Work, wanted: Json, param: str) -> Price:

@@ -13,7 +13,9 @@ from stripe_sandbox.resources.subscription_terms import (
     add_invoice_item,
     cancel_at,
     check_trial_end,
+    payment_settings,
     recurring_price,
+    trial_settings,
 )
 from stripe_sandbox.rules import (
     discounts,
@@ -190,10 +192,10 @@ def _fields(work: Work, subscription: Subscription, params: Any) -> None:
         payment_methods.owned(work, method, customer, param="default_payment_method")
     names = ("collection_method", "days_until_due", "default_payment_method", "description")
     if params.get("payment_settings"):
-        settings = {**(subscription["payment_settings"] or {}), **params["payment_settings"]}
-        subscription["payment_settings"] = settings
+        known, settings = subscription["payment_settings"], payment_settings(params)
+        subscription["payment_settings"] = {**(known or {}), **settings}
     if params.get("trial_settings"):
-        subscription["trial_settings"] = params["trial_settings"]
+        subscription["trial_settings"] = trial_settings(params)
     changes.apply(subscription, params, *names)
     if "default_tax_rates" in params:
         subscription["default_tax_rates"] = taxes.chosen(

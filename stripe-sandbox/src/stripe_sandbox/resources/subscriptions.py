@@ -180,7 +180,6 @@ def _values(work: Work, customer: Customer, params: Any) -> Json:
     automatic_tax = taxes.wanted(params)
     if automatic_tax:
         taxes.require_location(customer)
-    settings = params.get("payment_settings") or {}
     return {
         "automatic_tax": taxes.automatic(enabled=automatic_tax),
         "billing_schedules": [],
@@ -196,10 +195,12 @@ def _values(work: Work, customer: Customer, params: Any) -> Json:
         "discounts": [],
         "invoice_settings": {"issuer": {"type": "self"}},
         "metadata": changes.metadata({}, params),
-        "payment_settings": {"save_default_payment_method": "off", **settings},
+        "payment_settings": {
+            "save_default_payment_method": "off",
+            **terms.payment_settings(params),
+        },
         "test_clock": customer["test_clock"],
-        "trial_settings": params.get("trial_settings")
-        or {"end_behavior": {"missing_payment_method": "create_invoice"}},
+        "trial_settings": terms.trial_settings(params),
     }
 
 

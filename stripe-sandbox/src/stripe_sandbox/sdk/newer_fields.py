@@ -32,6 +32,9 @@ def without(answer: Any, version: str) -> Any:
     if not isinstance(answer, dict):
         return answer
     kind = answer.get("object")
+    if kind == "event":
+        # It was rendered when it happened, in the pinned version.
+        return answer
     since = _SINCE.get(kind, {}) if isinstance(kind, str) else {}
     return {
         name: without(value, version)

@@ -1,6 +1,7 @@
 """Checks request parameters against the SDK's generated parameter types."""
 
 import re
+from collections.abc import ItemsView, Iterator
 from difflib import get_close_matches
 from typing import Any
 
@@ -34,19 +35,23 @@ _DAYS = ("days_until_due", "trial_period_days")
 
 
 class Params(dict[str, Any]):
-    """Checked parameters that remember which of them a handler looked at.
+    """Checked parameters that remember which of them were looked at, at any depth.
 
     A parameter that Stripe knows and that nothing looked at would be ignored
-    in silence, which Stripe never does; the request is refused instead.
+    in silence, which Stripe never does; the request is refused instead. Copying
+    looks at everything: what is stored and shown has had its effect.
     """
 
-    def __init__(self, values: dict[str, Any], seen: set[str] | None = None) -> None:
+    def __init__(
+        self, values: dict[str, Any], path: str = "", seen: set[str] | None = None
+    ) -> None:
         super().__init__(values)
-        self.seen = {"expand"} if seen is None else seen
+        self.path = path
+        self.seen = set() if seen is None else seen
 
     def replaced(self, **values: Any) -> "Params":
         """The same parameters with some values put in, remembering what is looked at."""
-        return Params({**self, **values}, self.seen)
+        return Params({**dict.copy(self), **values}, self.path, self.seen)
 
     def __getitem__(self, name: str) -> Any:
         self.seen.add(name)
@@ -61,9 +66,28 @@ class Params(dict[str, Any]):
         self.seen.add(str(name))
         return super().__contains__(name)
 
+    def __iter__(self) -> Iterator[str]:
+        self.seen.update(dict.keys(self))
+        return super().__iter__()
+
+    def items(self) -> ItemsView[str, Any]:  # type: ignore[override]
+        """All of them."""
+        self.seen.update(dict.keys(self))
+        return ItemsView(self)
+
     def unseen(self) -> list[str]:
-        """Parameters that were sent and that nothing looked at."""
-        return sorted(set(self) - self.seen)
+        """The paths of parameters that were sent and that nothing looked at."""
+        found = [_join(self.path, name) for name in dict.keys(self) if name not in self.seen]
+        for name, value in dict.items(self):
+            if name in self.seen:
+                found += _unseen_in(value)
+        return sorted(found)
+
+
+def _unseen_in(value: Any) -> list[str]:
+    if isinstance(value, Params):
+        return value.unseen()
+    return [path for item in value for path in _unseen_in(item)] if isinstance(value, list) else []
 
 
 def check(endpoint: Endpoint, raw: dict[str, Any]) -> Params:
@@ -77,10 +101,10 @@ def check(endpoint: Endpoint, raw: dict[str, Any]) -> Params:
         if raw:
             raise _unknown(sorted(raw), {})
         return Params({})
-    return Params(_record(record, raw, "", unsettable(endpoint)))
+    return _record(record, raw, "", unsettable(endpoint))
 
 
-def _record(record: Record, raw: dict[str, Any], path: str, unset: Unsettable) -> dict[str, Any]:
+def _record(record: Record, raw: dict[str, Any], path: str, unset: Unsettable) -> Params:
     known = record.fields
     unknown = [_join(path, name) for name in raw if name not in known]
     if unknown:
@@ -91,7 +115,14 @@ def _record(record: Record, raw: dict[str, Any], path: str, unset: Unsettable) -
             raise InvalidParameter(
                 f"Missing required param: {missing}.", code="parameter_missing", param=missing
             )
-    return {name: _field(known[name], name, raw[name], path, unset) for name in raw}
+    checked = {name: _field(known[name], name, raw[name], path, unset) for name in raw}
+    # A required parameter with a single value, such as a `type`, has nothing to say.
+    silent = {n for n, f in known.items() if not f.optional and _is_constant(f.type)}
+    return Params(checked, path, {"expand", *silent})
+
+
+def _is_constant(kind: Type) -> bool:
+    return isinstance(kind, Choice) and len(kind.values) == 1
 
 
 def _field(field: Field, name: str, raw: Any, path: str, unset: Unsettable) -> Any:

@@ -1,6 +1,7 @@
 """Finds and parses the modules of the installed `stripe` package."""
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -39,19 +40,19 @@ def load(name: str) -> Module:
     return Module(
         name=name,
         classes={node.name: node for node in tree.body if isinstance(node, ast.ClassDef)},
-        imports=dict(_imports(tree)),
+        imports=dict(_imports(tree.body)),
         assignments=dict(_assignments(tree)),
     )
 
 
-def _imports(tree: ast.Module) -> list[tuple[str, tuple[str, str]]]:
+def _imports(body: list[ast.stmt]) -> Iterator[tuple[str, tuple[str, str]]]:
     """Names by origin, those under `if TYPE_CHECKING:` included."""
-    return [
-        (alias.asname or alias.name, (node.module, alias.name))
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module
-        for alias in node.names
-    ]
+    for node in body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                yield alias.asname or alias.name, (node.module, alias.name)
+        elif isinstance(node, ast.If):
+            yield from _imports(node.body)
 
 
 def _assignments(tree: ast.Module) -> list[tuple[str, ast.expr]]:
