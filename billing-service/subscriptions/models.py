@@ -59,6 +59,9 @@ class Customer(models.Model):
     last_applied_setup_intent = models.CharField(
         max_length=255, blank=True, default="", db_default="", db_column="adopted_setup"
     )
+    # What was sent last, so that a change of the user's is noticed; empty: nothing.
+    name_at_stripe = models.CharField(max_length=150, blank=True, default="", db_default="")
+    email_at_stripe = models.CharField(max_length=254, blank=True, default="", db_default="")
     # Set when Stripe says that the customer was deleted; taken back if it turns out to exist.
     deleted_at = models.DateTimeField(null=True, blank=True)
 

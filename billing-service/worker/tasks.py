@@ -15,6 +15,7 @@ from backoffice.user_deletion import finish_deletions
 from subscriptions.models import ReconcileRun
 from subscriptions.subscribing import subscribe
 from subscriptions.sync import reconcile
+from subscriptions.sync.contacts import send_contacts
 from subscriptions.sync.overtime import refresh_overtime
 from webhooks.pending import has_pending_event
 from worker.retention import prune_attempts, prune_events
@@ -72,6 +73,15 @@ def sweep_deletions(timestamp: int) -> None:
 def sweep_periods(timestamp: int) -> None:
     """Look at subscriptions whose paid period has ended without news from Stripe."""
     refresh_overtime(seconds=_SWEEP_SECONDS)
+
+
+@app.periodic(cron=EACH_MINUTE)
+@app.task(
+    queue=_SWEEPERS, queueing_lock="sweep-contacts", lock="sweep-contacts", name="contacts.sweep"
+)
+def sweep_contacts(timestamp: int) -> None:
+    """Send Stripe the names and e-mail addresses of users that have changed."""
+    send_contacts(seconds=_SWEEP_SECONDS)
 
 
 @app.periodic(cron=EACH_NIGHT)

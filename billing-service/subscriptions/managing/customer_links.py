@@ -203,6 +203,8 @@ def _write(row: Customer, done: Link, *, by: User | None) -> None:
         sync_version=0,
         checkout_session="",
         last_applied_setup_intent="",
+        name_at_stripe="",
+        email_at_stripe="",
     )
     CustomerLink.objects.create(
         user=done.user,

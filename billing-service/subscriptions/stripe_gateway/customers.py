@@ -23,14 +23,30 @@ from subscriptions.stripe_gateway.objects import (
 )
 
 
-def create_bare_customer(*, user_id: str, key: str) -> StripeCustomer:
+def create_bare_customer(*, user_id: str, contact: dict[str, str], key: str) -> StripeCustomer:
     """Make a customer who has no payment method yet.
 
     Args:
         user_id: Kept in the metadata.
+        contact: `name` and `email`, as far as they are known.
     """
-    params = {"metadata": {MetadataKey.USER_ID: user_id}}
+    params = {"metadata": {MetadataKey.USER_ID: user_id}, **contact}
     return read_customer(call("post", "/v1/customers", params=params, key=key))
+
+
+def write_contact(stripe_customer_id: str, contact: dict[str, str], *, key: str) -> None:
+    """Change what Stripe's receipts and reminders are addressed to.
+
+    Args:
+        stripe_customer_id: `cus_…`.
+        contact: `name` and `email`; an empty text takes it away, what is left out stays.
+        key: Idempotency key.
+
+    Raises:
+        StripeObjectNotFound: There is no such customer.
+        PaymentGatewayRefused: Stripe does not take it for an address.
+    """
+    call("post", "/v1/customers/{}", stripe_customer_id, params=contact, key=key)
 
 
 def attach_payment_method(

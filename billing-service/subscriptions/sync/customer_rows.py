@@ -159,10 +159,30 @@ def next_ticket() -> int:
         return ticket
 
 
-def note_stripe_id(customer: Customer, stripe_customer_id: str) -> None:
-    """Tie a row to the customer that was made for it, unless it has been tied already."""
+def contact_of(user: User) -> dict[str, str]:
+    """Return the name and e-mail address that Stripe may have of a user, as far as there are any.
+
+    A user whom the feed has not brought yet, or who is being deleted, has none: what stands for a
+    name then is ours alone. auth-service accepts no colon in a username.
+    """
+    if ":" in user.username or user.deletion_requested_at or user.anonymised_at:
+        return {}
+    return {"name": user.username, **({"email": user.email} if user.email else {})}
+
+
+def note_stripe_id(
+    customer: Customer, stripe_customer_id: str, *, contact: dict[str, str] | None = None
+) -> None:
+    """Tie a row to the customer that was made for it, unless it has been tied already.
+
+    Args:
+        customer: Our row.
+        stripe_customer_id: `cus_…`.
+        contact: What was sent of the user.
+    """
     rows = Customer.objects.filter(pk=customer.pk)
-    if rows.filter(stripe_customer_id=None).update(stripe_customer_id=stripe_customer_id):
+    sent = {f"{name}_at_stripe": value for name, value in (contact or {}).items()}
+    if rows.filter(stripe_customer_id=None).update(stripe_customer_id=stripe_customer_id, **sent):
         customer.stripe_customer_id = stripe_customer_id
     else:
         customer.stripe_customer_id = rows.values_list("stripe_customer_id", flat=True).get()
@@ -202,7 +222,12 @@ def mark_deleted(row: Customer, *, cause: str) -> None:
     # A look that began before this one, when the customer was still there, is not written.
     row.sync_version, row.synced_at = next_ticket(), timezone.now()
     row.deleted_at = row.deleted_at or row.synced_at
-    row.save(update_fields=["sync_version", "synced_at", "deleted_at"])
+    row.name_at_stripe = row.email_at_stripe = ""
+    row.save(
+        update_fields=[
+            *("sync_version", "synced_at", "deleted_at", "name_at_stripe", "email_at_stripe")
+        ]
+    )
     row.payment_methods.filter(detached_at=None).update(
         detached_at=row.deleted_at, is_default=False
     )
@@ -233,22 +258,23 @@ def heal(row: Customer) -> None:
 def make_at_stripe(customer: Customer) -> None:
     """Make the customer of a leased row at Stripe, and note its id.
 
-    It is made with metadata alone: what can change between two calls would make the second one
-    under the same key a mismatch. An earlier customer of the user that was marked deleted and
-    exists after all is used instead.
+    It has no card: what can change between two calls makes the second one under the same key a
+    mismatch, and the first customer stays behind. An earlier customer of the user that was marked
+    deleted and exists after all is used instead.
     """
     if _use_earlier(customer):
         return
     # One key for the row, so that a crash in between makes no second customer. The user's id
     # tells it from a row that had the number before a backup was restored.
     key = f"customer:{customer.user_id}:{customer.pk}"
-    user_id = str(customer.user_id)
+    user_id, contact = str(customer.user_id), contact_of(customer.user)
+    create = partial(stripe_customers.create_bare_customer, user_id=user_id, contact=contact)
     try:
-        made = stripe_customers.create_bare_customer(user_id=user_id, key=key)
+        made = create(key=key)
     except (ReplayedFailure, IdempotencyMismatch):
         # One that this call cannot reach may exist; nothing is ever billed to it.
-        made = stripe_customers.create_bare_customer(user_id=user_id, key=f"{key}:{uuid4()}")
-    note_stripe_id(customer, made.id)
+        made = create(key=f"{key}:{uuid4()}")
+    note_stripe_id(customer, made.id, contact=contact)
 
 
 def _use_earlier(customer: Customer) -> bool:
