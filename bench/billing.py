@@ -1,5 +1,6 @@
 """billing-service against dj-stripe and against DRF with simplejwt."""
 
+import json
 import random
 import tempfile
 import time
@@ -8,10 +9,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.arithmetic import Ratio
+from bench.arithmetic import Ratio, ratio
 from bench.calls import client
 from bench.load import Clients, drive, once, repeat, request_bytes
 from bench.ours import (
+    BILLING,
     Environments,
     auth_service,
     billing_service,
@@ -21,10 +23,10 @@ from bench.ours import (
 )
 from bench.peer import WEBHOOK_PATH, peer
 from bench.postgres import Postgres, postgres
-from bench.processes import BenchError, cpu_seconds
+from bench.processes import BenchError, cpu_seconds, run
 from bench.results import Findings
 from bench.rounds import Contender, Pace, Report, Sample, Turn, compare, cpu, interleave, p99, rate
-from bench.setting import PASSWORD
+from bench.setting import PASSWORD, ROOT
 from bench.stripe_events import EventTemplate, deliveries, of_new_customers, round_robin
 from bench.stripe_meter import StripeMeter, stripe_meter
 from bench.subscribers import Subscriber, cost_ratios, subscribe_users
@@ -33,6 +35,7 @@ CLIENTS = 8
 OUR_WEBHOOKS = "/api/stripe-webhook/"
 EVENTS_EACH = 10
 PROCESSED_CUSTOMERS = 40
+IMPORTED_USERS = 200_000
 
 _WAITING = """
 SELECT count(*) FILTER (WHERE state = 'pending'), count(*) FILTER (WHERE state = 'dead')
@@ -90,6 +93,7 @@ def measure(*, pace: Pace, report: Report) -> Findings:
         templates = event_templates(system.environment, subscribers)
         ratios |= _against_peers(system, subscribers, templates, pace=pace, report=report)
         ratios |= _burst(system, templates, report=report)
+        ratios |= _feed_look(system, pace=pace, report=report)
     return Findings(rounds=pace.rounds, ratios=ratios)
 
 
@@ -289,3 +293,11 @@ def _burst(
     each = fetches / len(templates)
     report(f"processed with {fetches} fetches")
     return {"fetches": Ratio(each, each, each)}
+
+
+def _feed_look(system: System, *, pace: Pace, report: Report) -> dict[str, Ratio]:
+    report(f"a look at the feed after an import of {IMPORTED_USERS:,} users")
+    probe = ROOT / "bench/probes/feed_look.py"
+    command = [str(BILLING / ".venv/bin/python"), str(probe), str(IMPORTED_USERS), str(pace.rounds)]
+    looks = json.loads(run(command, cwd=BILLING, env=system.environment.billing))
+    return {"feed-look": ratio(looks, [0.001] * pace.rounds)}

@@ -69,6 +69,11 @@ GOALS = (
     ),
     Goal("fetches", "billing", "fetches in a burst of 5,000 events", "its 500 customers", "≤", 1.5),
     Goal("subscribe-calls", "billing", "Stripe calls of a subscribe, in sequence", "one", "≤", 3),
+    Goal("subscribe-calls-known", "billing", "the same for a known customer", "one", "≤", 2),
+    Goal(
+        *("feed-look", "billing", "a look at the feed after 200,000 users were imported, CPU"),
+        *("one millisecond", "≤", 50),
+    ),
     Goal("subscribe-own", "billing", "subscribe's own time outside Stripe", "one status", "≤", 5),
     Goal(
         "growth-status", "growth", "status, p95, at 1 million subscriptions", "1 thousand", "≤", 1.3

@@ -17,7 +17,10 @@ from bench.stripe_meter import StripeCall, StripeMeter
 
 _STATUS = "/api/subscriptions/status"
 _SUBSCRIBE = "/api/subscriptions/subscribe"
+_SETUP_INTENT = "/api/subscriptions/setup-intent"
 _STATUSES_EACH = 5
+# One user in so many is a customer already.
+_KNOWN_ONE_IN = 10
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,12 @@ class Subscriber:
 
 @dataclass(frozen=True)
 class Cost:
-    """One user's subscribe: time besides Stripe's, a status request's time, and the calls."""
+    """One user's subscribe: time besides Stripe's, a status request's time, and the calls.
 
+    `is_known`: Stripe had a customer for the user before.
+    """
+
+    is_known: bool
     own_seconds: float
     status_seconds: float
     calls: Sequence[StripeCall]
@@ -53,7 +60,8 @@ def subscribe_users(
         for number in range(count):
             credentials = {"username": f"user{number}", "password": PASSWORD}
             token = auth.post("/api/token/obtain", json=credentials).json()["access"]
-            subscriber, cost = _subscribe(billing, meter, token=token)
+            is_known = number % _KNOWN_ONE_IN == 0
+            subscriber, cost = _subscribe(billing, meter, token=token, is_known=is_known)
             subscribers.append(subscriber)
             costs.append(cost)
             if number % 50 == 49:
@@ -61,7 +69,11 @@ def subscribe_users(
     return subscribers, costs
 
 
-def _subscribe(billing: httpx.Client, meter: StripeMeter, *, token: str) -> tuple[Subscriber, Cost]:
+def _subscribe(
+    billing: httpx.Client, meter: StripeMeter, *, token: str, is_known: bool
+) -> tuple[Subscriber, Cost]:
+    if is_known:
+        billing.post(_SETUP_INTENT, headers={"Authorization": f"JWT {token}"})
     headers = {"Authorization": f"JWT {token}", "Idempotency-Key": str(uuid.uuid4())}
     body = {"subscription_product": "basic_subscription", "payment_method": "pm_card_visa"}
     meter.forget()
@@ -74,7 +86,8 @@ def _subscribe(billing: httpx.Client, meter: StripeMeter, *, token: str) -> tupl
         billing.get(_STATUS, headers=headers)
     status_seconds = (time.perf_counter() - started) / _STATUSES_EACH
     own = elapsed - sum(call.seconds for call in calls)
-    return Subscriber(token, answer.json()["id_reference"]), Cost(own, status_seconds, calls)
+    cost = Cost(is_known, own, status_seconds, calls)
+    return Subscriber(token, answer.json()["id_reference"]), cost
 
 
 def cost_ratios(costs: Sequence[Cost], *, rounds: int) -> dict[str, Ratio]:
@@ -85,14 +98,20 @@ def cost_ratios(costs: Sequence[Cost], *, rounds: int) -> dict[str, Ratio]:
             left out.
         rounds: Into how many parts to divide them.
     """
-    warm = costs[len(costs) // 10 :]
+    measured = costs[len(costs) // 10 :]
+    warm = [cost for cost in measured if not cost.is_known]
     size = len(warm) // rounds
     parts = [warm[number * size : (number + 1) * size] for number in range(rounds)]
-    calls = [len(cost.calls) for cost in warm]
     return {
         "subscribe-own": ratio(
             [statistics.median(cost.own_seconds for cost in part) for part in parts],
             [statistics.median(cost.status_seconds for cost in part) for part in parts],
         ),
-        "subscribe-calls": Ratio(max(calls), min(calls), max(calls)),
+        "subscribe-calls": _most_calls(warm),
+        "subscribe-calls-known": _most_calls([cost for cost in measured if cost.is_known]),
     }
+
+
+def _most_calls(costs: Sequence[Cost]) -> Ratio:
+    calls = [len(cost.calls) for cost in costs]
+    return Ratio(max(calls), min(calls), max(calls))

@@ -14,6 +14,7 @@ from subscriptions.stripe_gateway import account
 from tests.delivery import process_events
 from tests.sandbox import Sandbox, key_of, started_sandbox
 from tests.subscriptions.person import Person
+from users.mirror import mirror_user
 from webhooks.models import WebhookEvent
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -194,12 +195,13 @@ def test_an_event_that_came_with_another_accounts_key_waits_for_the_right_one(
 ) -> None:
     """The first customer subscribes in the dashboard; the key is corrected later."""
     person = Person(stripe)
+    mirror_user(person.id)
     customer = stripe.post(
         "/v1/customers",
         **{
             "payment_method": "pm_card_visa",
             "invoice_settings[default_payment_method]": "pm_card_visa",
-            "metadata[user_id]": str(person.id),
+            "metadata[billing_service_user_id]": str(person.id),
         },
     )["id"]
     price = {"items[0][price]": "price_sandbox_basic"}
