@@ -72,6 +72,21 @@ class PaymentGatewayRefused(BillingError):
     code, status = "payment_gateway_refused", 502
 
 
+class AddressRequired(PaymentGatewayRefused):
+    """Tax is computed from the customer's address, and Stripe has none that it understands.
+
+    Nothing was charged or changed.
+    """
+
+    code, status = "address_required", 409
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Your address is needed to compute tax. Enter it on the page that "
+            "/api/subscriptions/portal-session opens, then try again."
+        )
+
+
 class StripeObjectNotFound(BillingError):
     """Stripe does not know an object that was named; `param` says which one."""
 

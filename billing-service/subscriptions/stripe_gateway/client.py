@@ -19,6 +19,7 @@ from requests.adapters import HTTPAdapter
 
 from errors import BillingError
 from subscriptions.errors import (
+    AddressRequired,
     CardDeclined,
     IdempotencyMismatch,
     KeyRefused,
@@ -308,6 +309,8 @@ def _refused(error: stripe.InvalidRequestError) -> BillingError:
         return StripeObjectNotFound(
             "Stripe does not know that object.", param=str(error.param or "id")
         )
+    if error.code == "customer_tax_location_invalid":
+        return AddressRequired()
     return PaymentGatewayRefused("The payment gateway refused the request.")
 
 
