@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from subscriptions.stripe_gateway import subscriptions as stripe_subscriptions
+from subscriptions.stripe_gateway.client import call
 from tests.subscriptions.person import Person
 
 
 @pytest.fixture
 def _taxed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let new subscriptions have automatic tax, as an account's own default does."""
-    call = stripe_subscriptions.call
 
     def taxed(method: Any, path: str, *ids: str, params: Any = None, key: Any = None) -> Any:
         if (method, path) == ("post", "/v1/subscriptions"):
