@@ -7,6 +7,8 @@ from typing import Any
 from click.testing import CliRunner
 
 from stripe_sandbox.cli import main
+from stripe_sandbox.clock import Clock
+from stripe_sandbox.storage.store import Store
 from tests.receiver import Receiver
 from tests.scenes import BASIC, DAY, NEW_YEAR
 from tests.server import Server, wait_until
@@ -163,13 +165,13 @@ def live_on(v1: Any, clock: str) -> None:
 
 def test_each_data_file_is_an_account_of_its_own(tmp_path: Path) -> None:
     """A restart keeps the account; another file is another one, as another key's would be."""
-    data = ("--data", str(tmp_path / "one.sqlite3"))
-    with Server(*data) as one:
-        first = one.client().v1.accounts.retrieve_current().id
-    with Server(*data) as restarted:
-        again = restarted.client().v1.accounts.retrieve_current().id
-    with Server("--data", str(tmp_path / "two.sqlite3")) as two:
-        other = two.client().v1.accounts.retrieve_current().id
+
+    def account(name: str) -> str:
+        store = Store(tmp_path / name, clock=Clock())
+        store.close()
+        return store.account_id
+
+    first, again, other = (account(name) for name in ("one", "one", "two"))
 
     assert first == again != other
     assert first.startswith("acct_")

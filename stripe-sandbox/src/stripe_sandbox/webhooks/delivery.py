@@ -6,9 +6,10 @@ Source: https://docs.stripe.com/webhooks (signatures, retries).
 import asyncio
 import logging
 import time
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import httpx
 import orjson
 
 from stripe_sandbox.api.rendering import present
@@ -17,6 +18,9 @@ from stripe_sandbox.objects.state import WebhookEndpointState
 from stripe_sandbox.storage.kinds import EVENT, WEBHOOK_ENDPOINT
 from stripe_sandbox.storage.store import Store
 from stripe_sandbox.webhooks.signing import signature_header
+
+if TYPE_CHECKING:
+    import httpx
 
 log = logging.getLogger(__name__)
 
@@ -49,14 +53,13 @@ class Delivery:
         """Send what is due until cancelled."""
         self._reclaim()
         limit = asyncio.Semaphore(_AT_ONCE)
-        async with (
-            # A proxy that the environment names leads out of here; receivers are local.
-            httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False) as client,
-            asyncio.TaskGroup() as group,
-        ):
+        client: httpx.AsyncClient | None = None
+        async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             while True:
                 self._wake.clear()
                 for waiting in self._claim():
+                    if client is None:
+                        client = await stack.enter_async_context(await _new_client())
                     await limit.acquire()
                     group.create_task(self._deliver(client, waiting, limit))
                 await self._sleep()
@@ -89,7 +92,7 @@ class Delivery:
             return
 
     async def _deliver(
-        self, client: httpx.AsyncClient, waiting: Waiting, limit: asyncio.Semaphore
+        self, client: "httpx.AsyncClient", waiting: Waiting, limit: asyncio.Semaphore
     ) -> None:
         try:
             with self.store.work() as work:
@@ -108,8 +111,10 @@ class Delivery:
             limit.release()
 
     async def _send(
-        self, client: httpx.AsyncClient, waiting: Waiting, event: Json, *, url: str, secret: str
+        self, client: "httpx.AsyncClient", waiting: Waiting, event: Json, *, url: str, secret: str
     ) -> None:
+        import httpx
+
         payload = orjson.dumps(event, option=orjson.OPT_INDENT_2).decode()
         headers = {
             "Content-Type": "application/json; charset=utf-8",
@@ -149,3 +154,15 @@ class Delivery:
             if event and succeeded:
                 event["pending_webhooks"] = max(0, event["pending_webhooks"] - 1)
                 work.save(event)
+
+
+async def _new_client() -> "httpx.AsyncClient":
+    """A client, whose package is loaded when there is something to send, for a quicker start."""
+
+    def make() -> "httpx.AsyncClient":
+        import httpx
+
+        # A proxy that the environment names leads out of here; receivers are local.
+        return httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False)
+
+    return await asyncio.to_thread(make)
