@@ -141,15 +141,16 @@ def _know_the_users(auth_service: AuthStandIn) -> None:
 def _rows_of_the_account(account: Sandbox) -> str:
     """Make what that version had made at Stripe; return its rows with the ids of now."""
     rows = OLD_ROWS.read_text()
+    subscriptions = {}
     for then in (ALICE, BOB, CAROL, ERIN, DAVE, *FORMER):
-        made = _subscribed(account, then)
+        *made, item = _subscribed(account, then)
+        subscriptions[then.name] = made[2]
         if then.is_deleted:
             account.delete(f"/v1/customers/{made[0]}")
         for old, new in zip(then.ids, made, strict=bool(then.ids)):
             rows = rows.replace(old, new)
-    alices = re.search(r"'(sub_\w+)', 'si_4D0ZOLtffBUdQG'", rows)
-    assert alices
-    account.post(f"/v1/subscriptions/{alices[1]}", cancel_at_period_end="true")
+        rows = re.sub(rf"'{made[2]}', 'si_\w+'", f"'{made[2]}', '{item}'", rows)
+    account.post(f"/v1/subscriptions/{subscriptions[ALICE.name]}", cancel_at_period_end="true")
     heidi = account.post("/v1/customers", **{"metadata[user_id]": HEIDI})
     page = account.post(
         "/v1/checkout/sessions",
@@ -179,7 +180,7 @@ def _subscribed(account: Sandbox, then: Then) -> tuple[str, ...]:
         **metadata,
     )
     default = customer["invoice_settings"]["default_payment_method"]
-    return customer["id"], default, subscription["id"]
+    return customer["id"], default, subscription["id"], subscription["items"]["data"][0]["id"]
 
 
 def _waiting(environment: dict[str, str]) -> bool:
