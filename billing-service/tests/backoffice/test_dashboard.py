@@ -10,11 +10,13 @@ from backoffice.dashboard import charts
 from subscriptions.catalogue.products import mirror_price
 from subscriptions.models import SubscriptionProduct
 from subscriptions.money import money_text
+from subscriptions.stripe_gateway.objects import MetadataKey
 from subscriptions.sync.writer import refresh_customer
 from tests.delivery import deliver, process_events
 from tests.sandbox import Sandbox
 from tests.subscriptions.person import DECLINED, Person
 from tests.subscriptions.renewals import Renewals
+from users.mirror import mirror_user
 
 
 def bars(title: str) -> list[str]:
@@ -33,13 +35,15 @@ def price(stripe: Sandbox, *, name: str = "", **terms: Any) -> str:
 
 
 def sell(stripe: Sandbox, *items: tuple[str, int], **terms: Any) -> str:
-    """Sell a subscription of prices and quantities to someone, and return its id."""
+    """Sell a subscription of prices and quantities to a new user, and return its id."""
+    person = Person(stripe)
+    mirror_user(person.id)
     customer = stripe.post(
         "/v1/customers",
         **{
             "payment_method": "pm_card_visa",
             "invoice_settings[default_payment_method]": "pm_card_visa",
-            "metadata[user_id]": str(Person(stripe).id),
+            f"metadata[{MetadataKey.USER_ID}]": str(person.id),
         },
     )["id"]
     lines: dict[str, Any] = {}
