@@ -8,6 +8,7 @@ import pytest
 
 from dev.config.settings import ROOT
 from e2e.system import RunningSystem, whole_system
+from e2e.waiting import until
 
 SH_BLOCK = re.compile(r"^ *```sh\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 # Commands that change keys get in each other's way: each comes when it can be done. All others
@@ -54,7 +55,8 @@ def run(command: str, system: RunningSystem) -> subprocess.CompletedProcess[str]
 @pytest.fixture(scope="module")
 def capitals(own_system: RunningSystem, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What the words in capitals stand for."""
-    event = own_system.sql("billing", "SELECT id FROM webhooks_webhookevent LIMIT 1")
+    # It is delivered a moment after the answer to the subscribe.
+    event = until(lambda: own_system.sql("billing", "SELECT id FROM webhooks_webhookevent LIMIT 1"))
     pair = own_system.sql(
         "billing", "SELECT user_id || ',' || stripe_customer_id FROM subscriptions_customer LIMIT 1"
     )
