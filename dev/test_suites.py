@@ -27,6 +27,15 @@ REPORT_SECONDS = 30.0
 # Enough to stop a whole system; a suite that needs longer is killed.
 END_SECONDS = 120.0
 
+# Tests that start, kill and upgrade whole services. They take as long as all others of billing, so
+# they are a suite of their own.
+_BILLING_PROCESSES = (
+    "tests/test_kill_matrix.py",
+    "tests/test_running_service.py",
+    "tests/test_webhook_chaos.py",
+    "tests/upgrade",
+)
+
 _COUNT = re.compile(r"(\d+) (passed|failed|errors?|skipped)\b")
 _PERCENT = re.compile(r"\[\s*(\d+)%\]\s*$", re.MULTILINE)
 _WORDS = ("passed", "failed", "error", "skipped")
@@ -88,10 +97,10 @@ def suites() -> list[Suite]:
         path = ROOT / part / ".venv" / "bin"
         return Suite(name=f"lint {part}", argv=("sh", "lint.sh"), cwd=ROOT / part, path=path)
 
-    def pytest(part: str) -> Suite:
+    def pytest(part: str, *arguments: str, name: str = "") -> Suite:
         path = ROOT / part / ".venv" / "bin"
-        argv = (str(path / "pytest"), "-p", "no:cacheprovider")
-        return Suite(name=f"test {part}", argv=argv, cwd=ROOT / part, path=path)
+        argv = (str(path / "pytest"), "-p", "no:cacheprovider", *arguments)
+        return Suite(name=f"test {name or part}", argv=argv, cwd=ROOT / part, path=path)
 
     def from_root(name: str, part: str, *folders: str) -> Suite:
         path = ROOT / part / ".venv" / "bin"
@@ -108,8 +117,10 @@ def suites() -> list[Suite]:
         return Suite(name=name.replace("-", " "), argv=("make", name), cwd=ROOT, path=path)
 
     return [
+        pytest("billing-service", *(f"--ignore={path}" for path in _BILLING_PROCESSES)),
+        pytest("billing-service", *_BILLING_PROCESSES, name="billing processes"),
         *(end_to_end(folder) for folder in ("journeys", "faults")),
-        *(pytest(part) for part in services),
+        *(pytest(part) for part in ("auth-service", "stripe-sandbox")),
         *(end_to_end(folder) for folder in ("attacks", "browser")),
         from_root("test dev, gateway", "dev", "dev/tests", "gateway/tests"),
         from_root("test bench", "bench", "bench/tests"),
