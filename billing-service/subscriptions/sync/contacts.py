@@ -17,7 +17,7 @@ from subscriptions.stripe_gateway.customers import write_contact
 from subscriptions.sync.customer_rows import contact_of
 from subscriptions.sync.writer import refresh_customer
 
-# In one sweep. After an upgrade every customer waits, and subscribers come first.
+# In one sweep. After an upgrade all customers wait, and their calls share the pace with webhooks.
 _MOST = 200
 
 _log = logging.getLogger(__name__)

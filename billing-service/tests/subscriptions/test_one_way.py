@@ -175,6 +175,29 @@ def test_a_request_waits_for_what_the_worker_does_after_the_last_one(
     assert answer.status_code == 200, answer.content
 
 
+def test_a_request_does_not_wait_behind_others_without_end(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of many clicks takes the lease in turn; the one that never gets it is refused."""
+    assert person.subscribe().status_code == 200
+    pauses = 0
+
+    def another_takes_the_lease(_: float = 0) -> None:
+        nonlocal pauses
+        pauses += 1
+        assert pauses < 1000
+        Customer.objects.update(leased_until=timezone.now() + customer_rows.LEASE)
+
+    another_takes_the_lease()
+    monkeypatch.setattr(customer_rows, "BRIEF", timedelta(seconds=0.2))
+    monkeypatch.setattr(time, "sleep", another_takes_the_lease)
+
+    answer = person.post("cancel")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "attempt_in_progress")
+    assert pauses > 1
+
+
 def _give_back_lease_soon() -> None:
     time.sleep(0.3)
     Customer.objects.update(leased_until=None)
