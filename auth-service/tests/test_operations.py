@@ -8,7 +8,8 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from logging.handlers import QueueHandler
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from auth_service import queries
+from auth_service.migrations import migrate, newest_revision
 from auth_service.observability.logs import JsonFormatter
 from auth_service.routes import jwks
 from auth_service.settings import Settings
@@ -32,17 +35,38 @@ def test_livez_and_readyz(http: httpx.Client) -> None:
         assert http.get(path).status_code == 200
 
 
-def test_an_unmigrated_database_is_not_ready(service: Service, http: httpx.Client) -> None:
-    """A new release gets no requests before its migration has run."""
+@contextmanager
+def at_revision(service: Service, revision: str) -> Iterator[None]:
+    """A database whose latest migration is this one."""
+    change = text("UPDATE alembic_version SET version_num = :revision")
     with service.engine.begin() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = 'older'"))
+        connection.execute(change, {"revision": revision})
     try:
-        assert http.get("/readyz").status_code == 503
-        assert http.get("/livez").status_code == 200
+        yield
     finally:
         with service.engine.begin() as connection:
-            restore = text("UPDATE alembic_version SET version_num = :revision")
-            connection.execute(restore, {"revision": service.state.schema_revision})
+            connection.execute(change, {"revision": newest_revision()})
+
+
+def test_an_unmigrated_database_is_not_ready(service: Service, http: httpx.Client) -> None:
+    """A new release gets no requests before its migration has run."""
+    with at_revision(service, "0001"):
+        assert http.get("/readyz").status_code == 503
+        assert http.get("/livez").status_code == 200
+
+
+def test_a_newer_schema_is_ready(service: Service, http: httpx.Client) -> None:
+    """While a release is rolled out, the replicas of the last one go on serving."""
+    with at_revision(service, "9999"):
+        assert http.get("/readyz").status_code == 200
+
+
+def test_migrate_leaves_a_newer_schema_alone(service: Service) -> None:
+    """A rollback starts the last release, whose migration job runs first and has to succeed."""
+    with at_revision(service, "9999"):
+        migrate(service.engine)
+        with service.engine.connect() as connection:
+            assert queries.schema_revision(connection) == "9999"
 
 
 def test_an_empty_database_is_a_503(

@@ -15,7 +15,7 @@ from auth_service.clock import Clock, utc_now
 from auth_service.database import AUTOCOMMIT_POOL_SIZE, open_autocommit_engine, open_engine
 from auth_service.housekeeping import Housekeeping
 from auth_service.keys import open_key_ring, read_passphrase
-from auth_service.migrations import newest_revision
+from auth_service.migrations import older_revisions
 from auth_service.observability.metrics import sample_forever
 from auth_service.passwords.hashing import HashingSlot
 from auth_service.passwords.login_throttle import Limits, LoginThrottle
@@ -121,7 +121,7 @@ def _app_state(settings: Settings, *, clock: Clock) -> AppState:
         client_secret=settings.internal_client_secret,
         digest_secret=_derive_secret(settings, "idempotent requests"),
         public_url=settings.public_url,
-        schema_revision=newest_revision(),
+        older_schema_revisions=older_revisions(),
     )
 
 

@@ -27,7 +27,7 @@ from auth_service.keys import (
     read_passphrase,
     refuse_local_keys,
 )
-from auth_service.migrations import newest_revision
+from auth_service.migrations import newest_revision, older_revisions
 from auth_service.settings import Settings
 from auth_service.tokens.jwt import IAT_LEEWAY_SECONDS
 
@@ -125,8 +125,10 @@ def _schema(connection: Connection, engine: Engine) -> Finding:
     found = None
     if engine.dialect.has_table(connection, "alembic_version"):
         found = queries.schema_revision(connection)
-    if found != newest:
+    if found is None or found in older_revisions():
         return wrong("schema", f"It is {found}, not {newest}. Run `auth-service migrate`.")
+    if found != newest:
+        return ok("schema", f"It is {found}, of a newer release than this one ({newest}).")
     return ok("schema", f"It is {found}, the latest.")
 
 

@@ -32,7 +32,7 @@ class AppState:
         autocommit: The pool for single statements.
         client_secret: Password of billing-service at the internal token endpoint.
         digest_secret: Key of the digests of idempotent requests.
-        schema_revision: The latest migration that this release knows.
+        older_schema_revisions: The migrations of this release before its latest.
     """
 
     engine: Engine
@@ -47,7 +47,7 @@ class AppState:
     client_secret: str
     digest_secret: bytes
     public_url: str
-    schema_revision: str | None
+    older_schema_revisions: frozenset[str]
 
 
 def app_state(request: Request) -> AppState:

@@ -32,11 +32,13 @@ async def livez() -> dict[str, str]:
     openapi_extra={"security": []},
 )
 def readyz(request: Request) -> dict[str, str]:
-    """Checks that the database answers, that its schema is the latest, and that a key can sign."""
+    """Checks that the database answers, that its schema is this release's or a newer one, and that
+    a key can sign.
+    """
     state = app_state(request)
     state.keys.signing_key(state.clock())
     with state.autocommit.connect() as connection:
         revision = queries.schema_revision(connection)
-    if revision != state.schema_revision:
+    if revision is None or revision in state.older_schema_revisions:
         raise Unavailable(NOT_MIGRATED)
     return {"status": "ready"}
