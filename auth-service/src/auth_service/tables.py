@@ -87,8 +87,18 @@ refresh_family = Table(
     Column("absolute_exp", BigInteger, nullable=False),
     Column("revoked_at", _moment),
     Column("revoked_reason", Text),
+    # Of the log-in. Empty in families that an earlier release started.
+    Column("created_at", _moment),
+    Column("user_agent", Text),
+    Column("client_ip", Text),
     # Leaves room on the page for the row's next version, so that a refresh updates no index.
     postgresql_with={"fillfactor": "50"},
+)
+# A refresh changes none of its columns, so it stays a change of one page.
+Index(
+    "refresh_family_live",
+    refresh_family.c.user_id,
+    postgresql_where=refresh_family.c.revoked_at.is_(None),
 )
 
 throttle_bucket = Table(
@@ -133,3 +143,7 @@ audit_event = Table(
     Column("detail", JSONB, nullable=False),
 )
 Index("audit_event_user_id", audit_event.c.user_id, audit_event.c.id)
+Index("audit_event_at", audit_event.c.at)
+Index("audit_event_action", audit_event.c.action, audit_event.c.id)
+Index("audit_event_actor_id", audit_event.c.actor_id, audit_event.c.id)
+Index("audit_event_source", audit_event.c.source, audit_event.c.id)
