@@ -7,7 +7,9 @@ from html import unescape
 
 import pytest
 from django.core.checks import run_checks
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client, override_settings
 
 
@@ -71,6 +73,22 @@ def test_readiness_says_whether_the_database_answers(
 
     monkeypatch.setattr("config.operations.connection.cursor", no_connection)
     assert client.get("/readyz").status_code == 503
+
+
+@pytest.mark.django_db
+def test_a_missing_migration_is_not_ready_and_an_unknown_one_is(client: Client) -> None:
+    """A release waits for its own migrations, and goes on serving under those of the next one."""
+    applied = MigrationRecorder(connection)
+    applied.record_applied("subscriptions", "9999_of_the_next_release")
+    assert client.get("/readyz").status_code == 200
+
+    newest = MigrationLoader(None).graph.leaf_nodes("subscriptions")[0]
+    applied.record_unapplied(*newest)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (
+        503,
+        {"database": "older than this release; run manage.py migrate"},
+    )
 
 
 @pytest.mark.django_db
