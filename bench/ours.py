@@ -51,6 +51,7 @@ def environments(database: Postgres, folder: Path) -> Environments:
         "PUBLIC_URL": f"http://127.0.0.1:{auth_port}",
         "LOG_LEVEL": "WARNING",
         "AUTH_INTERNAL_CLIENT_SECRET": INTERNAL_SECRET,
+        "SECOND_FACTOR_KEY": INTERNAL_SECRET,
     }
     auth = shared | {
         "AUTH_DATABASE_URL": database.url("auth"),

@@ -68,6 +68,7 @@ def test_no_secret_of_the_system_in_any_log(
         "AUTH_DATABASE_PASSWORD",
         "BILLING_DATABASE_PASSWORD",
         "AUTH_INTERNAL_CLIENT_SECRET",
+        "SECOND_FACTOR_KEY",
         "DJANGO_SECRET_KEY",
         "STRIPE_WEBHOOK_SECRET",
         "STRIPE_API_SECRET",

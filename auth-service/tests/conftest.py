@@ -135,6 +135,7 @@ def environ(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict
         "ENVIRONMENT": "local",
         "AUTH_DATABASE_URL": database_url,
         "AUTH_INTERNAL_CLIENT_SECRET": CLIENT_SECRET,
+        "SECOND_FACTOR_KEY": "fedcba9876543210fedcba9876543210",
         "KEYS_DIR": str(tmp_path_factory.mktemp("keys") / "keys"),
         "FORWARDED_ALLOW_IPS": "127.0.0.1",
     }

@@ -18,6 +18,7 @@ class Operator:
             "KEYS_DIR": str(keys_dir),
             "AUTH_DATABASE_URL": "postgresql://auth@127.0.0.1:1/none",
             "AUTH_INTERNAL_CLIENT_SECRET": "s" * 40,
+            "SECOND_FACTOR_KEY": "f" * 40,
         }
 
     def types(self, *words: str, answer: str | None = None) -> Result:

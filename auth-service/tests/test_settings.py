@@ -9,7 +9,10 @@ import pytest
 from auth_service.settings import Settings, SettingsError, load_settings
 
 DATABASE = {"AUTH_DATABASE_URL": "postgresql://auth:top-secret@db/auth"}
-SECRET = {"AUTH_INTERNAL_CLIENT_SECRET": "0123456789abcdef0123456789abcdef"}
+SECRET = {
+    "AUTH_INTERNAL_CLIENT_SECRET": "0123456789abcdef0123456789abcdef",
+    "SECOND_FACTOR_KEY": "fedcba9876543210fedcba9876543210",
+}
 
 
 def test_a_laptop_needs_only_the_database() -> None:
@@ -76,6 +79,25 @@ def test_the_issuer_is_kept_as_it_is_written() -> None:
                 "AUTH_INTERNAL_CLIENT_SECRET": "local-demo-secret-of-billing-service",
             },
             "AUTH_INTERNAL_CLIENT_SECRET",
+        ),
+        (
+            DATABASE | SECRET | {"ENVIRONMENT": "staging", "SECOND_FACTOR_KEY": ""},
+            "SECOND_FACTOR_KEY",
+        ),
+        (
+            DATABASE
+            | SECRET
+            | {"ENVIRONMENT": "staging", "SECOND_FACTOR_KEY": f"{'n' * 32},top-secret"},
+            "SECOND_FACTOR_KEY",
+        ),
+        (
+            DATABASE
+            | SECRET
+            | {
+                "ENVIRONMENT": "production",
+                "SECOND_FACTOR_KEY": "local-only-second-factor-key-never-use-it-elsewhere",
+            },
+            "SECOND_FACTOR_KEY",
         ),
     ],
 )

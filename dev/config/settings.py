@@ -43,7 +43,7 @@ DEFAULTS = {
 # Generated on the first start and kept in the state directory, beside the databases: the passwords
 # of these, and the secrets that are left empty.
 DATABASE_PASSWORDS = ("POSTGRES_PASSWORD", "AUTH_DATABASE_PASSWORD", "BILLING_DATABASE_PASSWORD")
-SECRETS = ("AUTH_INTERNAL_CLIENT_SECRET", "DJANGO_SECRET_KEY")
+SECRETS = ("AUTH_INTERNAL_CLIENT_SECRET", "DJANGO_SECRET_KEY", "SECOND_FACTOR_KEY")
 
 # Variables in `.env` that Compose, Docker or this launcher itself reads.
 _OTHER_READERS = ("COMPOSE_", "DOCKER_", "DEV_")

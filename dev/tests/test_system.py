@@ -20,6 +20,7 @@ SECRETS = {
     "BILLING_DATABASE_URL": {"billing-service", "billing-worker"},
     "AUTH_DATABASE_URL": {"auth-service"},
     "AUTH_INTERNAL_CLIENT_SECRET": {"auth-service", "billing-service", "billing-worker"},
+    "SECOND_FACTOR_KEY": {"auth-service"},
     "STRIPE_WEBHOOK_SECRET": {"billing-service", "billing-worker", "stripe-sandbox"},
     "POSTGRES_PASSWORD": set(),
 }

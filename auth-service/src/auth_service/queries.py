@@ -24,6 +24,7 @@ class UserRow(NamedTuple):
         last_login_at: None until the first log-in.
         deleted_at: Set for a deleted account, which stays as a row without personal data.
         change_seq: The position of the account's latest change in the feed of changes.
+        second_factor_at: When the second factor was confirmed; None while there is none.
     """
 
     id: UUID
@@ -39,6 +40,7 @@ class UserRow(NamedTuple):
     last_login_at: datetime | None
     deleted_at: datetime | None
     change_seq: int
+    second_factor_at: datetime | None
 
 
 class UserWithHash(NamedTuple):

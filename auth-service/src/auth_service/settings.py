@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 # The passwords in .env.sample start with it.
 _LOCAL_ONLY = "local-only-"
 _DEMO_CLIENT_SECRET = "local-demo-secret-of-billing-service"  # noqa: S105 # refused outside local
+_DEMO_SECOND_FACTOR_KEY = "local-only-second-factor-key-never-use-it-elsewhere"
 _MINIMUM_SECRET_LENGTH = 32
 _DAY_SECONDS = 86_400
 # The longest lifetime that verifiers accept.
@@ -43,6 +44,8 @@ class Settings:
         public_url: URL of the gateway, without a trailing slash.
         token_audiences: `aud` of access tokens: the services that may accept them.
         internal_client_secret: Password of billing-service at the internal token endpoint.
+        second_factor_keys: Encrypt what proves a second factor. The first one encrypts; the others
+            still decrypt, while a key is being replaced.
         refresh_replay_grace_seconds: How long a used refresh token still returns the current one.
         forwarded_allow_ips: Proxies whose X-Forwarded-For is trusted, in uvicorn's syntax.
         throttle_pair_failures: Failed log-ins of one account from one network before it waits.
@@ -58,6 +61,7 @@ class Settings:
     app_name: str
     token_audiences: tuple[str, ...]
     internal_client_secret: str
+    second_factor_keys: tuple[str, ...]
     database_url: URL
     keys_dir: Path
     keys_passphrase_file: Path | None
@@ -101,6 +105,11 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             "AUTH_INTERNAL_CLIENT_SECRET",
             _secret_for(environment),
             default=_DEMO_CLIENT_SECRET if environment is Environment.LOCAL else None,
+        ),
+        second_factor_keys=read(
+            "SECOND_FACTOR_KEY",
+            _second_factor_keys_for(environment),
+            default=_DEMO_SECOND_FACTOR_KEY if environment is Environment.LOCAL else None,
         ),
         database_url=read("AUTH_DATABASE_URL", _database_url_for(environment)),
         keys_dir=read("KEYS_DIR", Path, default="../keys"),
@@ -194,6 +203,21 @@ def _secret_for(environment: Environment) -> Callable[[str], str]:
                 f"must be a random secret of at least {_MINIMUM_SECRET_LENGTH} characters"
             )
         return value
+
+    return parse
+
+
+def _second_factor_keys_for(environment: Environment) -> Callable[[str], tuple[str, ...]]:
+    def parse(value: str) -> tuple[str, ...]:
+        keys = tuple(key.strip() for key in value.split(",") if key.strip())
+        is_demo = any(key.startswith(_LOCAL_ONLY) for key in keys)
+        is_short = any(len(key) < _MINIMUM_SECRET_LENGTH for key in keys)
+        if not keys or (environment is not Environment.LOCAL and (is_demo or is_short)):
+            raise ValueError(
+                f"must be a random secret of at least {_MINIMUM_SECRET_LENGTH} characters, "
+                "or several with commas between them"
+            )
+        return keys
 
     return parse
 

@@ -46,6 +46,8 @@ users = Table(
     # A deleted account stays as a row without personal data, so that the feed can report it.
     Column("deleted_at", _moment),
     Column("change_seq", BigInteger, nullable=False, unique=True),
+    # When the second factor was confirmed; null while the password alone is enough.
+    Column("second_factor_at", _moment),
     CheckConstraint("deleted_at IS NULL OR NOT is_active", name="deleted_users_are_inactive"),
     postgresql_with={"fillfactor": "80"},
 )
@@ -100,6 +102,44 @@ Index(
     refresh_family.c.user_id,
     postgresql_where=refresh_family.c.revoked_at.is_(None),
 )
+
+# What proves the second factor. A row of a user without `second_factor_at` is not confirmed yet.
+second_factor = Table(
+    "second_factor",
+    metadata,
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    # Encrypted (`second_factor/protection.py`).
+    Column("secret", LargeBinary, nullable=False),
+    Column("created_at", _moment, nullable=False),
+    Column("last_used_at", _moment),
+    # The time step of the last code that was accepted: no code is accepted twice (RFC 6238 §5.2).
+    Column("last_step", BigInteger, nullable=False, server_default="0"),
+    # Codes refused in a row.
+    Column("refused_codes", Integer, nullable=False, server_default="0"),
+)
+
+# A used code is deleted.
+recovery_code = Table(
+    "recovery_code",
+    metadata,
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+)
+
+# A log-in whose password was right and whose second factor is missing.
+second_factor_challenge = Table(
+    "second_factor_challenge",
+    metadata,
+    # Of the challenge, which only the client has.
+    Column("digest", LargeBinary, primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("auth_epoch", Integer, nullable=False),
+    # What the client asked for at obtain, such as the audience.
+    Column("options", JSONB, nullable=False, server_default="{}"),
+    Column("tries_left", Integer, nullable=False),
+    Column("expires_at", _moment, nullable=False),
+)
+Index("second_factor_challenge_expires_at", second_factor_challenge.c.expires_at)
 
 throttle_bucket = Table(
     "throttle_bucket",
