@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -33,6 +34,8 @@ users = Table(
     # The folded username (`usernames.py`).
     Column("username_key", Text, nullable=False),
     Column("email", String(254), nullable=False, server_default=""),
+    # When its user opened a link that was sent to it; None after the address has changed.
+    Column("email_verified_at", _moment),
     Column("password_hash", Text, nullable=False),
     Column("is_active", Boolean, nullable=False),
     Column("is_staff", Boolean, nullable=False),
@@ -56,6 +59,18 @@ Index(
     users.c.username_key,
     unique=True,
     postgresql_where=users.c.deleted_at.is_(None),
+)
+# Staff may give several accounts one address; only one of them can verify it.
+Index(
+    "users_verified_email",
+    func.lower(users.c.email),
+    unique=True,
+    postgresql_where=text("email_verified_at IS NOT NULL AND deleted_at IS NULL"),
+)
+Index(
+    "users_email",
+    func.lower(users.c.email),
+    postgresql_where=text("email <> '' AND deleted_at IS NULL"),
 )
 Index(
     "users_active_superusers",
@@ -187,3 +202,63 @@ Index("audit_event_at", audit_event.c.at)
 Index("audit_event_action", audit_event.c.action, audit_event.c.id)
 Index("audit_event_actor_id", audit_event.c.actor_id, audit_event.c.id)
 Index("audit_event_source", audit_event.c.source, audit_event.c.id)
+
+# What a link in a mail is good for. The token itself is stored nowhere: it is derived from the id
+# with a secret of the service when the mail is sent.
+one_time_token = Table(
+    "one_time_token",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),
+    Column("purpose", Text, nullable=False),
+    # None before there is an account.
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE")),
+    # The user's `auth_epoch`: a token ends with the sessions that existed when it was issued.
+    Column("auth_epoch", Integer),
+    # Where the mail goes, which for a change of the address is the new one.
+    Column("email", String(254), nullable=False),
+    Column("created_at", _moment, nullable=False),
+    Column("expires_at", _moment, nullable=False),
+    Column("used_at", _moment),
+)
+Index("one_time_token_user_id", one_time_token.c.user_id)
+Index("one_time_token_email", func.lower(one_time_token.c.email))
+Index("one_time_token_expires_at", one_time_token.c.expires_at)
+
+# Mails, written in the transaction of what they report and sent by the worker. A row is due at
+# `next_attempt_at`, which is None once the mail is sent or was given up.
+mail_outbox = Table(
+    "mail_outbox",
+    metadata,
+    # Also the Message-ID, so that a repeated mail is recognized as the same one.
+    Column("id", Uuid, primary_key=True),
+    Column("template", Text, nullable=False),
+    Column("recipient", String(254), nullable=False),
+    Column("context", JSONB, nullable=False),
+    Column("user_id", Uuid),
+    Column("token_id", Uuid),
+    Column("created_at", _moment, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", _moment),
+    Column("sent_at", _moment),
+    Column("last_error", Text),
+    postgresql_with={"fillfactor": "80"},
+)
+Index(
+    "mail_outbox_next_attempt_at",
+    mail_outbox.c.next_attempt_at,
+    postgresql_where=mail_outbox.c.next_attempt_at.is_not(None),
+)
+Index("mail_outbox_created_at", mail_outbox.c.created_at)
+
+# What people asked for by mail, before anything was looked up: the worker decides which mails
+# follow, so the request takes the same time for known and unknown addresses.
+account_request = Table(
+    "account_request",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("purpose", Text, nullable=False),
+    Column("email", String(254), nullable=False),
+    Column("user_id", Uuid),
+    Column("created_at", _moment, nullable=False),
+)
