@@ -112,6 +112,18 @@ def test_an_account_of_someone_else_is_refused_by_name(server: Server) -> None:
     assert "Stripe-Account" in answer.json()["error"]["message"]
 
 
+def test_the_key_s_own_account_may_be_named(server: Server) -> None:
+    """dj-stripe names the account of its key in each call."""
+    headers = {"Authorization": "Bearer sk_test_x"}
+    own = plain_http.get(f"{server.url}/v1/account", headers=headers).json()["id"]
+
+    answer = plain_http.get(
+        f"{server.url}/v1/customers", headers={**headers, "Stripe-Account": own}
+    )
+
+    assert answer.status_code == 200
+
+
 def test_an_older_version_has_no_newer_fields(server: Server, client: Any) -> None:
     """`refund.customer` came in 2026-07-29; without a version, an answer has what all have."""
     payment = client.v1.payment_intents.create(
