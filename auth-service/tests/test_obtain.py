@@ -34,6 +34,7 @@ def test_a_user_gets_both_tokens(http: httpx.Client, obtain: Obtain, add_user: A
     assert set(answer.json()) == {"refresh", "access"}
     assert answer.headers["Cache-Control"] == "no-store"
     access = claims_of(answer.json()["access"], http)
+    refresh = claims_of(answer.json()["refresh"], http)
     assert access | {"exp": 0, "iat": 0, "jti": ""} == {
         "token_type": "access",
         "exp": 0,
@@ -45,9 +46,9 @@ def test_a_user_gets_both_tokens(http: httpx.Client, obtain: Obtain, add_user: A
         "aud": ["auth-service", "billing-service"],
         "app_name": "Stripe Assignment",
         "auth_epoch": 1,
+        "sid": refresh["family"],
     }
     assert access["exp"] == access["iat"] + 300  # type: ignore[operator] # both are numbers
-    refresh = claims_of(answer.json()["refresh"], http)
     assert refresh["exp"] == refresh["iat"] + 86_400  # type: ignore[operator] # as above
     assert (refresh["token_type"], refresh["aud"]) == ("refresh", ["auth-service"])
 

@@ -235,7 +235,9 @@ def test_a_log_in_during_a_deactivation_is_refused(service: Service, add_user: A
     _change(service, changes.deactivate)
 
     with pytest.raises(InvalidCredentials), service.engine.begin() as connection:
-        service.state.families.start(connection, subject, now=service.clock())
+        service.state.families.start(
+            connection, subject, origin=Origin(client="test"), method="test", now=service.clock()
+        )
 
 
 def _change(service: Service, act: Callable[..., User]) -> User:

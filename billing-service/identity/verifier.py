@@ -105,6 +105,8 @@ def _checked_claims(
         raise InvalidAccessToken("app name")
     _check_times(claims, now=now)
     _uuid(claims, "jti")
+    if "sid" in claims:
+        _uuid(claims, "sid")
     user_id = _uuid(claims, "id")
     if claims.get("sub") != claims["id"]:
         raise InvalidAccessToken("subject")

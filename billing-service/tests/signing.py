@@ -64,6 +64,7 @@ def access_claims(user_id: uuid.UUID | None = None, **changes: Any) -> dict[str,
         "iss": ISSUER,
         "aud": ["auth-service", AUDIENCE],
         "auth_epoch": 1,
+        "sid": str(uuid.uuid4()),
     }
     return {name: value for name, value in (claims | changes).items() if value is not None}
 

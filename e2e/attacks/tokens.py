@@ -21,6 +21,7 @@ GOOD: Mapping[str, Make] = {
         header=dict(reversed(forge.header.items()))
     ),
     "an unknown claim": lambda forge: forge.token({"colour": "green"}),
+    "no session, as earlier releases issued": lambda forge: forge.token({"sid": ABSENT}),
     "further audiences": lambda forge: forge.token(
         {"aud": [*forge.example["aud"], "shipping-service"]}
     ),
@@ -190,6 +191,8 @@ CLAIMS: Mapping[str, Make] = {
     "jti missing": lambda forge: forge.token({"jti": ABSENT}),
     "jti not a UUID": lambda forge: forge.token({"jti": "1"}),
     "jti a number": lambda forge: forge.token({"jti": 1}),
+    "sid not a UUID": lambda forge: forge.token({"sid": "1"}),
+    "sid null": lambda forge: forge.token({"sid": None}),
     "token_type missing": lambda forge: forge.token({"token_type": ABSENT}),
     "token_type refresh": lambda forge: forge.token({"token_type": "refresh"}),
     "token_type service": lambda forge: forge.token({"token_type": "service"}),

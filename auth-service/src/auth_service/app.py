@@ -29,6 +29,7 @@ from auth_service.routes import (
     metadata,
     metrics,
     openapi,
+    sessions,
     token,
     users,
 )
@@ -71,7 +72,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     app.add_middleware(PrepareRequests)
     app.add_middleware(MeasureRequests)
     error_handlers.install(app)
-    for module in (token, jwks, account, internal, users, metadata, health, metrics):
+    for module in (token, jwks, account, sessions, internal, users, metadata, health, metrics):
         app.include_router(module.router)
     openapi.install(app)
     docs_page.install(app, heading=settings.app_name)

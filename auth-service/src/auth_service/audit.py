@@ -10,6 +10,8 @@ from sqlalchemy import Connection, Row, insert, select
 
 from auth_service.tables import audit_event
 
+_LONGEST_USER_AGENT = 200
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
@@ -18,10 +20,12 @@ class Origin:
     Attributes:
         actor_id: The acting user; None for a service or the command line.
         client: The acting user's IP address, or the name of the service or command.
+        user_agent: The header User-Agent as it was sent; empty for a service or command.
     """
 
     actor_id: UUID | None = None
     client: str
+    user_agent: str = ""
 
 
 def record(
@@ -41,7 +45,7 @@ def record(
         origin: Who makes the change.
         user_id: The account that changes.
         now: When it changes.
-        detail: What else to keep, as JSON. No personal data: the log outlives the account.
+        detail: What else to keep, as JSON. No name or e-mail address: the log outlives the account.
     """
     connection.execute(
         insert(audit_event).values(
@@ -50,9 +54,22 @@ def record(
             source=origin.client,
             action=action,
             user_id=user_id,
-            detail=dict(detail or {}),
+            detail=detail_of(origin, **(detail or {})),
         )
     )
+
+
+def detail_of(origin: Origin, **members: object) -> dict[str, object]:
+    """Return the column `detail`: what an event adds, and the user agent if one was sent."""
+    user_agent = shorten_user_agent(origin.user_agent)
+    return {**members, "user_agent": user_agent} if user_agent else members
+
+
+def shorten_user_agent(sent: str) -> str:
+    """Return at most 200 characters of a header that anyone can fill with anything."""
+    # Control characters and those that turn the direction of text could forge what staff read.
+    shown = "".join(character if character.isprintable() else " " for character in sent)
+    return " ".join(shown.split())[:_LONGEST_USER_AGENT]
 
 
 def events(

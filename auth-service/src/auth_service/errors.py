@@ -126,6 +126,13 @@ class UserNotFound(AuthError):
     detail = "There is no user with this id."
 
 
+class SessionNotFound(AuthError):
+    """The caller has no live session with this id."""
+
+    code, status = "session_not_found", 404
+    detail = "You have no session with this id. It may have ended already."
+
+
 class MethodNotAllowed(AuthError):
     """The endpoint exists, but not for this method."""
 

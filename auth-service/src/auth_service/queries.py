@@ -5,6 +5,7 @@ SQLAlchemy has no words for. They run on the bare driver, which saves SQLAlchemy
 time; everything else uses the tables of `tables.py`.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -52,6 +53,13 @@ class UserWithHash(NamedTuple):
 
 _USER_COLUMNS = ", ".join(UserRow._fields)
 _USER_BY_ID = f"SELECT {_USER_COLUMNS} FROM users WHERE id = %(id)s AND deleted_at IS NULL"  # noqa: S608 # our own column names
+# An access token outlives its session by minutes. Here the session's end counts at once; a family
+# that is not found has not been revoked.
+_USER_OF_TOKEN = f"""
+{_USER_BY_ID} AND NOT EXISTS (
+    SELECT FROM refresh_family WHERE id = %(family_id)s AND revoked_at IS NOT NULL
+)
+"""
 _USER_BY_USERNAME = f"""
 SELECT password_hash, {_USER_COLUMNS} FROM users
 WHERE username_key = %(username_key)s AND deleted_at IS NULL
@@ -61,6 +69,18 @@ WHERE username_key = %(username_key)s AND deleted_at IS NULL
 def user_by_id(connection: Connection, user_id: UUID) -> UserRow | None:
     """Read an account that is not deleted."""
     row = _first(connection, _USER_BY_ID, {"id": user_id})
+    return UserRow._make(row) if row else None
+
+
+def user_of_token(
+    connection: Connection, user_id: UUID, *, family_id: UUID | None
+) -> UserRow | None:
+    """Read an account that is not deleted, unless the family of its token was revoked.
+
+    Args:
+        family_id: None for an access token of a release that did not name the session.
+    """
+    row = _first(connection, _USER_OF_TOKEN, {"id": user_id, "family_id": family_id})
     return UserRow._make(row) if row else None
 
 
@@ -96,12 +116,21 @@ RETURNING f.head_exp, f.epoch, u.is_staff, u.is_superuser
 """  # noqa: S608 # our own constant
 
 # Returns no row if the user was deactivated, or the epoch moved, while the password was hashed.
+# The log-in is recorded by the same statement, so it costs no round trip of its own.
 _START_FAMILY = """
 WITH started AS (
-    INSERT INTO refresh_family (id, user_id, epoch, head_jti, head_iat, head_exp, absolute_exp)
-    SELECT %(family_id)s, id, auth_epoch, %(jti)s, %(issued_at)s, %(expires_at)s, %(absolute_exp)s
+    INSERT INTO refresh_family (
+        id, user_id, epoch, head_jti, head_iat, head_exp, absolute_exp,
+        created_at, user_agent, client_ip
+    )
+    SELECT
+        %(family_id)s, id, auth_epoch, %(jti)s, %(issued_at)s, %(expires_at)s, %(absolute_exp)s,
+        %(now)s, %(user_agent)s, %(client_ip)s
     FROM users WHERE id = %(user_id)s AND is_active AND auth_epoch = %(auth_epoch)s
     RETURNING user_id
+), recorded AS (
+    INSERT INTO audit_event (at, actor_id, source, action, user_id, detail)
+    SELECT %(now)s, user_id, %(client_ip)s, 'login.granted', user_id, %(detail)s FROM started
 )
 UPDATE users SET last_login_at = %(now)s FROM started WHERE users.id = started.user_id
 RETURNING users.id
@@ -171,9 +200,17 @@ def start_family(
     issued_at: int,
     expires_at: int,
     absolute_exp: int,
+    user_agent: str,
+    client_ip: str,
+    detail: Mapping[str, object],
     now: datetime,
 ) -> bool:
-    """Insert a family and set the user's last log-in; times of tokens are Unix seconds.
+    """Insert a family, set the user's last log-in, and write it to the audit log.
+
+    Args:
+        connection: With or without a transaction.
+        issued_at: Unix seconds, as are the other times of tokens.
+        detail: What the audit log adds about the log-in.
 
     Returns:
         False if the user is no longer active under `auth_epoch`; then nothing is written.
@@ -186,6 +223,9 @@ def start_family(
         "issued_at": issued_at,
         "expires_at": expires_at,
         "absolute_exp": absolute_exp,
+        "user_agent": user_agent,
+        "client_ip": client_ip,
+        "detail": json.dumps(detail),
         "now": now,
     }
     return _first(connection, _START_FAMILY, parameters) is not None

@@ -127,6 +127,30 @@ class Account(BaseModel):
     last_login_at: Moment | None
 
 
+class SessionOut(BaseModel):
+    """A session of the caller: one log-in, and all that was refreshed from it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    created_at: Moment | None = Field(description="Null if an earlier release began the session.")
+    last_used_at: Moment = Field(description="When its latest tokens were issued.")
+    user_agent: str | None = Field(
+        description="The program that logged in, as it describes itself; at most 200 characters.",
+        examples=["Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"],
+    )
+    client_ip: str | None = Field(
+        description="The address that logged in.", examples=["203.0.113.9"]
+    )
+    current: bool = Field(description="Whether this request's access token belongs to it.")
+
+
+class SessionList(BaseModel):
+    """The current session first, then the latest used; at most 100."""
+
+    results: list[SessionOut]
+
+
 class UserOut(BaseModel):
     """An account, for other services."""
 

@@ -56,6 +56,8 @@ def hostile_claims(now: int) -> dict[str, dict[str, Any]]:
         "sub another user": {"sub": str(uuid.uuid4())},
         "jti no UUID": {"jti": "../../etc/passwd"},
         "jti a list": {"jti": []},
+        "sid no UUID": {"sid": "1"},
+        "sid a list": {"sid": []},
         "epoch as text": {"auth_epoch": "0"},
         "epoch true": {"auth_epoch": True},
         "staff as text": {"is_staff": "true"},

@@ -16,7 +16,7 @@ from auth_service.errors import (
     ValidationFailed,
     WrongPassword,
 )
-from auth_service.routes.dependencies import AppState, Caller, app_state, client_ip
+from auth_service.routes.dependencies import AppState, Caller, app_state, client_ip, origin_of
 from auth_service.routes.middleware import StrictRoute
 from auth_service.routes.new_passwords import hash_new_password
 from auth_service.routes.openapi_responses import errors
@@ -53,7 +53,7 @@ async def revoke_all(user: Caller, request: Request) -> Response:
 
     A service that verifies access tokens by their signature alone accepts them until they expire.
     """
-    state, origin = app_state(request), Origin(actor_id=user.id, client=client_ip(request))
+    state, origin = app_state(request), origin_of(request, user.id)
     await asyncio.to_thread(_revoke_tokens, state, user, origin)
     return Response(status_code=204, headers=NO_STORE)
 
@@ -82,7 +82,8 @@ async def change_password(body: PasswordChange, user: Caller, request: Request) 
     state, ip = app_state(request), client_ip(request)
     await state.login.confirm(user, body.current_password, client_ip=ip)
     new_hash = await hash_new_password(state, body.new_password, username=user.username)
-    return await asyncio.to_thread(_change_password, state, user, new_hash, ip)
+    origin = origin_of(request, user.id)
+    return await asyncio.to_thread(_change_password, state, user, new_hash, origin)
 
 
 def _revoke_tokens(state: AppState, user: User, origin: Origin) -> None:
@@ -90,8 +91,7 @@ def _revoke_tokens(state: AppState, user: User, origin: Origin) -> None:
         changes.revoke_tokens(change, user.id)
 
 
-def _change_password(state: AppState, user: User, new_hash: str, ip: str) -> Response:
-    origin = Origin(actor_id=user.id, client=ip)
+def _change_password(state: AppState, user: User, new_hash: str, origin: Origin) -> Response:
     with changes.change(state.engine, origin=origin, now=state.clock()) as change:
         changed = changes.replace_own_password(change, user, password_hash=new_hash)
-    return log_in(state, changed, username=user.username, client_ip=ip)
+    return log_in(state, changed, username=user.username, origin=origin, method="password_change")

@@ -17,7 +17,7 @@ from auth_service.passwords.hashing import HashingSlot
 from auth_service.passwords.login_throttle import LoginThrottle
 from auth_service.tokens.jwt import Issuer, TokenType, VerifiedClaims
 from auth_service.tokens.refresh_families import RefreshFamilies
-from auth_service.users.accounts import User, get
+from auth_service.users.accounts import User, get_by_token
 from auth_service.users.login import LogIn
 
 _SCHEMES = {"jwt", "bearer"}
@@ -61,6 +61,12 @@ def client_ip(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
+def origin_of(request: Request, actor_id: UUID) -> Origin:
+    """Return who sent this request of the public API, and from where."""
+    user_agent = request.headers.get("user-agent", "")
+    return Origin(actor_id=actor_id, client=client_ip(request), user_agent=user_agent)
+
+
 _access_token = APIKeyHeader(
     name="Authorization",
     scheme_name="jwtAuth",
@@ -86,6 +92,7 @@ async def caller(
     """
     state = app_state(request)
     claims = _verify(state, authorization, token_type=TokenType.ACCESS)
+    request.state.session_id = claims.family_id
     return await run_in_threadpool(active_user, state.autocommit, claims)
 
 
@@ -97,7 +104,7 @@ def active_user(autocommit: Engine, claims: VerifiedClaims) -> User:
     """
     try:
         with autocommit.connect() as connection:
-            user = get(connection, claims.user_id)
+            user = get_by_token(connection, claims.user_id, family_id=claims.family_id)
     except UserNotFound:
         raise InvalidToken from None
     if not user.is_active or user.auth_epoch != claims.auth_epoch:

@@ -15,6 +15,7 @@ _LICENSE = {"name": "MIT", "identifier": "MIT"}
 _TAGS = {
     "token": "Log in, stay logged in, log out.",
     "account": "The caller's own account.",
+    "sessions": "Where the caller is logged in.",
     "keys": "What other services need to verify tokens.",
     "internal": "For other services. The gateway does not route it.",
     "health": "For process supervisors and load balancers. The gateway does not route it.",

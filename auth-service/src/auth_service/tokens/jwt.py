@@ -53,6 +53,8 @@ class TokenType(StrEnum):
     SERVICE = "service"
 
 
+# `sid` is registered for the session of a token (OpenID Connect Front-Channel Logout §3).
+_FAMILY_CLAIM = {TokenType.ACCESS: "sid", TokenType.REFRESH: "family"}
 _TYP = {TokenType.ACCESS: "at+jwt", TokenType.REFRESH: "JWT", TokenType.SERVICE: "JWT"}
 
 
@@ -88,7 +90,7 @@ class VerifiedClaims:
 
     Attributes:
         subject: The user's id, or the client id in a service token.
-        family_id: In a refresh token only.
+        family_id: Not in service tokens, and not in access tokens of releases before `sid`.
         claims: All claims of the token.
     """
 
@@ -123,7 +125,7 @@ class Issuer:
     access_lifetime_seconds: int
     refresh_lifetime_seconds: int
 
-    def issue_access(self, subject: Subject, *, now: datetime) -> str:
+    def issue_access(self, subject: Subject, *, family_id: UUID, now: datetime) -> str:
         """Sign an access token. `is_staff` and `is_superuser` are claims only if they are true."""
         issued_at = int(now.timestamp())
         user_id = str(subject.user_id)
@@ -138,6 +140,7 @@ class Issuer:
             "aud": list(self.audiences),
             "app_name": self.app_name,
             "auth_epoch": subject.auth_epoch,
+            "sid": str(family_id),
         }
         if subject.is_staff:
             claims["is_staff"] = True
@@ -243,7 +246,7 @@ class Issuer:
         )
         if not is_valid:
             raise InvalidToken
-        family = claims.get("family")
+        family = claims.get(_FAMILY_CLAIM.get(token_type, ""))
         return VerifiedClaims(
             token_type=token_type,
             subject=claims["sub"],
@@ -309,5 +312,7 @@ def _has_valid_subject(claims: Mapping[str, Any], token_type: TokenType) -> bool
     if not _is_uuid(subject) or claims.get("id") != subject:
         return False
     if type(claims.get("auth_epoch")) is not int:
+        return False
+    if "sid" in claims and not _is_uuid(claims["sid"]):
         return False
     return token_type is not TokenType.REFRESH or _is_uuid(claims.get("family"))

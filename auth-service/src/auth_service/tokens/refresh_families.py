@@ -27,6 +27,7 @@ class RevocationReason(StrEnum):
 
     REPLAY = "replay"
     REVOKED = "revoked"
+    ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +57,22 @@ class RefreshFamilies:
     family_lifetime_seconds: int
     replay_grace_seconds: int
 
-    def start(self, connection: Connection, subject: Subject, *, now: datetime) -> RefreshGrant:
-        """Start a family after a log-in, and set the user's last log-in.
+    def start(
+        self,
+        connection: Connection,
+        subject: Subject,
+        *,
+        origin: Origin,
+        method: str,
+        now: datetime,
+    ) -> RefreshGrant:
+        """Start a family after a log-in, set the user's last log-in, and record it.
 
         Args:
             connection: With or without a transaction.
             subject: The user, as read before the password was hashed.
+            origin: From where the user logs in.
+            method: How, for the audit log: such as `password`.
             now: The time of the log-in.
 
         Raises:
@@ -86,6 +97,9 @@ class RefreshFamilies:
             issued_at=issued_at,
             expires_at=grant.expires_at,
             absolute_exp=absolute_exp,
+            user_agent=audit.shorten_user_agent(origin.user_agent),
+            client_ip=origin.client,
+            detail=audit.detail_of(origin, session=str(grant.family_id), method=method),
             now=now,
         )
         if not is_started:
@@ -132,10 +146,19 @@ class RefreshFamilies:
             ),
         )
 
-    def revoke(self, presented: VerifiedClaims, *, now: datetime) -> None:
+    def revoke(self, presented: VerifiedClaims, *, origin: Origin, now: datetime) -> None:
         """Revoke the family of a refresh token (RFC 7009 §2.1). Repeating it changes nothing."""
+        family_id = _family_of(presented)
         with self.engine.begin() as connection:
-            _revoke(connection, _family_of(presented), reason=RevocationReason.REVOKED, now=now)
+            if _revoke(connection, family_id, reason=RevocationReason.REVOKED, now=now):
+                audit.record(
+                    connection,
+                    "session.ended",
+                    origin=origin,
+                    user_id=presented.user_id,
+                    detail={"session": str(family_id), "reason": "log_out"},
+                    now=now,
+                )
 
     def is_live(self, presented: VerifiedClaims, *, now: datetime) -> bool:
         """Say whether a refresh with this token would succeed at `now`."""
@@ -256,9 +279,10 @@ def _head_of(row: Row[*tuple[Any, ...]]) -> Rotated:
 
 def _revoke(
     connection: Connection, family_id: UUID, *, reason: RevocationReason, now: datetime
-) -> None:
-    connection.execute(
+) -> bool:
+    revoked = connection.execute(
         update(refresh_family)
         .where(refresh_family.c.id == family_id, refresh_family.c.revoked_at.is_(None))
         .values(revoked_at=now, revoked_reason=reason.value)
     )
+    return revoked.rowcount == 1

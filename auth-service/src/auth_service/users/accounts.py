@@ -45,6 +45,18 @@ def get(connection: Connection, user_id: UUID) -> User:
     return User._make(row)
 
 
+def get_by_token(connection: Connection, user_id: UUID, *, family_id: UUID | None) -> User:
+    """Read the account of a verified token.
+
+    Raises:
+        UserNotFound: There is no such account, it was deleted, or the token's session has ended.
+    """
+    row = queries.user_of_token(connection, user_id, family_id=family_id)
+    if row is None:
+        raise UserNotFound
+    return User._make(row)
+
+
 def find_with_hash(connection: Connection, username: str) -> tuple[User, str] | None:
     """Read the account with a username, and its password hash."""
     row = queries.user_by_username(connection, fold_username(username))
