@@ -244,6 +244,27 @@ def test_a_deactivated_user_cannot_log_in(
     assert obtain().status_code == 401
 
 
+def test_ones_own_password_takes_the_current_one(
+    as_billing: httpx.Client, clerk: User, obtain: Obtain
+) -> None:
+    """The admin's page for one's own password; guesses there count as log-ins that failed."""
+    path, headers = f"/internal/users/{clerk.id}/password", acting(clerk)
+    body = {"password": "a brand new passphrase"}
+
+    wrong = as_billing.post(path, json=body | {"current_password": "guess"}, headers=headers)
+    right = as_billing.post(path, json=body | {"current_password": PASSWORD}, headers=headers)
+    guesses = [
+        as_billing.post(path, json=body | {"current_password": f"guess {n}"}, headers=headers)
+        for n in range(30)
+    ]
+
+    assert (wrong.status_code, wrong.json()["code"]) == (403, "wrong_password")
+    assert (right.status_code, right.json()["auth_epoch"]) == (200, clerk.auth_epoch + 1)
+    assert guesses[-1].status_code == 429
+    assert int(guesses[-1].headers["Retry-After"]) > 0
+    assert obtain("clerk", "a brand new passphrase").status_code == 200
+
+
 def test_staff_set_a_password(as_billing: httpx.Client, add_user: AddUser, obtain: Obtain) -> None:
     """The sessions are revoked, and only the new password is accepted."""
     user = add_user()

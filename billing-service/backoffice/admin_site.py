@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib.admin import AdminSite
+from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.http import HttpRequest, HttpResponse
-from django.urls import path
+from django.urls import Resolver404, path, resolve, reverse
 from django.utils.module_loading import import_string
 
 SECTION_ORDER = ("users", "subscriptions", "webhooks", "auth", "procrastinate")
@@ -40,6 +42,24 @@ class BillingAdminSite(AdminSite):
             *super().get_urls(),
         ]
 
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the page that was asked for before the log-in; without one, the home page."""
+        for name in ("GET", "POST"):
+            fields = getattr(request, name)
+            if not _is_page(fields.get(REDIRECT_FIELD_NAME, "")):
+                fields = fields.copy()
+                fields.pop(REDIRECT_FIELD_NAME, None)
+                setattr(request, name, fields)
+        return super().login(request, extra_context)
+
+    def password_change(  # type: ignore[override]  # a redirect follows, not Django's template
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Change one's own password, at auth-service."""
+        return _lazily("backoffice.users.password.change_own")(request)
+
     def get_app_list(
         self, request: HttpRequest, app_label: str | None = None
     ) -> list[dict[str, Any]]:
@@ -56,6 +76,17 @@ def _lazily(view: str) -> Callable[..., HttpResponse]:
         return response
 
     return answer
+
+
+def _is_page(address: str) -> bool:
+    """Return whether an address is a page of the admin; what is no page has no name."""
+    if not (address.startswith(reverse("admin:index")) and address.isprintable()):
+        return False
+    try:
+        # To log out takes a form.
+        return resolve(urlsplit(address).path).url_name not in (None, "logout")
+    except (Resolver404, ValueError):
+        return False
 
 
 def _position(app_label: str) -> int:

@@ -87,6 +87,8 @@ USE_TZ = True
 
 AUTH_USER_MODEL = "users.User"
 AUTHENTICATION_BACKENDS = ["users.backends.AuthServiceBackend"]
+# After a log-in whose `next` cannot be followed.
+LOGIN_REDIRECT_URL = "admin:index"
 
 # Session and CSRF cookies serve the admin alone; the JWT APIs look at neither.
 SESSION_COOKIE_HTTPONLY = True

@@ -237,6 +237,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _set_password(self, body: Body, user_id: str) -> tuple[int, Body]:
         user = self._user(user_id)
+        current = self.stand_in.passwords[user_id]
+        if body.get("current_password", current) != current:
+            raise Refusal(403, "wrong_password")
         if len(body["password"]) < 8:
             errors = {"password": ["This password is too short."]}
             raise Refusal(400, "validation_error", errors=errors)

@@ -145,15 +145,23 @@ class AuthClient:
         """
         return self._call("POST", f"/internal/users/{user_id}/deactivate", body={}, actor=actor)
 
-    def set_password(self, user_id: UUID, password: str, *, actor: Actor) -> UserDocument:
+    def set_password(
+        self, user_id: UUID, password: str, *, actor: Actor, current_password: str | None = None
+    ) -> UserDocument:
         """Set a new password, which ends the user's sessions.
 
+        Args:
+            current_password: What the user typed, who changes their own password.
+
         Raises:
-            AuthRefused: `validation_error` with sentences about the password.
+            AuthRefused: `validation_error` with sentences about the password, `wrong_password`,
+                or too many attempts.
             AuthUnavailable: Unknown whether it was set.
         """
-        path = f"/internal/users/{user_id}/password"
-        return self._call("POST", path, body={"password": password}, actor=actor)
+        body = {"password": password}
+        if current_password is not None:
+            body["current_password"] = current_password
+        return self._call("POST", f"/internal/users/{user_id}/password", body=body, actor=actor)
 
     def delete_user(self, user_id: UUID, *, actor: Actor | None) -> None:
         """Delete a user; repeating changes nothing.

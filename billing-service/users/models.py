@@ -67,8 +67,8 @@ class User(AbstractBaseUser, PermissionsMixin):
         return UserState.ACTIVE if self.is_active else UserState.INACTIVE
 
     def has_usable_password(self) -> bool:
-        """Say no: passwords are auth-service's."""
-        return False
+        """Say yes: auth-service has it. The admin then links to the page that changes it."""
+        return True
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         # Django hashes the password here. Ours changes with everything that must end a session:

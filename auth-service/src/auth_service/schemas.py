@@ -191,9 +191,12 @@ class UserChangeIn(StrictBody):
 
 
 class NewPasswordIn(StrictBody):
-    """A password set by staff."""
+    """A password set by staff, or by the account's own user with the current one."""
 
     password: Password
+    current_password: str | None = Field(
+        default=None, min_length=1, max_length=MAXIMUM_BYTES, repr=False
+    )
 
 
 class UserPage(BaseModel):

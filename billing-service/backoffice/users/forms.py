@@ -158,12 +158,26 @@ class PasswordForm(forms.Form):
             return
         try:
             self.document = auth_client().set_password(
-                self._user_id, self.cleaned_data["password1"], actor=self._actor
+                self._user_id,
+                self.cleaned_data["password1"],
+                actor=self._actor,
+                current_password=self.cleaned_data.get("current_password"),
             )
         except AuthUnavailable:
             self.add_error(None, NOTHING_SAVED)
         except AuthRefused as refusal:
             _show(refusal, self)
+
+
+class OwnPasswordForm(PasswordForm):
+    """A new password of one's own, for which auth-service checks the current one."""
+
+    current_password = forms.CharField(
+        label="Current password",
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+    )
+    field_order = ("current_password", "password1", "password2")
 
 
 def _same_twice(cleaned_data: dict[str, Any]) -> str:
@@ -178,6 +192,8 @@ def _show(refusal: AuthRefused, form: forms.BaseForm) -> None:
         form.add_error("username", "A user with that username already exists.")
     elif refusal.reason == "version_conflict":
         form.add_error(None, "This user was changed by someone else. Reload the page.")
+    elif refusal.reason == "wrong_password":
+        form.add_error("current_password", refusal.detail)
     elif refusal.errors:
         for name, sentences in refusal.errors.items():
             _show_beside(name, sentences, form)

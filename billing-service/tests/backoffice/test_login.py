@@ -114,3 +114,57 @@ def test_a_demoted_member_of_staff_is_out_on_the_next_request(
 
     assert answer.status_code == 302
     assert answer["Location"].startswith("/admin/login/")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://evil.example/",
+        "//evil.example/admin/",
+        "\\\\evil.example",
+        "/\\evil.example",
+        "/admin/\\evil.example",
+        "javascript:alert(1)",
+        "/\t/evil.example",
+        "/admin/\n",
+        "\x00",
+        "/nothing",
+        "/admin/nothing/",
+        "/admin/logout/",
+        "/admin/users/nothing/",
+        "/admin/../nothing",
+        "/api/subscriptions/status",
+        "/static/nothing.css",
+        "http://[",
+        "",
+    ],
+)
+@pytest.mark.parametrize("where", ["query", "form", "both"])
+def test_a_next_that_is_no_page_of_the_admin_leads_to_its_home(
+    client: Client, auth_service: AuthStandIn, db: None, address: str, where: str
+) -> None:
+    """A link from elsewhere leads neither to another site nor to a 404."""
+    auth_service.add_user("boss", password=STAFF_PASSWORD, is_staff=True)
+    form = {"username": "boss", "password": STAFF_PASSWORD}
+    query = {} if where == "form" else {"next": address}
+    if where != "query":
+        form["next"] = address
+
+    shown = client.get("/admin/login/", query)
+    answer = client.post("/admin/login/", form, query_params=query)
+
+    assert 'name="next" value="/admin/"' in shown.content.decode()
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+
+
+@pytest.mark.parametrize("page", ["/admin/users/user/", "/admin/dashboard/", "/admin/?x=1"])
+def test_the_page_that_was_asked_for_follows_the_log_in(
+    client: Client, auth_service: AuthStandIn, db: None, page: str
+) -> None:
+    """A bookmark or a link in a chat works for staff whose session has ended."""
+    auth_service.add_user("boss", password=STAFF_PASSWORD, is_staff=True)
+    login = client.get(page)["Location"]
+
+    answer = client.post(login, {"username": "boss", "password": STAFF_PASSWORD, "next": page})
+
+    assert (answer.status_code, answer["Location"]) == (302, page)

@@ -234,23 +234,6 @@ def test_staff_cannot_demote_themselves(sign_in: SignIn, auth_service: AuthStand
     assert User.objects.get(id=boss_id).is_staff
 
 
-def test_ones_own_password_change_keeps_ones_own_session(
-    sign_in: SignIn, auth_service: AuthStandIn
-) -> None:
-    """The epoch ends every session but the one that changed it."""
-    client, boss_id = sign_in()
-    elsewhere = Client()
-    elsewhere.post("/admin/login/", {"username": "boss", "password": "correct horse battery"})
-
-    form = {"password1": PASSWORD, "password2": PASSWORD}
-    page = submit(client, f"/admin/users/user/{boss_id}/password/", form)
-
-    assert "The password of “boss” was set" in page
-    assert auth_service.passwords[str(boss_id)] == PASSWORD
-    assert client.get("/admin/").status_code == 200
-    assert elsewhere.get("/admin/").status_code == 302
-
-
 def test_a_password_is_set_at_auth_service_alone(
     staff_client: Client, auth_service: AuthStandIn, alice: uuid.UUID
 ) -> None:

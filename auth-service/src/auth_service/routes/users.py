@@ -22,11 +22,13 @@ from auth_service.errors import (
     PreconditionRequired,
     SelfDemotion,
     SuperuserRequired,
+    TooManyAttempts,
     Unavailable,
     UsernameTaken,
     UserNotFound,
     ValidationFailed,
     VersionConflict,
+    WrongPassword,
 )
 from auth_service.routes.dependencies import AppState, InternalOrigin, app_state
 from auth_service.routes.middleware import StrictRoute
@@ -233,14 +235,28 @@ def deactivate_user(user_id: UUID, request: Request, origin: InternalOrigin) -> 
     operation_id="setPassword",
     summary="Set an account's password",
     response_description="The account.",
-    responses=errors(*_BODY_ERRORS, ValidationFailed, SuperuserRequired, UserNotFound, Overloaded),
+    responses=errors(
+        *_BODY_ERRORS,
+        ValidationFailed,
+        WrongPassword,
+        SuperuserRequired,
+        UserNotFound,
+        TooManyAttempts,
+        Overloaded,
+    ),
 )
 async def set_password(
     user_id: UUID, body: NewPasswordIn, request: Request, origin: InternalOrigin
 ) -> UserOut:
-    """Sets a new password and revokes all tokens of the account."""
+    """Sets a new password and revokes all tokens of the account.
+
+    With `current_password`, that is checked first. A wrong one counts as a failed log-in from
+    X-Actor-Source.
+    """
     state = app_state(request)
     user = await asyncio.to_thread(_read, request, lambda c: accounts.get(c, user_id))
+    if body.current_password is not None:
+        await state.login.confirm(user, body.current_password, client_ip=origin.client)
     new_hash = await hash_new_password(
         state, body.password, username=user.username, field="password"
     )
