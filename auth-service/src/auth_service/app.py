@@ -29,12 +29,15 @@ from auth_service.routes import (
     metadata,
     metrics,
     openapi,
+    second_factor,
     sessions,
     token,
     users,
 )
 from auth_service.routes.dependencies import AppState
 from auth_service.routes.middleware import MeasureRequests, PrepareRequests
+from auth_service.second_factor.challenges import SecondFactor
+from auth_service.second_factor.protection import Protection
 from auth_service.settings import Settings, load_settings
 from auth_service.tokens.jwt import Issuer
 from auth_service.tokens.refresh_families import RefreshFamilies
@@ -72,7 +75,18 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
     app.add_middleware(PrepareRequests)
     app.add_middleware(MeasureRequests)
     error_handlers.install(app)
-    for module in (token, jwks, account, sessions, internal, users, metadata, health, metrics):
+    for module in (
+        token,
+        second_factor,
+        jwks,
+        account,
+        sessions,
+        internal,
+        users,
+        metadata,
+        health,
+        metrics,
+    ):
         app.include_router(module.router)
     openapi.install(app)
     docs_page.install(app, heading=settings.app_name)
@@ -115,6 +129,14 @@ def _app_state(settings: Settings, *, clock: Clock) -> AppState:
         ),
         login=LogIn(
             engine=engine, autocommit=autocommit, slot=slot, throttle=throttle, clock=clock
+        ),
+        second_factor=SecondFactor(
+            engine=engine,
+            autocommit=autocommit,
+            throttle=throttle,
+            protection=Protection(settings.second_factor_keys),
+            clock=clock,
+            issuer=settings.app_name,
         ),
         slot=slot,
         throttle=throttle,

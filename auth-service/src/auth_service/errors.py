@@ -40,6 +40,30 @@ class InvalidCredentials(Unauthenticated):
     detail = "The username or password is wrong, or the account is inactive."
 
 
+class SecondFactorRequired(Unauthenticated):
+    """The password is right; the account needs its second factor as well (RFC 9470 §3).
+
+    Args:
+        challenge: Sent to `POST /api/token/second-factor` with a code.
+        expires_in: Seconds until the challenge ends.
+    """
+
+    code, challenge = "second_factor_required", "insufficient_user_authentication"
+    detail = "Send the challenge and a code to POST /api/token/second-factor."
+
+    def __init__(self, second_factor_challenge: str, *, expires_in: int) -> None:
+        super().__init__()
+        self.second_factor_challenge = second_factor_challenge
+        self.expires_in = expires_in
+
+
+class ChallengeNotValid(Unauthenticated):
+    """The challenge is unknown, expired or used up, or the account has changed since."""
+
+    code, challenge = "challenge_not_valid", "invalid_grant"
+    detail = "The challenge is invalid, expired or used up. Log in again."
+
+
 class NotAuthenticated(Unauthenticated):
     """No access token was sent."""
 
@@ -105,6 +129,20 @@ class WrongPassword(AuthError):
     detail = "The current password is wrong."
 
 
+class WrongCode(AuthError):
+    """The code or recovery code is wrong, has expired or was used before."""
+
+    code, status = "wrong_code", 403
+    detail = "The code is wrong, has expired or was used before."
+
+
+class SecondFactorLocked(AuthError):
+    """A hundred codes in a row were wrong; recovery codes are still accepted."""
+
+    code, status = "second_factor_locked", 403
+    detail = "Too many wrong codes. Use a recovery code, or ask support to reset the second factor."
+
+
 class SuperuserRequired(AuthError):
     """The acting user is not an active superuser."""
 
@@ -152,6 +190,27 @@ class LastSuperuser(AuthError):
 
     code, status = "last_superuser", 409
     detail = "This is the last active superuser. Make another user a superuser first."
+
+
+class SecondFactorActive(AuthError):
+    """The account has a second factor; a new one needs the old one disabled first."""
+
+    code, status = "second_factor_active", 409
+    detail = "A second factor is active. Disable it first."
+
+
+class SecondFactorNotActive(AuthError):
+    """The account has no second factor."""
+
+    code, status = "second_factor_not_active", 409
+    detail = "No second factor is active."
+
+
+class EnrolmentNotStarted(AuthError):
+    """There is no secret to confirm."""
+
+    code, status = "enrolment_not_started", 409
+    detail = "Start the enrolment first."
 
 
 class SelfDemotion(AuthError):

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from auth_service import queries
 from auth_service.clock import Clock
 from auth_service.passwords import login_throttle
+from auth_service.second_factor import challenges
 from auth_service.tokens.refresh_families import RefreshFamilies
 from auth_service.users import idempotency
 
@@ -68,6 +69,7 @@ def delete_expired(engine: Engine, *, families: RefreshFamilies, clock: Clock) -
 def _delete_from_small_tables(engine: Engine, *, clock: Clock) -> int:
     with engine.begin() as connection:
         deleted = idempotency.delete_expired(connection, now=clock())
+        deleted += challenges.delete_expired(connection, now=clock())
     while True:
         with engine.begin() as connection:
             batch = login_throttle.delete_expired(connection, now=clock(), limit=_BATCH_SIZE)

@@ -21,6 +21,7 @@ _USERNAME = re.compile(r"[\w.@+-]+")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]+")
 _LONGEST_USERNAME = 150
 _LONGEST_TOKEN = 8000
+_CODE = re.compile(r"[0-9]{6}")
 
 
 def _without_nul(value: str) -> str:
@@ -46,6 +47,14 @@ def _email(value: str) -> str:
     return value
 
 
+def _code(value: str) -> str:
+    # Apps show the digits in two groups.
+    digits = value.replace(" ", "")
+    if not _CODE.fullmatch(digits):
+        raise ValueError("Enter the six digits that the app shows")
+    return digits
+
+
 def _rfc3339(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
@@ -62,6 +71,9 @@ Username = Annotated[
 Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
 SearchText = Annotated[str, StringConstraints(max_length=254), AfterValidator(_without_nul)]
 Password = Annotated[str, Field(min_length=1, max_length=MAXIMUM_BYTES, repr=False)]
+Code = Annotated[str, StringConstraints(max_length=16), AfterValidator(_code)]
+RecoveryCode = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Challenge = Annotated[str, Field(min_length=1, max_length=128, repr=False)]
 Token = Annotated[str, Field(min_length=1, max_length=_LONGEST_TOKEN, repr=False)]
 
 _JWS_EXAMPLE = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjdTSjNnV21QMW5IMGI2bTN5cTVaSzBtSnEwdkpYb1Ew..."
@@ -106,6 +118,69 @@ class PasswordChange(Body):
     new_password: Password = Field(json_schema_extra={"format": "password"})
 
 
+class Proof(Body):
+    """Either a code of the app or a recovery code."""
+
+    code: Code | None = Field(default=None, examples=["492039"])
+    recovery_code: RecoveryCode | None = Field(
+        default=None, description="In place of `code`.", examples=["4MFO-AH3Q-WZ7K-2LNB"]
+    )
+
+
+class ChallengeAnswer(Proof):
+    """The challenge of a log-in, and a code or recovery code."""
+
+    challenge: Challenge = Field(examples=["7vE0mJ0XoDIbcmJ1QZ3a0dMkTMZy0m3H8b9h7bT0a5E"])
+
+
+class PasswordConfirmation(Body):
+    """The caller's current password."""
+
+    current_password: Password = Field(json_schema_extra={"format": "password"})
+
+
+class PasswordAndProof(PasswordConfirmation, Proof):
+    """The caller's current password, and a code or recovery code."""
+
+
+class CodeConfirmation(Body):
+    """The first code that the app shows."""
+
+    code: Code = Field(examples=["492039"])
+
+
+class NewSecondFactor(BaseModel):
+    """A secret for an app. It is active once a code confirms it."""
+
+    secret: str = Field(
+        description="In base 32, to type into an app.",
+        examples=["JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"],
+    )
+    otpauth_uri: str = Field(
+        description="For an app on the same device.",
+        examples=["otpauth://totp/Shop:ada?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Shop"],
+    )
+    qr_code: str = Field(
+        description="The same as a QR code: an SVG document.", examples=["<svg …></svg>"]
+    )
+
+
+class RecoveryCodes(BaseModel):
+    """Ten recovery codes, each for one log-in. They are shown this once."""
+
+    recovery_codes: list[str] = Field(examples=[["4MFO-AH3Q-WZ7K-2LNB"]])
+
+
+class SecondFactorStatus(BaseModel):
+    """The state of the caller's second factor."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    enabled_at: Moment | None = Field(description="Null while there is none.")
+    last_used_at: Moment | None
+    recovery_codes_left: int
+
+
 class TokenPair(BaseModel):
     """A refresh token and an access token."""
 
@@ -125,6 +200,9 @@ class Account(BaseModel):
     is_superuser: bool
     created_at: Moment
     last_login_at: Moment | None
+    second_factor_at: Moment | None = Field(
+        description="Since when log-ins need the second factor; null while there is none."
+    )
 
 
 class SessionOut(BaseModel):
@@ -167,6 +245,7 @@ class UserOut(BaseModel):
     created_at: Moment
     updated_at: Moment
     last_login_at: Moment | None
+    second_factor_at: Moment | None = None
 
 
 class NewUserIn(StrictBody):
@@ -275,4 +354,9 @@ class ErrorResponse(BaseModel):
     )
     error_codes: dict[str, list[str]] | None = Field(
         default=None, description="Stable codes by field. Only for a refused password."
+    )
+    challenge: str | None = Field(default=None, description="Only with `second_factor_required`.")
+    expires_in: int | None = Field(
+        default=None,
+        description="Seconds until the challenge ends. Only with `second_factor_required`.",
     )

@@ -15,6 +15,7 @@ from auth_service.errors import InvalidToken, NotAuthenticated, UserNotFound
 from auth_service.keys import KeyRing
 from auth_service.passwords.hashing import HashingSlot
 from auth_service.passwords.login_throttle import LoginThrottle
+from auth_service.second_factor.challenges import SecondFactor
 from auth_service.tokens.jwt import Issuer, TokenType, VerifiedClaims
 from auth_service.tokens.refresh_families import RefreshFamilies
 from auth_service.users.accounts import User, get_by_token
@@ -41,6 +42,7 @@ class AppState:
     issuer: Issuer
     families: RefreshFamilies
     login: LogIn
+    second_factor: SecondFactor
     slot: HashingSlot
     throttle: LoginThrottle
     clock: Clock
@@ -61,7 +63,7 @@ def client_ip(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
-def origin_of(request: Request, actor_id: UUID) -> Origin:
+def origin_of(request: Request, actor_id: UUID | None = None) -> Origin:
     """Return who sent this request of the public API, and from where."""
     user_agent = request.headers.get("user-agent", "")
     return Origin(actor_id=actor_id, client=client_ip(request), user_agent=user_agent)

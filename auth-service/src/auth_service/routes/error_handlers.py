@@ -21,6 +21,7 @@ from auth_service.errors import (
     MalformedBody,
     MethodNotAllowed,
     NotFound,
+    SecondFactorRequired,
     Unauthenticated,
     Unavailable,
     ValidationFailed,
@@ -70,6 +71,8 @@ def error_response(request: Request, error: AuthError) -> JSONResponse:
         body["errors"] = error.errors
         if error.error_codes:
             body["error_codes"] = error.error_codes
+    if isinstance(error, SecondFactorRequired):
+        body |= {"challenge": error.second_factor_challenge, "expires_in": error.expires_in}
     headers = {"Cache-Control": "no-store"}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = _challenge(error)

@@ -22,7 +22,11 @@ from auth_service.observability.request_id import request_id
 MAXIMUM_BODY_BYTES = 8192
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ERROR_CODE = "auth_service.error_code"
-_OUTCOMES = {"/api/token/obtain": LOGINS, "/api/token/refresh": REFRESHES}
+_OUTCOMES = {
+    "/api/token/obtain": LOGINS,
+    "/api/token/second-factor": LOGINS,
+    "/api/token/refresh": REFRESHES,
+}
 
 
 class PrepareRequests:

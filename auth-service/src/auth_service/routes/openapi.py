@@ -15,6 +15,7 @@ _LICENSE = {"name": "MIT", "identifier": "MIT"}
 _TAGS = {
     "token": "Log in, stay logged in, log out.",
     "account": "The caller's own account.",
+    "second factor": "Codes of an app beside the password, and recovery codes.",
     "sessions": "Where the caller is logged in.",
     "keys": "What other services need to verify tokens.",
     "internal": "For other services. The gateway does not route it.",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from auth_service.errors import AuthError, Unauthenticated, ValidationFailed
+from auth_service.errors import AuthError, SecondFactorRequired, Unauthenticated, ValidationFailed
 from auth_service.schemas import ErrorResponse
 
 _RETRY_AFTER_STATUSES = {429, 503}
@@ -47,4 +47,6 @@ def _example(kind: type[AuthError]) -> dict[str, Any]:
     example: dict[str, Any] = {"detail": kind.detail, "code": kind.code}
     if issubclass(kind, ValidationFailed):
         example["errors"] = {"username": ["Field required"]}
+    if issubclass(kind, SecondFactorRequired):
+        example |= {"challenge": "7vE0mJ0XoDIbcmJ1QZ3a0dMkTMZy0m3H8b9h7bT0a5E", "expires_in": 300}
     return example

@@ -14,6 +14,7 @@ from auth_service.errors import (
     InvalidToken,
     MalformedBody,
     Overloaded,
+    SecondFactorRequired,
     TooManyAttempts,
     Unavailable,
     ValidationFailed,
@@ -53,17 +54,28 @@ _PUBLIC: dict[str, Any] = {"security": []}
     summary="Log in with a username and password",
     response_description="Both tokens.",
     response_model=TokenPair,
-    responses=errors(*_BODY_ERRORS, InvalidCredentials, TooManyAttempts, Overloaded, Unavailable),
+    responses=errors(
+        *_BODY_ERRORS,
+        InvalidCredentials,
+        SecondFactorRequired,
+        TooManyAttempts,
+        Overloaded,
+        Unavailable,
+    ),
     openapi_extra=_PUBLIC,
 )
 async def obtain(body: Credentials, request: Request) -> Response:
     """Returns an access token, which other requests send in their Authorization header, and a
     refresh token, which `POST /api/token/refresh` exchanges for the next pair.
 
-    After too many failed log-ins the response is 429, whatever the password is.
+    An account with a second factor gets 401 `second_factor_required` and a challenge, which
+    `POST /api/token/second-factor` exchanges for the tokens. After too many failed log-ins the
+    response is 429, whatever the password is.
     """
     state, ip = app_state(request), client_ip(request)
     user = await state.login.authenticate(body.username, body.password, client_ip=ip)
+    if user.second_factor_at is not None:
+        raise await asyncio.to_thread(state.second_factor.challenge, user, options={})
     origin = origin_of(request, user.id)
     return await asyncio.to_thread(log_in, state, user, username=body.username, origin=origin)
 
@@ -158,7 +170,7 @@ def token_pair(state: AppState, subject: Subject, grant: RefreshGrant) -> Respon
 def log_in(
     state: AppState, user: User, *, username: str, origin: Origin, method: str = "password"
 ) -> Response:
-    """Start a family for a user whose password was right, and return its tokens."""
+    """Start a family for a user who has proved every factor, and return its tokens."""
     now = state.clock()
     attempt = state.throttle.attempt(username, client_ip=origin.client)
     # Two single statements instead of a transaction: two round trips instead of six. If the

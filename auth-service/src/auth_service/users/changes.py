@@ -8,13 +8,20 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import delete as delete_rows
 from sqlalchemy import update as update_rows
 from sqlalchemy.exc import IntegrityError
 
 from auth_service import audit
 from auth_service.audit import Origin
 from auth_service.errors import InvalidToken, UsernameTaken, VersionConflict
-from auth_service.tables import feed_position, users
+from auth_service.tables import (
+    feed_position,
+    recovery_code,
+    second_factor,
+    second_factor_challenge,
+    users,
+)
 from auth_service.usernames import fold_username
 from auth_service.users import guards, idempotency
 from auth_service.users.accounts import COLUMNS, User, get
@@ -197,6 +204,40 @@ def replace_own_password(change: Change, user: User, *, password_hash: str) -> U
     return set_password(change, user.id, password_hash=password_hash)
 
 
+def enable_second_factor(change: Change, user: User) -> User:
+    """Note that log-ins of an account need its second factor from now on."""
+    changed = _write(change, user, {"second_factor_at": change.now}, revokes_tokens=False)
+    _log(change, "second_factor.enabled", user.id)
+    return changed
+
+
+def disable_second_factor(change: Change, user: User) -> User:
+    """Remove the second factor of a user who has just proved it."""
+    changed = _write(change, user, {"second_factor_at": None}, revokes_tokens=False)
+    _forget_second_factor(change.connection, user.id)
+    _log(change, "second_factor.disabled", user.id)
+    return changed
+
+
+def reset_second_factor(change: Change, user_id: UUID) -> User:
+    """Remove the second factor of a user who has lost it, and revoke the account's tokens.
+
+    Repeating it changes nothing.
+
+    Raises:
+        UserNotFound: There is no such account, or it was deleted.
+        SuperuserRequired: The acting user is no superuser.
+    """
+    user = get(change.connection, user_id)
+    guards.require_superuser(change.connection, change.origin)
+    if user.second_factor_at is None:
+        return user
+    changed = _write(change, user, {"second_factor_at": None}, revokes_tokens=True)
+    _forget_second_factor(change.connection, user.id)
+    _log(change, "second_factor.reset", user.id)
+    return changed
+
+
 def revoke_tokens(change: Change, user_id: UUID) -> User:
     """Revoke all tokens of an account.
 
@@ -235,9 +276,11 @@ def delete(change: Change, user_id: UUID) -> None:
         "is_superuser": False,
         "last_login_at": None,
         "deleted_at": change.now,
+        "second_factor_at": None,
     }
     _write(change, user, values, revokes_tokens=True)
     idempotency.forget(change.connection, user.id)
+    _forget_second_factor(change.connection, user.id)
     _log(change, "user.deleted", user.id)
 
 
@@ -255,6 +298,11 @@ def _write(change: Change, user: User, values: Mapping[str, Any], *, revokes_tok
         .returning(*COLUMNS)
     ).one()
     return User._make(row)
+
+
+def _forget_second_factor(connection: Connection, user_id: UUID) -> None:
+    for table in (second_factor_challenge, recovery_code, second_factor):
+        connection.execute(delete_rows(table).where(table.c.user_id == user_id))
 
 
 def _log(
