@@ -54,6 +54,7 @@ def test_both_schemes_are_understood(
         "is_superuser": False,
         "created_at": "",
         "last_login_at": "",
+        "second_factor_at": None,
     }
     assert answer.json()["created_at"].endswith("Z")
 

@@ -105,6 +105,7 @@ def test_a_created_user_can_log_in(as_billing: httpx.Client, obtain: Obtain) -> 
         "created_at": "",
         "updated_at": "",
         "last_login_at": None,
+        "second_factor_at": None,
     }
     assert obtain("grace").status_code == 200
     assert as_billing.get(f"/internal/users/{user['id']}").json()["username"] == "grace"
@@ -327,6 +328,7 @@ def test_a_deleted_user_is_gone(
         "created_at": "",
         "updated_at": "",
         "last_login_at": None,
+        "second_factor_at": None,
     }
     assert entry["user"]["username"] == f"deleted:{user.id}"
     add_user("ada")
