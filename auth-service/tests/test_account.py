@@ -274,7 +274,11 @@ def test_the_username_is_refused_as_a_password(as_billing: httpx.Client) -> None
     assert answer.json()["error_codes"] == {"password": ["password_is_username"]}
 
 
-def test_length_counts_in_bytes(as_ada: httpx.Client) -> None:
-    """Four letters of two bytes each are eight bytes, and enough."""
-    body = {"current_password": PASSWORD, "new_password": "жщюя"}
+def test_length_counts_in_characters(as_ada: httpx.Client) -> None:
+    """Seven letters of two bytes each are too few, and eight are enough."""
+    body = {"current_password": PASSWORD, "new_password": "жщюяфыв"}
+    assert as_ada.post("/api/token/password", json=body).json()["error_codes"] == {
+        "new_password": ["password_too_short"]
+    }
+    body["new_password"] = "жщюяфывэ"
     assert as_ada.post("/api/token/password", json=body).status_code == 200

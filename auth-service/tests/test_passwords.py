@@ -1,11 +1,13 @@
 """Password hashes: one at a time, a short queue, and a clear refusal if it is full."""
 
 import asyncio
+import gzip
 import threading
 import time
+from importlib.metadata import distribution
 
 import pytest
-from argon2 import extract_parameters
+from argon2 import PasswordHasher, extract_parameters
 
 from auth_service.errors import Overloaded
 from auth_service.passwords.hashing import (
@@ -15,7 +17,7 @@ from auth_service.passwords.hashing import (
     needs_rehash,
     verify_password,
 )
-from auth_service.passwords.policy import objections_to
+from auth_service.passwords.policy import MINIMUM_LENGTH, objections_to
 
 
 def test_a_hash_has_the_agreed_parameters() -> None:
@@ -103,18 +105,82 @@ async def _take(slot: HashingSlot) -> None:
 @pytest.mark.parametrize(
     ("password", "codes"),
     [
-        ("seven77", ["password_too_short"]),
-        ("1234567", ["password_too_short"]),
-        ("iloveyou1", ["password_too_common"]),
+        ("7fox-tr", ["password_too_short"]),
+        ("1234567", ["password_too_short", "password_too_common"]),
+        # Characters count, not bytes.
+        ("é" * 7, ["password_too_short"]),
+        ("é" * 8, []),
         ("x" * 1024, []),
+        ("é" * 1024, []),
         ("x" * 1025, ["password_too_long"]),
-        ("é" * 513, ["password_too_long"]),
-        ("qweqweqwE1", ["password_too_common"]),
+        # Eighteen characters once it is normalized.
+        ("\ufdfa" * 57, ["password_too_long"]),
+        (" " * 8, ["password_blank"]),
+        ("\u3000\u200b\u00a0 " * 3, ["password_blank"]),
         ("  spaces at the ends  ", []),
+        ("qweqweqwE1", ["password_too_common"]),
+        ("iloveyou1", ["password_too_common"]),
+        ("Pass-Word2026!", ["password_too_common"]),
+        ("P@ssw0rd!", ["password_too_common"]),
         ("ARCHIMEDES", ["password_is_username"]),
+        ("4rchimedes!", ["password_is_username"]),
+        ("Eureka.Siracusa", ["password_is_email"]),
+        ("eureka.siracusa@example.org", ["password_is_email"]),
+        ("Stripe Assignment", ["password_is_app_name"]),
+        ("stripeassignment1", ["password_is_app_name"]),
+        ("archimedes of siracusa", []),
+        ("correct horse battery", []),
     ],
 )
 def test_which_passwords_are_accepted(password: str, codes: list[str]) -> None:
-    """Length and a list of common passwords count, but no rules about kinds of characters."""
-    found = objections_to(password, username="Archimedes")
+    """Length and guesses count, but no rules about kinds of characters."""
+    found = objections_to(
+        password,
+        username="Archimedes",
+        email="eureka.siracusa@example.org",
+        app_name="Stripe Assignment",
+    )
     assert [objection.code for objection in found] == codes
+
+
+def test_no_common_password_is_accepted() -> None:
+    """None of the 20,000 in Django's list, in capitals or with the usual digits either."""
+    package = distribution("django").locate_file("django/contrib/auth/common-passwords.txt.gz")
+    with gzip.open(str(package), "rt") as lines:
+        common = [line.strip() for line in lines]
+    assert len(common) > 19_000
+
+    variants = [
+        variant
+        for password in common[::20]
+        for variant in (
+            password.upper(),
+            password.capitalize(),
+            f"{password}1",
+            f"{password.title()}123!",
+            f"1{password}",
+        )
+    ]
+    accepted = [
+        password
+        for password in common + variants
+        if len(password) >= MINIMUM_LENGTH and not objections_to(password, username="ada")
+    ]
+    assert accepted == []
+
+
+@pytest.mark.parametrize(
+    "typed", ["caf\u00e9 au lait", "cafe\u0301 au lait", "\uff43af\u00e9\u3000au lait"]
+)
+def test_a_password_is_the_same_on_every_keyboard(typed: str) -> None:
+    """A letter with an accent can be one character or two, and a letter can be a wide one."""
+    assert verify_password(typed, password_hash=hash_password("caf\u00e9 au lait"))
+
+
+def test_a_hash_of_the_characters_as_typed_still_matches() -> None:
+    """Earlier releases, and the services that users come from, hashed what was typed."""
+    typed = "cafe\u0301 au lait"
+    earlier = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(typed)
+
+    assert verify_password(typed, password_hash=earlier)
+    assert not verify_password("caf\u00e9 au lait", password_hash=earlier)

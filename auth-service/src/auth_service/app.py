@@ -142,6 +142,7 @@ def _app_state(settings: Settings, *, clock: Clock) -> AppState:
         throttle=throttle,
         clock=clock,
         client_secret=settings.internal_client_secret,
+        breach_lookup_url=settings.password_breach_lookup_url,
         digest_secret=_derive_secret(settings, "idempotent requests"),
         public_url=settings.public_url,
         older_schema_revisions=older_revisions(),

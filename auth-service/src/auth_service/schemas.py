@@ -15,7 +15,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from auth_service.passwords.policy import MAXIMUM_BYTES
+from auth_service.passwords.policy import MAXIMUM_LENGTH
 
 _USERNAME = re.compile(r"[\w.@+-]+")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]+")
@@ -70,10 +70,10 @@ Username = Annotated[
 ]
 Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
 SearchText = Annotated[str, StringConstraints(max_length=254), AfterValidator(_without_nul)]
-Password = Annotated[str, Field(min_length=1, max_length=MAXIMUM_BYTES, repr=False)]
 Code = Annotated[str, StringConstraints(max_length=16), AfterValidator(_code)]
 RecoveryCode = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Challenge = Annotated[str, Field(min_length=1, max_length=128, repr=False)]
+Password = Annotated[str, Field(min_length=1, max_length=MAXIMUM_LENGTH, repr=False)]
 Token = Annotated[str, Field(min_length=1, max_length=_LONGEST_TOKEN, repr=False)]
 
 _JWS_EXAMPLE = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjdTSjNnV21QMW5IMGI2bTN5cTVaSzBtSnEwdkpYb1Ew..."
@@ -274,7 +274,7 @@ class NewPasswordIn(StrictBody):
 
     password: Password
     current_password: str | None = Field(
-        default=None, min_length=1, max_length=MAXIMUM_BYTES, repr=False
+        default=None, min_length=1, max_length=MAXIMUM_LENGTH, repr=False
     )
 
 

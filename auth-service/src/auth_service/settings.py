@@ -47,6 +47,7 @@ class Settings:
         second_factor_keys: Encrypt what proves a second factor. The first one encrypts; the others
             still decrypt, while a key is being replaced.
         refresh_replay_grace_seconds: How long a used refresh token still returns the current one.
+        password_breach_lookup_url: Of Have I Been Pwned's range API; empty asks no one.
         forwarded_allow_ips: Proxies whose X-Forwarded-For is trusted, in uvicorn's syntax.
         throttle_pair_failures: Failed log-ins of one account from one network before it waits.
         throttle_account_failures: Of one account from networks it never logged in from, in 15 min.
@@ -72,6 +73,7 @@ class Settings:
     throttle_pair_failures: int
     throttle_account_failures: int
     throttle_source_failures: int
+    password_breach_lookup_url: str
     forwarded_allow_ips: str
     workers: int
 
@@ -127,6 +129,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         throttle_pair_failures=read("THROTTLE_PAIR_FAILURES", _positive, default="5"),
         throttle_account_failures=read("THROTTLE_ACCOUNT_FAILURES", _positive, default="20"),
         throttle_source_failures=read("THROTTLE_SOURCE_FAILURES", _positive, default="50"),
+        password_breach_lookup_url=read("PASSWORD_BREACH_LOOKUP_URL", _optional_url, default=""),
         forwarded_allow_ips=read("FORWARDED_ALLOW_IPS", str, default="127.0.0.1"),
         workers=read("AUTH_WORKERS", _positive, default="2"),
     )
@@ -166,6 +169,10 @@ def _url(value: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or value.endswith("/"):
         raise ValueError("must be an http or https URL without a trailing slash")
     return value
+
+
+def _optional_url(value: str) -> str:
+    return _url(value) if value else ""
 
 
 def _database_url_for(environment: Environment) -> Callable[[str], URL]:

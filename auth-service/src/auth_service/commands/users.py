@@ -1,5 +1,6 @@
 """`auth-service users`: accounts, for the first superuser and for emergencies."""
 
+import asyncio
 import json
 import sys
 from collections.abc import Iterator
@@ -17,8 +18,9 @@ from auth_service.clock import utc_now
 from auth_service.commands.context import Refused, settings_or_exit
 from auth_service.database import NOT_MIGRATED, SCHEMA_ERRORS, is_schema_missing, open_engine
 from auth_service.errors import AuthError
+from auth_service.passwords.breaches import Lookup, look_up
 from auth_service.passwords.hashing import hash_password
-from auth_service.passwords.policy import objections_to
+from auth_service.passwords.policy import IN_A_BREACH, objections_to
 from auth_service.schemas import Email, Username, UserOut
 from auth_service.users import accounts, changes
 from auth_service.users.accounts import User
@@ -44,7 +46,7 @@ def create_admin(*, username: str, email: str, password_stdin: bool) -> None:
     """Create a superuser. Asks for the password."""
     username = _validate(Username, username)
     with _engine() as engine:
-        password_hash = _ask_for_hash(username, from_stdin=password_stdin)
+        password_hash = _ask_for_hash(username, email=email, from_stdin=password_stdin)
         new = changes.NewUser(
             username=username, email=_validate(Email, email), is_staff=True, is_superuser=True
         )
@@ -59,10 +61,10 @@ def create_admin(*, username: str, email: str, password_stdin: bool) -> None:
 def set_password(*, username: str, password_stdin: bool) -> None:
     """Set an account's password and log it out everywhere. Asks for the password."""
     with _engine() as engine:
-        user_id = _id_of(engine, username)
-        password_hash = _ask_for_hash(username, from_stdin=password_stdin)
+        user = _find(engine, username)
+        password_hash = _ask_for_hash(user.username, email=user.email, from_stdin=password_stdin)
         with changes.change(engine, origin=_ORIGIN, now=utc_now()) as change:
-            changes.set_password(change, user_id, password_hash=password_hash)
+            changes.set_password(change, user.id, password_hash=password_hash)
     click.echo(f"Set the password of {username} and revoked the account's tokens.")
 
 
@@ -71,7 +73,7 @@ def set_password(*, username: str, password_stdin: bool) -> None:
 def deactivate(*, username: str) -> None:
     """Deactivate an account and revoke its tokens."""
     with _engine() as engine:
-        user_id = _id_of(engine, username)
+        user_id = _find(engine, username).id
         with changes.change(engine, origin=_ORIGIN, now=utc_now()) as change:
             changes.deactivate(change, user_id)
     click.echo(f"Deactivated {username}.")
@@ -113,24 +115,29 @@ def _validate(kind: Any, value: str) -> str:
     return valid
 
 
-def _ask_for_hash(username: str, *, from_stdin: bool) -> str:
+def _ask_for_hash(username: str, *, email: str, from_stdin: bool) -> str:
+    settings = settings_or_exit()
     password: str = (
         sys.stdin.readline().rstrip("\r\n")
         if from_stdin
         else click.prompt("Password", hide_input=True, confirmation_prompt=True)
     )
-    if objections := objections_to(password, username=username):
+    objections = objections_to(password, username=username, email=email, app_name=settings.app_name)
+    url = settings.password_breach_lookup_url
+    if not objections and url and asyncio.run(look_up(password, url=url)) is Lookup.LISTED:
+        objections = [IN_A_BREACH]
+    if objections:
         raise Refused(" ".join(objection.sentence for objection in objections))
     return hash_password(password)
 
 
-def _id_of(engine: Engine, username: str) -> UUID:
+def _find(engine: Engine, username: str) -> User:
     with engine.connect() as connection:
         found = accounts.find_with_hash(connection, username)
     if found is None:
         raise Refused(f"There is no user {username}.")
     user, _ = found
-    return user.id
+    return user
 
 
 def _all(connection: Connection, *, search: str) -> Iterator[User]:

@@ -22,6 +22,14 @@ LATENCY = Histogram(
 )
 LOGINS = Counter("auth_logins", "Log-ins by outcome: ok, or the error code.", ("outcome",))
 REFRESHES = Counter("auth_refreshes", "Refreshes by outcome: ok, or the error code.", ("outcome",))
+REFUSED_PASSWORDS = Counter(
+    "auth_refused_passwords", "Reasons to refuse a new password, by their code.", ("code",)
+)
+BREACH_LOOKUPS = Counter(
+    "auth_breach_lookups",
+    "New passwords looked up in the breach list: listed, not_listed or failed.",
+    ("outcome",),
+)
 HASH_QUEUE = Gauge(
     "auth_hash_queue_length",
     "Log-ins that wait for their worker to hash a password.",

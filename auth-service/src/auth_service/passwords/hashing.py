@@ -10,6 +10,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from auth_service.errors import Overloaded
+from auth_service.passwords.normalization import normalize
 
 # OWASP's second recommendation for argon2id: 19 MiB, two passes, one lane.
 _ARGON2 = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
@@ -29,11 +30,19 @@ T = TypeVar("T")
 
 def hash_password(password: str) -> str:
     """Hash a password with a fresh salt; returns a PHC string such as `$argon2id$v=19$…`."""
-    return _ARGON2.hash(password)
+    return _ARGON2.hash(normalize(password))
 
 
 def verify_password(password: str, *, password_hash: str) -> bool:
     """Compare a password with a hash; a malformed hash matches no password."""
+    normal = normalize(password)
+    # Hashes of earlier releases, and imported ones, were made from the password as it was typed.
+    return _matches(normal, password_hash) or (
+        normal != password and _matches(password, password_hash)
+    )
+
+
+def _matches(password: str, password_hash: str) -> bool:
     try:
         return _ARGON2.verify(password_hash, password)
     except (VerificationError, InvalidHashError):

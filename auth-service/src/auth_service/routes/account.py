@@ -77,11 +77,14 @@ async def revoke_all(user: Caller, request: Request) -> Response:
 async def change_password(body: PasswordChange, user: Caller, request: Request) -> Response:
     """Revokes all other tokens of the caller, and returns new ones.
 
-    A new password has 8 to 1024 bytes, is not a common one and differs from the username.
+    A new password has 8 to 1024 characters, is not a common one, and differs from the username, the
+    email address and the name of the product.
     """
     state, ip = app_state(request), client_ip(request)
     await state.login.confirm(user, body.current_password, client_ip=ip)
-    new_hash = await hash_new_password(state, body.new_password, username=user.username)
+    new_hash = await hash_new_password(
+        state, body.new_password, username=user.username, email=user.email
+    )
     origin = origin_of(request, user.id)
     return await asyncio.to_thread(_change_password, state, user, new_hash, origin)
 

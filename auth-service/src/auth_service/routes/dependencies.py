@@ -32,6 +32,7 @@ class AppState:
         engine: The pool for transactions.
         autocommit: The pool for single statements.
         client_secret: Password of billing-service at the internal token endpoint.
+        breach_lookup_url: Of the range API; empty if passwords are not looked up.
         digest_secret: Key of the digests of idempotent requests.
         older_schema_revisions: The migrations of this release before its latest.
     """
@@ -47,6 +48,7 @@ class AppState:
     throttle: LoginThrottle
     clock: Clock
     client_secret: str
+    breach_lookup_url: str
     digest_secret: bytes
     public_url: str
     older_schema_revisions: frozenset[str]

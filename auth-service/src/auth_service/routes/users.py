@@ -146,7 +146,7 @@ async def create_user(
     """A request that is repeated with its Idempotency-Key returns the first response."""
     state = app_state(request)
     password_hash = await hash_new_password(
-        state, body.password, username=body.username, field="password"
+        state, body.password, username=body.username, email=body.email, field="password"
     )
 
     def create(change: Change) -> UserOut:
@@ -258,7 +258,7 @@ async def set_password(
     if body.current_password is not None:
         await state.login.confirm(user, body.current_password, client_ip=origin.client)
     new_hash = await hash_new_password(
-        state, body.password, username=user.username, field="password"
+        state, body.password, username=user.username, email=user.email, field="password"
     )
     return await asyncio.to_thread(
         _change,
