@@ -8,8 +8,10 @@ from datetime import timedelta
 import httpx
 import pyotp
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import func, select, update
 
+from auth_service.cli import main
 from auth_service.housekeeping import delete_expired
 from auth_service.second_factor.protection import Protection
 from auth_service.tables import (
@@ -365,19 +367,14 @@ def test_a_replaced_key_still_decrypts_and_a_used_secret_moves(
     service: Service, enrol: Enrol
 ) -> None:
     """A leaked key can be replaced without asking everybody to enrol again."""
-    user_id = enrol_id(service, enrol)
+    enrol()
+    with service.engine.connect() as connection:
+        user_id = connection.execute(select(second_factor.c.user_id)).scalar_one()
     old, new = "o" * 32, "n" * 32
     encrypted = Protection([old]).encrypt("SECRET", user_id=user_id)
     assert Protection([new, old]).decrypt(encrypted, user_id=user_id) == "SECRET"
     moved = Protection([new, old]).encrypt("SECRET", user_id=user_id)
     assert Protection([new]).decrypt(moved, user_id=user_id) == "SECRET"
-
-
-def enrol_id(service: Service, enrol: Enrol):  # type: ignore[no-untyped-def]
-    """The id of a user who has just enrolled."""
-    enrol()
-    with service.engine.connect() as connection:
-        return connection.execute(select(second_factor.c.user_id)).scalar_one()
 
 
 def test_housekeeping_deletes_expired_challenges(
@@ -417,3 +414,77 @@ def test_the_audit_log_tells_what_happened(
         "recovery_codes_replaced",
         "disabled",
     ]
+
+
+def test_staff_reset_a_lost_second_factor(
+    enrol: Enrol, obtain: Obtain, answer: Answer, as_billing: httpx.Client, add_user: AddUser
+) -> None:
+    """A superuser can, other staff cannot; all sessions and challenges of the account end."""
+    phone = enrol()
+    user_id = phone.get("/api/token/me").json()["id"]
+    path = f"/internal/users/{user_id}/second-factor"
+    staff = add_user("staff", is_staff=True)
+    superuser = add_user("root", is_staff=True, is_superuser=True)
+    challenge = obtain().json()["challenge"]
+
+    refused = as_billing.delete(path, headers={"X-Actor-Id": str(staff.id)})
+    assert (refused.status_code, refused.json()["code"]) == (403, "superuser_required")
+    done = as_billing.delete(path, headers={"X-Actor-Id": str(superuser.id)})
+    assert (done.status_code, done.json()["second_factor_at"]) == (200, None)
+
+    assert phone.get("/api/token/me").status_code == 401
+    ended = answer(challenge, code=phone.next_code())
+    assert ended.json()["code"] == "challenge_not_valid"
+    assert obtain().status_code == 200
+    again = as_billing.delete(path, headers={"X-Actor-Id": str(superuser.id)})
+    assert again.json()["version"] == done.json()["version"]
+
+
+def test_billing_leads_a_user_through_the_enrolment(
+    as_billing: httpx.Client, obtain: Obtain, add_user: AddUser, clock: MovableClock
+) -> None:
+    """The admin shows the waiting secret as often as the page is loaded, until it is confirmed."""
+    user = add_user()
+    clock.stop()
+    path = f"/internal/users/{user.id}/second-factor"
+    assert as_billing.get(path).json()["code"] == "enrolment_not_started"
+    assert as_billing.post(path).status_code == 204
+    shown = as_billing.get(path).json()
+    assert shown == as_billing.get(path).json()
+    wrong = as_billing.post(f"{path}/confirm", json={"code": "12345"})
+    assert (wrong.status_code, list(wrong.json()["errors"])) == (400, ["code"])
+    code = pyotp.TOTP(shown["secret"]).at(clock())
+    codes = as_billing.post(f"{path}/confirm", json={"code": code}).json()["recovery_codes"]
+    assert len(codes) == 10
+    assert as_billing.get(path).json()["code"] == "second_factor_active"
+    assert as_billing.post(path).json()["code"] == "second_factor_active"
+    assert obtain().json()["code"] == "second_factor_required"
+
+
+def test_a_deleted_user_leaves_no_secret(
+    service: Service, enrol: Enrol, obtain: Obtain, as_billing: httpx.Client
+) -> None:
+    """What proved the second factor is deleted with the account."""
+    phone = enrol()
+    obtain()
+    user_id = phone.get("/api/token/me").json()["id"]
+    assert as_billing.delete(f"/internal/users/{user_id}").status_code == 204
+    with service.engine.connect() as connection:
+        for table in (second_factor, recovery_code, second_factor_challenge):
+            count = connection.execute(select(func.count()).select_from(table)).scalar_one()
+            assert count == 0, table.name
+
+
+def test_the_command_resets_a_lost_second_factor(
+    environ: dict[str, str], enrol: Enrol, obtain: Obtain
+) -> None:
+    """Operators help the last superuser, who has no colleague to ask."""
+    enrol()
+    done = CliRunner().invoke(main, ["users", "reset-second-factor", "ada"], env=environ)
+    assert done.exit_code == 0
+    assert (
+        done.output == "ada has no second factor any more, and the account's tokens are revoked.\n"
+    )
+    assert obtain().status_code == 200
+    unknown = CliRunner().invoke(main, ["users", "reset-second-factor", "eve"], env=environ)
+    assert (unknown.exit_code, unknown.stderr) == (1, "Error: There is no user eve.\n")

@@ -33,6 +33,7 @@ from auth_service.routes import (
     sessions,
     token,
     users,
+    users_second_factor,
 )
 from auth_service.routes.dependencies import AppState
 from auth_service.routes.middleware import MeasureRequests, PrepareRequests
@@ -83,6 +84,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         sessions,
         internal,
         users,
+        users_second_factor,
         metadata,
         health,
         metrics,

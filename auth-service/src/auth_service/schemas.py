@@ -278,6 +278,12 @@ class NewPasswordIn(StrictBody):
     )
 
 
+class CodeIn(StrictBody):
+    """The first code of a new second factor."""
+
+    code: Code
+
+
 class UserPage(BaseModel):
     """One page of accounts."""
 

@@ -35,7 +35,7 @@ _password_from_stdin = click.option(
 
 @click.group()
 def users() -> None:
-    """Create a superuser, set a password, deactivate or list accounts."""
+    """Create a superuser, set a password, reset a second factor, deactivate or list accounts."""
 
 
 @users.command("create-admin")
@@ -77,6 +77,17 @@ def deactivate(*, username: str) -> None:
         with changes.change(engine, origin=_ORIGIN, now=utc_now()) as change:
             changes.deactivate(change, user_id)
     click.echo(f"Deactivated {username}.")
+
+
+@users.command("reset-second-factor")
+@click.argument("username")
+def reset_second_factor(*, username: str) -> None:
+    """Remove the second factor of a user who has lost it, and log the account out everywhere."""
+    with _engine() as engine:
+        user_id = _id_of(engine, username)
+        with changes.change(engine, origin=_ORIGIN, now=utc_now()) as change:
+            changes.reset_second_factor(change, user_id)
+    click.echo(f"{username} has no second factor any more, and the account's tokens are revoked.")
 
 
 @users.command("list")

@@ -174,12 +174,16 @@ def start_enrolment(state: AppState, user: User) -> NewSecondFactor:
     Raises:
         SecondFactorActive: The user has a second factor.
     """
-    second_factor = state.second_factor
     with state.engine.begin() as connection:
         secret = enrolment.start(
-            connection, user, protection=second_factor.protection, now=state.clock()
+            connection, user, protection=state.second_factor.protection, now=state.clock()
         )
-    uri = codes.otpauth_uri(secret, username=user.username, issuer=second_factor.issuer)
+    return shown(state, user, secret)
+
+
+def shown(state: AppState, user: User, secret: str) -> NewSecondFactor:
+    """Return a secret as an app takes it."""
+    uri = codes.otpauth_uri(secret, username=user.username, issuer=state.second_factor.issuer)
     return NewSecondFactor(secret=secret, otpauth_uri=uri, qr_code=codes.qr_code(uri))
 
 

@@ -65,6 +65,22 @@ def start(connection: Connection, user: User, *, protection: Protection, now: da
     return secret
 
 
+def pending(connection: Connection, user: User, *, protection: Protection) -> str:
+    """Return the secret that waits for its first code.
+
+    Raises:
+        SecondFactorActive: The user has a second factor, whose secret is not shown again.
+        EnrolmentNotStarted: There is no secret to confirm.
+    """
+    if user.second_factor_at is not None:
+        raise SecondFactorActive
+    query = select(second_factor.c.secret).where(second_factor.c.user_id == user.id)
+    encrypted = connection.execute(query).scalar_one_or_none()
+    if encrypted is None:
+        raise EnrolmentNotStarted
+    return protection.decrypt(encrypted, user_id=user.id)
+
+
 def confirm(change: Change, user: User, code: str, *, protection: Protection) -> list[str]:
     """Activate the second factor whose first code this is, and return the recovery codes.
 
@@ -75,13 +91,7 @@ def confirm(change: Change, user: User, code: str, *, protection: Protection) ->
     """
     # Read again under the lock of all changes: two requests may confirm at once.
     user = get(change.connection, user.id)
-    if user.second_factor_at is not None:
-        raise SecondFactorActive
-    query = select(second_factor.c.secret).where(second_factor.c.user_id == user.id)
-    encrypted = change.connection.execute(query).scalar_one_or_none()
-    if encrypted is None:
-        raise EnrolmentNotStarted
-    secret = protection.decrypt(encrypted, user_id=user.id)
+    secret = pending(change.connection, user, protection=protection)
     step = codes.step_of(code, secret=secret, now=change.now)
     if step is None:
         raise WrongCode
