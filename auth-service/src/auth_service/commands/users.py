@@ -84,7 +84,7 @@ def deactivate(*, username: str) -> None:
 def reset_second_factor(*, username: str) -> None:
     """Remove the second factor of a user who has lost it, and log the account out everywhere."""
     with _engine() as engine:
-        user_id = _id_of(engine, username)
+        user_id = _find(engine, username).id
         with changes.change(engine, origin=_ORIGIN, now=utc_now()) as change:
             changes.reset_second_factor(change, user_id)
     click.echo(f"{username} has no second factor any more, and the account's tokens are revoked.")
