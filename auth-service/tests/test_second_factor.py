@@ -488,3 +488,21 @@ def test_the_command_resets_a_lost_second_factor(
     assert obtain().status_code == 200
     unknown = CliRunner().invoke(main, ["users", "reset-second-factor", "eve"], env=environ)
     assert (unknown.exit_code, unknown.stderr) == (1, "Error: There is no user eve.\n")
+
+
+def test_a_page_gets_the_refresh_token_in_a_cookie(enrol: Enrol, http: httpx.Client) -> None:
+    """Where `obtain` asked for it; a page of another site cannot complete the log-in."""
+    phone, our_page = enrol(), {"Origin": "http://localhost:8000"}
+    body = {"username": "ada", "password": PASSWORD, "refresh_in": "cookie"}
+
+    def complete(page: dict[str, str]) -> httpx.Response:
+        asked = http.post("/api/token/obtain", json=body, headers=our_page).json()
+        proof = {"challenge": asked["challenge"], "code": phone.next_code()}
+        return http.post(PATH, json=proof, headers=page)
+
+    elsewhere, granted = complete({"Origin": "https://evil.example"}), complete(our_page)
+
+    assert (elsewhere.status_code, elsewhere.json()["code"]) == (403, "cross_site_request")
+    assert "set-cookie" not in elsewhere.headers
+    assert (granted.status_code, set(granted.json())) == (200, {"access"})
+    assert http.post("/api/token/refresh", headers=our_page).status_code == 200

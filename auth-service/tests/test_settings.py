@@ -67,6 +67,20 @@ def test_the_issuer_is_kept_as_it_is_written() -> None:
         (DATABASE | {"REFRESH_FAMILY_LIFETIME_SECONDS": "60"}, "REFRESH_FAMILY_LIFETIME_SECONDS"),
         (DATABASE | {"TOKEN_AUDIENCES": "billing-service"}, "TOKEN_AUDIENCES"),
         (DATABASE | {"AUTH_WORKERS": "two"}, "AUTH_WORKERS"),
+        *(
+            (DATABASE | {"ALLOWED_ORIGINS": origins}, "ALLOWED_ORIGINS")
+            for origins in (
+                "*",
+                "null",
+                "app.example.com",
+                "https://app.example.com/",
+                "https://app.example.com:443",
+                "https://App.example.com",
+                "https://user@app.example.com",
+                "https://app.example.com:port",
+                "https://app.example.com,*",
+            )
+        ),
         (DATABASE | {"ENVIRONMENT": "production"}, "AUTH_INTERNAL_CLIENT_SECRET"),
         (
             DATABASE | {"ENVIRONMENT": "staging", "AUTH_INTERNAL_CLIENT_SECRET": "short"},

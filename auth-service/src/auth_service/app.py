@@ -37,9 +37,10 @@ from auth_service.routes import (
 )
 from auth_service.routes.dependencies import AppState
 from auth_service.routes.middleware import MeasureRequests, PrepareRequests
+from auth_service.routes.refresh_cookie import RefreshCookie
 from auth_service.second_factor.challenges import SecondFactor
 from auth_service.second_factor.protection import Protection
-from auth_service.settings import Settings, load_settings
+from auth_service.settings import Settings, load_settings, origin_of
 from auth_service.tokens.jwt import Issuer
 from auth_service.tokens.refresh_families import RefreshFamilies
 from auth_service.users.login import LogIn
@@ -139,6 +140,10 @@ def _app_state(settings: Settings, *, clock: Clock) -> AppState:
             protection=Protection(settings.second_factor_keys),
             clock=clock,
             issuer=settings.app_name,
+        ),
+        refresh_cookie=RefreshCookie(
+            is_secure=settings.public_url.startswith("https://") or not settings.is_local,
+            allowed_origins=frozenset({origin_of(settings.public_url), *settings.allowed_origins}),
         ),
         slot=slot,
         throttle=throttle,

@@ -143,6 +143,13 @@ class SecondFactorLocked(AuthError):
     detail = "Too many wrong codes. Use a recovery code, or ask support to reset the second factor."
 
 
+class CrossSiteRequest(AuthError):
+    """The refresh cookie was asked for or sent by a page that is not in ALLOWED_ORIGINS."""
+
+    code, status = "cross_site_request", 403
+    detail = "Only pages of this site and of ALLOWED_ORIGINS may use the refresh cookie."
+
+
 class SuperuserRequired(AuthError):
     """The acting user is not an active superuser."""
 

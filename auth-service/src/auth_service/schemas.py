@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import (
@@ -92,17 +92,29 @@ class StrictBody(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+RefreshIn = Annotated[
+    Literal["body", "cookie"],
+    Field(
+        description="Where the refresh token goes: `cookie` keeps it from a page's scripts. Such a "
+        "request has to come from a page of this site or of `ALLOWED_ORIGINS`."
+    ),
+]
+
+
 class Credentials(Body):
     """A username and a password."""
 
     username: LoginName = Field(examples=["admin"])
     password: Password = Field(examples=["qweqweqwE1"], json_schema_extra={"format": "password"})
+    refresh_in: RefreshIn = "body"
 
 
 class RefreshRequest(Body):
     """The refresh token to exchange."""
 
-    refresh: Token = Field(examples=[_JWS_EXAMPLE])
+    refresh: Token = Field(
+        default_factory=str, examples=[_JWS_EXAMPLE], description="Left out if it is in the cookie."
+    )
 
 
 class TokenRequest(Body):
@@ -116,6 +128,7 @@ class PasswordChange(Body):
 
     current_password: Password = Field(json_schema_extra={"format": "password"})
     new_password: Password = Field(json_schema_extra={"format": "password"})
+    refresh_in: RefreshIn = "body"
 
 
 class Proof(Body):
@@ -185,6 +198,12 @@ class TokenPair(BaseModel):
     """A refresh token and an access token."""
 
     refresh: str = Field(examples=[_JWS_EXAMPLE])
+    access: str = Field(examples=[_JWS_EXAMPLE])
+
+
+class AccessToken(BaseModel):
+    """An access token; the refresh token is in the cookie that the response sets."""
+
     access: str = Field(examples=[_JWS_EXAMPLE])
 
 

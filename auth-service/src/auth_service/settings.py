@@ -43,6 +43,7 @@ class Settings:
         issuer: `iss` of every token, compared as a string (RFC 8725 §3.8).
         public_url: URL of the gateway, without a trailing slash.
         token_audiences: `aud` of access tokens: the services that may accept them.
+        allowed_origins: Origins of other sites whose pages may use the refresh cookie.
         internal_client_secret: Password of billing-service at the internal token endpoint.
         second_factor_keys: Encrypt what proves a second factor. The first one encrypts; the others
             still decrypt, while a key is being replaced.
@@ -61,6 +62,7 @@ class Settings:
     issuer: str
     app_name: str
     token_audiences: tuple[str, ...]
+    allowed_origins: tuple[str, ...]
     internal_client_secret: str
     second_factor_keys: tuple[str, ...]
     database_url: URL
@@ -103,6 +105,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         issuer=read("TOKEN_ISSUER", str, default=public_url),
         app_name=read("APP_NAME", str, default="Stripe Assignment"),
         token_audiences=read("TOKEN_AUDIENCES", _audiences, default="auth-service,billing-service"),
+        allowed_origins=read("ALLOWED_ORIGINS", _origins, default=""),
         internal_client_secret=read(
             "AUTH_INTERNAL_CLIENT_SECRET",
             _secret_for(environment),
@@ -173,6 +176,23 @@ def _url(value: str) -> str:
 
 def _optional_url(value: str) -> str:
     return _url(value) if value else ""
+
+
+def origin_of(url: str) -> str:
+    """Return the origin of a URL as browsers send it (RFC 6454 §6.2)."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    is_default = parts.port in {None, {"http": 80, "https": 443}.get(parts.scheme)}
+    return f"{parts.scheme}://{host}" + ("" if is_default else f":{parts.port}")
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    origins = tuple(origin.strip() for origin in value.split(",") if origin.strip())
+    for origin in origins:
+        # Compared as a string, so any other spelling would never match.
+        if urlsplit(origin).scheme not in {"http", "https"} or origin_of(origin) != origin:
+            raise ValueError("must be origins such as https://app.example.com, comma-separated")
+    return origins
 
 
 def _database_url_for(environment: Environment) -> Callable[[str], URL]:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from auth_service.audit import Origin
 from auth_service.errors import (
     BodyTooLarge,
+    CrossSiteRequest,
     InvalidToken,
     MalformedBody,
     NotAuthenticated,
@@ -19,9 +20,9 @@ from auth_service.errors import (
 from auth_service.routes.dependencies import AppState, Caller, app_state, client_ip, origin_of
 from auth_service.routes.middleware import StrictRoute
 from auth_service.routes.new_passwords import hash_new_password
-from auth_service.routes.openapi_responses import errors
+from auth_service.routes.openapi_responses import SETS_COOKIE, errors
 from auth_service.routes.token import NO_STORE, log_in
-from auth_service.schemas import Account, PasswordChange, TokenPair
+from auth_service.schemas import AccessToken, Account, PasswordChange, RefreshIn, TokenPair
 from auth_service.users import changes
 from auth_service.users.accounts import User
 
@@ -55,7 +56,10 @@ async def revoke_all(user: Caller, request: Request) -> Response:
     """
     state, origin = app_state(request), origin_of(request, user.id)
     await asyncio.to_thread(_revoke_tokens, state, user, origin)
-    return Response(status_code=204, headers=NO_STORE)
+    response = Response(status_code=204, headers=NO_STORE)
+    if state.refresh_cookie.is_sent(request):
+        state.refresh_cookie.clear(response)
+    return response
 
 
 @router.post(
@@ -63,13 +67,15 @@ async def revoke_all(user: Caller, request: Request) -> Response:
     operation_id="changePassword",
     summary="Change the caller's password",
     response_description="The new tokens.",
-    response_model=TokenPair,
-    responses=errors(
+    response_model=TokenPair | AccessToken,
+    responses=SETS_COOKIE
+    | errors(
         MalformedBody,
         ValidationFailed,
         BodyTooLarge,
         *_CALLER_ERRORS,
         WrongPassword,
+        CrossSiteRequest,
         TooManyAttempts,
         Overloaded,
     ),
@@ -81,12 +87,14 @@ async def change_password(body: PasswordChange, user: Caller, request: Request) 
     email address and the name of the product.
     """
     state, ip = app_state(request), client_ip(request)
+    if body.refresh_in == "cookie":
+        state.refresh_cookie.check_origin(request)
     await state.login.confirm(user, body.current_password, client_ip=ip)
     new_hash = await hash_new_password(
         state, body.new_password, username=user.username, email=user.email
     )
     origin = origin_of(request, user.id)
-    return await asyncio.to_thread(_change_password, state, user, new_hash, origin)
+    return await asyncio.to_thread(_change_password, state, user, new_hash, origin, body.refresh_in)
 
 
 def _revoke_tokens(state: AppState, user: User, origin: Origin) -> None:
@@ -94,7 +102,16 @@ def _revoke_tokens(state: AppState, user: User, origin: Origin) -> None:
         changes.revoke_tokens(change, user.id)
 
 
-def _change_password(state: AppState, user: User, new_hash: str, origin: Origin) -> Response:
+def _change_password(
+    state: AppState, user: User, new_hash: str, origin: Origin, refresh_in: RefreshIn
+) -> Response:
     with changes.change(state.engine, origin=origin, now=state.clock()) as change:
         changed = changes.replace_own_password(change, user, password_hash=new_hash)
-    return log_in(state, changed, username=user.username, origin=origin, method="password_change")
+    return log_in(
+        state,
+        changed,
+        username=user.username,
+        origin=origin,
+        method="password_change",
+        refresh_in=refresh_in,
+    )

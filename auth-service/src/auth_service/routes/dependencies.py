@@ -15,6 +15,7 @@ from auth_service.errors import InvalidToken, NotAuthenticated, UserNotFound
 from auth_service.keys import KeyRing
 from auth_service.passwords.hashing import HashingSlot
 from auth_service.passwords.login_throttle import LoginThrottle
+from auth_service.routes.refresh_cookie import RefreshCookie
 from auth_service.second_factor.challenges import SecondFactor
 from auth_service.tokens.jwt import Issuer, TokenType, VerifiedClaims
 from auth_service.tokens.refresh_families import RefreshFamilies
@@ -33,6 +34,7 @@ class AppState:
         autocommit: The pool for single statements.
         client_secret: Password of billing-service at the internal token endpoint.
         breach_lookup_url: Of the range API; empty if passwords are not looked up.
+        refresh_cookie: For browsers that keep the refresh token in a cookie.
         digest_secret: Key of the digests of idempotent requests.
         older_schema_revisions: The migrations of this release before its latest.
     """
@@ -42,6 +44,7 @@ class AppState:
     keys: KeyRing
     issuer: Issuer
     families: RefreshFamilies
+    refresh_cookie: RefreshCookie
     login: LogIn
     second_factor: SecondFactor
     slot: HashingSlot

@@ -53,6 +53,15 @@ async def read_form(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in members.items()}
 
 
+async def has_field(request: Request, name: str) -> bool:
+    """Say whether a body, which may be empty, has a field.
+
+    Raises:
+        MalformedBody: The body is neither empty nor a form or a JSON object.
+    """
+    return bool(await request.body()) and name in await _read_object(request)
+
+
 async def read_field(request: Request, name: str) -> str:
     """Read one field of a body that is a form or a JSON object.
 

@@ -8,6 +8,19 @@ from auth_service.schemas import ErrorResponse
 _RETRY_AFTER_STATUSES = {429, 503}
 
 
+# Of responses with both tokens.
+SETS_COOKIE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "headers": {
+            "Set-Cookie": {
+                "description": "The refresh token, if `refresh_in` was `cookie` or it came in one.",
+                "schema": {"type": "string"},
+            }
+        }
+    }
+}
+
+
 def errors(*kinds: type[AuthError]) -> dict[int | str, dict[str, Any]]:
     """Return FastAPI's `responses` for some errors, with an example of each `code`."""
     responses: dict[int | str, dict[str, Any]] = {}

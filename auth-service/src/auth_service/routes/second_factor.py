@@ -8,6 +8,7 @@ from auth_service.audit import Origin
 from auth_service.errors import (
     BodyTooLarge,
     ChallengeNotValid,
+    CrossSiteRequest,
     EnrolmentNotStarted,
     InvalidToken,
     MalformedBody,
@@ -24,9 +25,10 @@ from auth_service.errors import (
 )
 from auth_service.routes.dependencies import AppState, Caller, app_state, client_ip, origin_of
 from auth_service.routes.middleware import StrictRoute
-from auth_service.routes.openapi_responses import errors
+from auth_service.routes.openapi_responses import SETS_COOKIE, errors
 from auth_service.routes.token import NO_STORE, log_in
 from auth_service.schemas import (
+    AccessToken,
     ChallengeAnswer,
     CodeConfirmation,
     NewSecondFactor,
@@ -57,9 +59,15 @@ router = APIRouter(
     operation_id="completeLogIn",
     summary="Complete a log-in with a second factor",
     response_description="Both tokens.",
-    response_model=TokenPair,
-    responses=errors(
-        *_BODY_ERRORS, ChallengeNotValid, *_PROOF_ERRORS, TooManyAttempts, Unavailable
+    response_model=TokenPair | AccessToken,
+    responses=SETS_COOKIE
+    | errors(
+        *_BODY_ERRORS,
+        ChallengeNotValid,
+        *_PROOF_ERRORS,
+        CrossSiteRequest,
+        TooManyAttempts,
+        Unavailable,
     ),
     openapi_extra={"security": []},
 )
@@ -67,12 +75,22 @@ def complete(body: ChallengeAnswer, request: Request) -> Response:
     """Takes the challenge of `POST /api/token/obtain` and a code of the app or a recovery code.
 
     A challenge is valid for five minutes, for five tries and for one log-in. A code is accepted
-    once.
+    once. The refresh token goes where `refresh_in` of that call said.
     """
     state, origin = app_state(request), origin_of(request)
-    user, _options = state.second_factor.complete(body.challenge, _proof(body), origin=origin)
+    user, options = state.second_factor.complete(body.challenge, _proof(body), origin=origin)
+    refresh_in = options.get("refresh_in", "body")
+    if refresh_in == "cookie":
+        state.refresh_cookie.check_origin(request)
     origin = origin_of(request, user.id)
-    return log_in(state, user, username=user.username, origin=origin, method="second_factor")
+    return log_in(
+        state,
+        user,
+        username=user.username,
+        origin=origin,
+        method="second_factor",
+        refresh_in=refresh_in,
+    )
 
 
 @router.get(

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 from auth_service.audit import Origin
 from auth_service.errors import (
     BodyTooLarge,
+    CrossSiteRequest,
     InvalidCredentials,
     InvalidToken,
     MalformedBody,
@@ -20,10 +21,17 @@ from auth_service.errors import (
     ValidationFailed,
 )
 from auth_service.routes.dependencies import AppState, active_user, app_state, client_ip, origin_of
-from auth_service.routes.forms import TOKEN_AS_FORM_OR_JSON, read_field
+from auth_service.routes.forms import TOKEN_AS_FORM_OR_JSON, has_field, read_field
 from auth_service.routes.middleware import StrictRoute
-from auth_service.routes.openapi_responses import errors
-from auth_service.schemas import Credentials, RefreshRequest, TokenPair, TokenRequest
+from auth_service.routes.openapi_responses import SETS_COOKIE, errors
+from auth_service.schemas import (
+    AccessToken,
+    Credentials,
+    RefreshIn,
+    RefreshRequest,
+    TokenPair,
+    TokenRequest,
+)
 from auth_service.tokens.jwt import RefreshGrant, Subject, TokenType, VerifiedClaims
 from auth_service.users.accounts import User
 
@@ -53,11 +61,13 @@ _PUBLIC: dict[str, Any] = {"security": []}
     operation_id="obtainToken",
     summary="Log in with a username and password",
     response_description="Both tokens.",
-    response_model=TokenPair,
-    responses=errors(
+    response_model=TokenPair | AccessToken,
+    responses=SETS_COOKIE
+    | errors(
         *_BODY_ERRORS,
         InvalidCredentials,
         SecondFactorRequired,
+        CrossSiteRequest,
         TooManyAttempts,
         Overloaded,
         Unavailable,
@@ -68,16 +78,24 @@ async def obtain(body: Credentials, request: Request) -> Response:
     """Returns an access token, which other requests send in their Authorization header, and a
     refresh token, which `POST /api/token/refresh` exchanges for the next pair.
 
+    A page in a browser sends `"refresh_in": "cookie"`. Then the refresh token is in a cookie that
+    no script can read, and the body has the access token alone.
+
     An account with a second factor gets 401 `second_factor_required` and a challenge, which
     `POST /api/token/second-factor` exchanges for the tokens. After too many failed log-ins the
     response is 429, whatever the password is.
     """
     state, ip = app_state(request), client_ip(request)
+    if body.refresh_in == "cookie":
+        state.refresh_cookie.check_origin(request)
     user = await state.login.authenticate(body.username, body.password, client_ip=ip)
     if user.second_factor_at is not None:
-        raise await asyncio.to_thread(state.second_factor.challenge, user, options={})
+        options = {"refresh_in": body.refresh_in}
+        raise await asyncio.to_thread(state.second_factor.challenge, user, options=options)
     origin = origin_of(request, user.id)
-    return await asyncio.to_thread(log_in, state, user, username=body.username, origin=origin)
+    return await asyncio.to_thread(
+        log_in, state, user, username=body.username, origin=origin, refresh_in=body.refresh_in
+    )
 
 
 @router.post(
@@ -85,23 +103,31 @@ async def obtain(body: Credentials, request: Request) -> Response:
     operation_id="refreshToken",
     summary="Exchange a refresh token for new tokens",
     response_description="The new tokens.",
-    response_model=TokenPair,
-    responses=errors(*_BODY_ERRORS, InvalidToken, Unavailable),
+    response_model=TokenPair | AccessToken,
+    responses=SETS_COOKIE | errors(*_BODY_ERRORS, InvalidToken, CrossSiteRequest, Unavailable),
     openapi_extra=_PUBLIC,
 )
-def refresh(body: RefreshRequest, request: Request) -> Response:
+def refresh(request: Request, body: RefreshRequest | None = None) -> Response:
     """Each refresh token can be used once. Replace it with the one in the response.
 
     If the response was lost, send the same refresh token again within ten seconds. Later than
     that it counts as stolen, and all tokens of the session are revoked.
+
+    Without `refresh` in the body it is read from the cookie, and the next one is set there.
     """
     state = app_state(request)
     now = state.clock()
-    presented = state.issuer.verify(body.refresh, token_type=TokenType.REFRESH, now=now)
+    unverified_token = body.refresh if body else ""
+    refresh_in: RefreshIn = "body"
+    if not unverified_token and state.refresh_cookie.is_sent(request):
+        unverified_token, refresh_in = state.refresh_cookie.read(request), "cookie"
+    if not unverified_token:
+        raise ValidationFailed({"refresh": ["Field required"]}) if body else MalformedBody
+    presented = state.issuer.verify(unverified_token, token_type=TokenType.REFRESH, now=now)
     rotated = state.families.rotate(
         presented, origin=origin_of(request, presented.user_id), now=now
     )
-    return token_pair(state, rotated.subject, rotated.grant)
+    return token_pair(state, rotated.subject, rotated.grant, refresh_in=refresh_in)
 
 
 @router.post(
@@ -142,7 +168,7 @@ def verify(body: TokenRequest, request: Request) -> dict[str, Any]:
             "description": "The refresh token cannot be used any more.",
             "content": {"application/json": {"schema": {"type": "object"}, "example": {}}},
         },
-        **errors(MalformedBody, ValidationFailed, BodyTooLarge, Unavailable),
+        **errors(MalformedBody, ValidationFailed, BodyTooLarge, CrossSiteRequest, Unavailable),
     },
 )
 async def revoke(request: Request) -> Response:
@@ -151,24 +177,43 @@ async def revoke(request: Request) -> Response:
     The response is 200 for an unknown, expired or revoked token too. Services that verify access
     tokens by their signature alone accept those of the session until they expire;
     `POST /api/token/revoke-all` ends them as well.
+
+    Without `token` in the body, the refresh token is read from the cookie, which is deleted.
     """
-    unverified_token = await read_field(request, "token")
+    cookie, response = app_state(request).refresh_cookie, JSONResponse({}, headers=NO_STORE)
+    if cookie.is_sent(request) and not await has_field(request, "token"):
+        unverified_token = cookie.read(request)
+        cookie.clear(response)
+    else:
+        unverified_token = await read_field(request, "token")
     await asyncio.to_thread(_revoke, request, unverified_token)
-    return JSONResponse({}, headers=NO_STORE)
+    return response
 
 
-def token_pair(state: AppState, subject: Subject, grant: RefreshGrant) -> Response:
-    """Sign both tokens: `{"refresh", "access"}`."""
+def token_pair(
+    state: AppState, subject: Subject, grant: RefreshGrant, *, refresh_in: RefreshIn = "body"
+) -> Response:
+    """Sign both tokens: `{"refresh", "access"}`, or `{"access"}` and a cookie."""
     now = state.clock()
-    pair = {
-        "refresh": state.issuer.issue_refresh(grant, now=now),
-        "access": state.issuer.issue_access(subject, family_id=grant.family_id, now=now),
-    }
-    return Response(json.dumps(pair), media_type="application/json", headers=NO_STORE)
+    refresh_token = state.issuer.issue_refresh(grant, now=now)
+    access_token = state.issuer.issue_access(subject, family_id=grant.family_id, now=now)
+    if refresh_in == "body":
+        pair = {"refresh": refresh_token, "access": access_token}
+        return Response(json.dumps(pair), media_type="application/json", headers=NO_STORE)
+    response = JSONResponse({"access": access_token}, headers=NO_STORE)
+    max_age = grant.expires_at - int(now.timestamp())
+    state.refresh_cookie.set(response, refresh_token, max_age=max_age)
+    return response
 
 
 def log_in(
-    state: AppState, user: User, *, username: str, origin: Origin, method: str = "password"
+    state: AppState,
+    user: User,
+    *,
+    username: str,
+    origin: Origin,
+    method: str = "password",
+    refresh_in: RefreshIn = "body",
 ) -> Response:
     """Start a family for a user who has proved every factor, and return its tokens."""
     now = state.clock()
@@ -180,7 +225,7 @@ def log_in(
             connection, user.subject, origin=origin, method=method, now=now
         )
         state.throttle.record_success(connection, attempt, now=now)
-    return token_pair(state, user.subject, grant)
+    return token_pair(state, user.subject, grant, refresh_in=refresh_in)
 
 
 def _verify_either(state: AppState, unverified_token: str) -> VerifiedClaims:
