@@ -238,10 +238,14 @@ def _gateway(plan: _Plan) -> Process:
     return Process(
         name="gateway",
         argv=gateway.argv(target),
-        cwd=target,
+        # Where it looks for plugins.
+        cwd=plan.folder("gateway"),
         env=environment(plan.values, GATEWAY),
-        # Traefik reads this file once; it watches the routes itself.
-        made_from=(plan.folder("gateway") / "traefik.yml",),
+        # Traefik reads these once; it watches the routes itself.
+        made_from=(
+            plan.folder("gateway") / "traefik.yml",
+            plan.folder("gateway") / "plugins-local",
+        ),
         ready=Answers(f"http://127.0.0.1:{ports.ops}/ping"),
         ports={"GATEWAY_PORT": ports.gateway, "GATEWAY_OPS_PORT": ports.ops},
         # After the services, so that it never finds them missing.

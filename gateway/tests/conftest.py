@@ -41,7 +41,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ga
     """Start a Traefik with these variables; all are stopped at the end."""
     started: list[Gateway] = []
 
-    def _start(source: Path = GATEWAY_DIR, **env: str) -> Gateway:
+    def _start(source: Path = GATEWAY_DIR, *, wait: bool = True, **env: str) -> Gateway:
         target = tmp_path_factory.mktemp("gateway")
         port, ops_port = free_port(), free_port()
         gateway.write_files(source, target, port=port, ops_port=ops_port)
@@ -49,7 +49,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ga
         with log.open("wb") as output:
             process = subprocess.Popen(
                 gateway.argv(target),
-                cwd=target,
+                # Where it looks for plugins.
+                cwd=GATEWAY_DIR,
                 env={"PATH": os.environ["PATH"], **env},
                 stdout=output,
                 stderr=output,
@@ -61,7 +62,8 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ga
             process=process,
         )
         started.append(running)
-        _wait_for_routes(running)
+        if wait:
+            _wait_for_routes(running)
         return running
 
     yield _start
