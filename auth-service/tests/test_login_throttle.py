@@ -133,6 +133,22 @@ def test_a_network_that_guesses_for_many_accounts_is_stopped(obtain: Obtain) -> 
     assert statuses == [401] * 50 + [429] * 2
 
 
+def test_guesses_from_an_office_do_not_stop_a_colleague(
+    obtain: Obtain, add_user: AddUser, clock: MovableClock
+) -> None:
+    """Who logged in from there yesterday still can; who never did has to wait."""
+    add_user("ada")
+    add_user("newcomer")
+    assert obtain("ada").status_code == 200
+    clock.advance(days=1)
+    assert [obtain(f"made-up-{n}", "a guess").status_code for n in range(50)] == [401] * 50
+
+    assert obtain("newcomer").status_code == 429
+    assert obtain("ada").status_code == 200
+    # Guesses at the colleague's own password are limited as everywhere.
+    assert fail(obtain, 6) == [401] * 5 + [429]
+
+
 def test_an_ipv6_client_cannot_escape_within_its_network(obtain: Obtain) -> None:
     """A subscriber has a whole /64 network, so that network is counted."""
     statuses = [fail(obtain, 1, client_ip=f"2001:db8::{n:x}")[0] for n in range(6)]

@@ -6,6 +6,9 @@ Each log-in attempt is counted under three keys:
 - the account, from all networks where it has not logged in before;
 - the network, over all accounts.
 
+Where an account has logged in within the last 30 days, only the pair's limit applies to it. So
+others can lock a user out neither by guessing that account nor by guessing from that network.
+
 Keys are HMACs of folded usernames and networks. So an unknown username is treated as a known one,
 and what a user typed into the wrong field is not stored.
 """
@@ -104,8 +107,12 @@ class LoginThrottle:
     def record_failure(self, connection: Connection, attempt: Attempt, *, now: datetime) -> None:
         """Count a failed log-in under the attempt's keys."""
         is_known = _is_known_network(connection, attempt, now=now)
-        # In the order of the keys: two attempts then cannot wait for each other's rows.
-        for key in sorted(self._limits_for(attempt, is_known_network=is_known)):
+        keys = [attempt.pair_key, attempt.network_key]
+        # Failures at a known network are those of a user who mistypes.
+        if not is_known:
+            keys.append(attempt.account_key)
+        # In their order: two attempts then cannot wait for each other's rows.
+        for key in sorted(keys):
             is_pair = key == attempt.pair_key
             queries.count_failure(
                 connection,
@@ -122,13 +129,9 @@ class LoginThrottle:
         )
 
     def _limits_for(self, attempt: Attempt, *, is_known_network: bool) -> dict[bytes, int]:
-        limits = {
-            attempt.pair_key: self.limits.pair_failures,
-            attempt.network_key: self.limits.network_failures,
-        }
-        # The account's own limit does not apply where its user has logged in before. So others
-        # cannot lock a user out by failing on purpose.
+        limits = {attempt.pair_key: self.limits.pair_failures}
         if not is_known_network:
+            limits[attempt.network_key] = self.limits.network_failures
             limits[attempt.account_key] = self.limits.account_failures
         return limits
 
