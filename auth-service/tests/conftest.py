@@ -33,6 +33,7 @@ from auth_service.tables import metadata
 from auth_service.users import changes
 from auth_service.users.accounts import User
 from auth_service.users.changes import NewUser
+from tests.mails import Mailbox
 from tests.served import served
 
 # Nothing is written into the source folder, which is read-only in a container.
@@ -144,7 +145,7 @@ def environ(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict
 @pytest.fixture(scope="session")
 def settings(environ: dict[str, str]) -> Settings:
     """The settings of the service under test, with signing keys in place."""
-    settings = load_settings(environ)
+    settings = load_settings({**environ, "SIGNUP": "open"})
     ensure_keys(settings, now=utc_now())
     return settings
 
@@ -201,6 +202,12 @@ def http(service: Service) -> Iterator[httpx.Client]:
     """A client of the running server."""
     with httpx.Client(base_url=service.url, timeout=30) as client:
         yield client
+
+
+@pytest.fixture
+def mailbox(service: Service) -> Mailbox:
+    """The mails of the running server."""
+    return Mailbox(service.engine, service.state.one_time, service.clock)
 
 
 @pytest.fixture

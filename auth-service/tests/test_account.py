@@ -50,6 +50,7 @@ def test_both_schemes_are_understood(
         "id": str(ada.id),
         "username": "ada",
         "email": "ada@example.org",
+        "email_verified_at": None,
         "is_staff": False,
         "is_superuser": False,
         "created_at": "",

@@ -56,6 +56,27 @@ def test_every_error_is_documented_with_an_example(http: httpx.Client, address: 
             assert ("Retry-After" in answer.get("headers", {})) == (status in {"429", "503"})
 
 
+def _account_calls(header: dict[str, str]) -> list[tuple[str, str, Any, dict[str, str]]]:
+    change = {"new_email": "ada@example.com", "current_password": PASSWORD}
+    calls: list[tuple[str, str, Any, dict[str, str]]] = [
+        ("POST", "sign-up", {"email": "ada@example.org"}, {}),
+        ("POST", "sign-up", {"email": "ada"}, {}),
+        ("POST", "sign-up/confirm", {"token": "x", "username": "b", "password": PASSWORD}, {}),
+        ("POST", "verify-email", None, header),
+        ("POST", "verify-email", None, {}),
+        ("POST", "verify-email/confirm", {"token": "x"}, {}),
+        ("POST", "reset-password", {"email": "ada@example.org"}, {}),
+        ("POST", "reset-password/confirm", {"token": "x", "new_password": PASSWORD}, {}),
+        ("POST", "change-email", change, header),
+        ("POST", "change-email", change, {}),
+        ("POST", "change-email/confirm", {"token": "x"}, {}),
+        ("POST", "change-email/confirm", {"token": 7}, {}),
+    ]
+    return [
+        (method, f"/api/account/{path}", body, headers) for method, path, body, headers in calls
+    ]
+
+
 def test_responses_are_documented(
     http: httpx.Client,
     add_user: Callable[..., User],
@@ -95,6 +116,7 @@ def test_responses_are_documented(
         ("POST", "/api/token/sessions/end-others", None, header),
         ("POST", "/api/token/revoke-all", None, header),
         ("POST", "/api/token/revoke-all", None, {}),
+        *_account_calls(header),
         ("GET", "/.well-known/jwks.json", None, {}),
         ("GET", "/.well-known/oauth-authorization-server", None, {}),
     ]

@@ -1,8 +1,6 @@
 """Puts the application together from its settings."""
 
 import asyncio
-import hashlib
-import hmac
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,17 +13,22 @@ from auth_service.clock import Clock, utc_now
 from auth_service.database import AUTOCOMMIT_POOL_SIZE, open_autocommit_engine, open_engine
 from auth_service.housekeeping import Housekeeping
 from auth_service.keys import open_key_ring, read_passphrase
+from auth_service.mail.rendering import Composer
+from auth_service.mail_worker import Links
 from auth_service.migrations import older_revisions
 from auth_service.observability.metrics import sample_forever
 from auth_service.passwords.hashing import HashingSlot
 from auth_service.passwords.login_throttle import Limits, LoginThrottle
 from auth_service.routes import (
     account,
+    account_pages,
+    accounts,
     docs_page,
     error_handlers,
     health,
     internal,
     jwks,
+    mail_page,
     metadata,
     metrics,
     openapi,
@@ -42,6 +45,7 @@ from auth_service.second_factor.challenges import SecondFactor
 from auth_service.second_factor.protection import Protection
 from auth_service.settings import Settings, load_settings, origin_of
 from auth_service.tokens.jwt import Issuer
+from auth_service.tokens.one_time import OneTimeTokens
 from auth_service.tokens.refresh_families import RefreshFamilies
 from auth_service.users.login import LogIn
 
@@ -82,6 +86,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         second_factor,
         jwks,
         account,
+        accounts,
         sessions,
         internal,
         users,
@@ -93,7 +98,17 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         app.include_router(module.router)
     openapi.install(app)
     docs_page.install(app, heading=settings.app_name)
+    account_pages.install(app)
+    if settings.is_local and settings.smtp is None:
+        _show_mails(app, settings)
     return app
+
+
+def _show_mails(app: FastAPI, settings: Settings) -> None:
+    state: AppState = app.state.auth
+    links = Links(tokens=state.one_time, pages_url=settings.account_pages_url)
+    composer = Composer(sender=settings.mail_from, app_name=settings.app_name)
+    mail_page.install(app, composer=composer, links=links)
 
 
 def _app_state(settings: Settings, *, clock: Clock) -> AppState:
@@ -104,7 +119,7 @@ def _app_state(settings: Settings, *, clock: Clock) -> AppState:
     )
     slot = HashingSlot()
     throttle = LoginThrottle(
-        secret=_derive_secret(settings, "login throttle"),
+        secret=settings.derive_secret("login throttle"),
         limits=Limits(
             pair_failures=settings.throttle_pair_failures,
             account_failures=settings.throttle_account_failures,
@@ -150,16 +165,13 @@ def _app_state(settings: Settings, *, clock: Clock) -> AppState:
         clock=clock,
         client_secret=settings.internal_client_secret,
         breach_lookup_url=settings.password_breach_lookup_url,
-        digest_secret=_derive_secret(settings, "idempotent requests"),
+        digest_secret=settings.derive_secret("idempotent requests"),
         public_url=settings.public_url,
+        one_time=OneTimeTokens(secret=settings.derive_secret("one-time tokens")),
+        sign_up=settings.sign_up,
+        has_mail=settings.has_mail,
         older_schema_revisions=older_revisions(),
     )
-
-
-def _derive_secret(settings: Settings, purpose: str) -> bytes:
-    # Operators keep one secret, and what is derived for one purpose is of no use for another.
-    secret = settings.internal_client_secret.encode()
-    return hmac.digest(secret, purpose.encode(), hashlib.sha256)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from auth_service.commands.keys import keys
 from auth_service.commands.migrate import migrate
 from auth_service.commands.serve import serve
 from auth_service.commands.users import users
+from auth_service.commands.worker import worker
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -16,5 +17,5 @@ def main() -> None:
     """Issue tokens and keep users, passwords and signing keys."""
 
 
-for command in (migrate, serve, users, keys, doctor):
+for command in (migrate, serve, worker, users, keys, doctor):
     main.add_command(command)

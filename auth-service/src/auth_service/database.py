@@ -11,6 +11,7 @@ _TRANSACTION_POOL_SIZE = 4
 AUTOCOMMIT_POOL_SIZE = 6
 _POOL_WAIT_SECONDS = 2
 _CONNECT_TIMEOUT_SECONDS = 3
+_APPLICATION_NAME = "auth-service"
 # Timeouts in milliseconds.
 _SERVER_OPTIONS = (
     "-c lock_timeout=2000 -c statement_timeout=10000 -c idle_in_transaction_session_timeout=15000"
@@ -28,15 +29,21 @@ class _Connection(Protocol):
     def fileno(self) -> int: ...
 
 
-def open_engine(url: URL, *, pool_size: int = _TRANSACTION_POOL_SIZE) -> Engine:
+def open_engine(
+    url: URL,
+    *,
+    pool_size: int = _TRANSACTION_POOL_SIZE,
+    application_name: str = _APPLICATION_NAME,
+) -> Engine:
     """Open a pool for transactions.
 
     Args:
         url: A PostgreSQL database, with psycopg2 as its driver.
         pool_size: The most connections the pool holds. A caller waits two seconds for one and
             then gets SQLAlchemy's TimeoutError, which becomes a 503.
+        application_name: How PostgreSQL's list of sessions names the process.
     """
-    return _open(url, pool_size=pool_size)
+    return _open(url, pool_size=pool_size, application_name=application_name)
 
 
 def open_autocommit_engine(url: URL) -> Engine:
@@ -55,7 +62,9 @@ def is_schema_missing(error: Exception) -> bool:
     return isinstance(error.orig if isinstance(error, DBAPIError) else error, SCHEMA_ERRORS)
 
 
-def _open(url: URL, *, pool_size: int, **options: Any) -> Engine:
+def _open(
+    url: URL, *, pool_size: int, application_name: str = _APPLICATION_NAME, **options: Any
+) -> Engine:
     engine = create_engine(
         url,
         pool_size=pool_size,
@@ -67,7 +76,7 @@ def _open(url: URL, *, pool_size: int, **options: Any) -> Engine:
         connect_args={
             "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
             "options": _SERVER_OPTIONS,
-            "application_name": "auth-service",
+            "application_name": application_name,
         },
         **options,
     )

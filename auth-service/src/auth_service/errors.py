@@ -115,6 +115,13 @@ class MalformedBody(AuthError):
     detail = "Send one JSON object without duplicate names, as application/json in UTF-8."
 
 
+class OneTimeTokenNotValid(AuthError):
+    """The token of a link was never issued, was used, has expired or was replaced."""
+
+    code, status = "one_time_token_not_valid", 400
+    detail = "This link has expired or was already used. Ask for a new one."
+
+
 class BodyTooLarge(AuthError):
     """The body is larger than any request of this API needs: 8 KiB."""
 
@@ -148,6 +155,20 @@ class CrossSiteRequest(AuthError):
 
     code, status = "cross_site_request", 403
     detail = "Only pages of this site and of ALLOWED_ORIGINS may use the refresh cookie."
+
+
+class SignUpClosed(AuthError):
+    """Accounts are created by staff, or by invitation alone (`SIGNUP`)."""
+
+    code, status = "sign_up_closed", 403
+    detail = "Sign-up is not open here. Ask an administrator for an account."
+
+
+class MailNotConfigured(AuthError):
+    """This installation sends no mail, because `SMTP_URL` is not set."""
+
+    code, status = "mail_not_configured", 403
+    detail = "This service sends no mail. Ask an administrator."
 
 
 class SuperuserRequired(AuthError):
@@ -190,6 +211,13 @@ class UsernameTaken(AuthError):
 
     code, status = "username_taken", 409
     detail = "This username is already taken."
+
+
+class EmailTaken(AuthError):
+    """Another account has verified this e-mail address."""
+
+    code, status = "email_taken", 409
+    detail = "Another account has this e-mail address."
 
 
 class LastSuperuser(AuthError):
@@ -253,6 +281,13 @@ class TooManyAttempts(AuthError):
 
     code, status = "too_many_attempts", 429
     detail = "Too many failed log-ins. Try again later."
+
+
+class TooManyRequests(AuthError):
+    """Too many mails were asked for, from one network or for one address (RFC 6585 §4)."""
+
+    code, status = "too_many_requests", 429
+    detail = "Too many requests. Try again later."
 
 
 class InternalError(AuthError):

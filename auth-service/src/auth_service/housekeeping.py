@@ -9,10 +9,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from auth_service import queries
 from auth_service.clock import Clock
+from auth_service.mail import outbox
 from auth_service.passwords import login_throttle
 from auth_service.second_factor import challenges
+from auth_service.tokens import one_time
 from auth_service.tokens.refresh_families import RefreshFamilies
-from auth_service.users import idempotency
+from auth_service.users import account_requests, idempotency
 
 _INTERVAL_SECONDS = 600.0
 _BATCH_SIZE = 1000
@@ -68,8 +70,16 @@ def delete_expired(engine: Engine, *, families: RefreshFamilies, clock: Clock) -
 
 def _delete_from_small_tables(engine: Engine, *, clock: Clock) -> int:
     with engine.begin() as connection:
-        deleted = idempotency.delete_expired(connection, now=clock())
-        deleted += challenges.delete_expired(connection, now=clock())
+        deleted = sum(
+            delete(connection, now=clock())
+            for delete in (
+                idempotency.delete_expired,
+                challenges.delete_expired,
+                outbox.delete_expired,
+                one_time.delete_expired,
+                account_requests.delete_expired,
+            )
+        )
     while True:
         with engine.begin() as connection:
             batch = login_throttle.delete_expired(connection, now=clock(), limit=_BATCH_SIZE)

@@ -26,6 +26,7 @@ class UserRow(NamedTuple):
         deleted_at: Set for a deleted account, which stays as a row without personal data.
         change_seq: The position of the account's latest change in the feed of changes.
         second_factor_at: When the second factor was confirmed; None while there is none.
+        email_verified_at: When the user opened a link sent to `email`.
     """
 
     id: UUID
@@ -42,6 +43,7 @@ class UserRow(NamedTuple):
     deleted_at: datetime | None
     change_seq: int
     second_factor_at: datetime | None
+    email_verified_at: datetime | None
 
 
 class UserWithHash(NamedTuple):
@@ -252,13 +254,27 @@ ON CONFLICT (key) DO UPDATE SET
 # Most log-ins have no failures to forget, and their network was remembered today: then nothing
 # is written.
 _FORGET_FAILURES = """
-WITH forgotten AS (DELETE FROM throttle_bucket WHERE key = %(pair_key)s)
-INSERT INTO known_source (key, last_success_at)
-SELECT %(pair_key)s, %(now)s
-WHERE NOT EXISTS (
-    SELECT FROM known_source WHERE key = %(pair_key)s AND last_success_at >= %(fresh_since)s
+WITH forgotten AS (DELETE FROM throttle_bucket WHERE key = %(pair_key)s),
+remembered AS (
+    INSERT INTO known_source (key, last_success_at)
+    SELECT %(pair_key)s, %(now)s
+    WHERE NOT EXISTS (
+        SELECT FROM known_source WHERE key = %(pair_key)s AND last_success_at >= %(fresh_since)s
+    )
+    ON CONFLICT (key) DO UPDATE SET last_success_at = %(now)s
 )
-ON CONFLICT (key) DO UPDATE SET last_success_at = %(now)s
+SELECT EXISTS (
+    SELECT FROM known_source WHERE key = %(pair_key)s AND last_success_at > %(known_since)s
+)
+"""
+_COUNT_REQUEST = """
+INSERT INTO throttle_bucket AS b (key, failures, last_failed_at, expires_at)
+SELECT key, 1, %(now)s, %(expires_at)s FROM unnest(%(keys)s::bytea[]) AS key
+ON CONFLICT (key) DO UPDATE SET
+    failures = CASE WHEN b.expires_at <= %(now)s THEN 1 ELSE b.failures + 1 END,
+    last_failed_at = %(now)s,
+    expires_at = CASE WHEN b.expires_at <= %(now)s THEN %(expires_at)s ELSE b.expires_at END
+RETURNING b.key, b.failures, b.expires_at
 """
 
 
@@ -315,11 +331,43 @@ def count_failure(
 
 
 def forget_failures(
-    connection: Connection, pair_key: bytes, *, now: datetime, fresh_since: datetime
-) -> None:
-    """Delete a pair's failures, and remember the success if the last one is older than that."""
-    parameters = {"pair_key": pair_key, "now": now, "fresh_since": fresh_since}
-    _execute(connection, _FORGET_FAILURES, parameters)
+    connection: Connection,
+    pair_key: bytes,
+    *,
+    now: datetime,
+    fresh_since: datetime,
+    known_since: datetime,
+) -> bool:
+    """Delete a pair's failures, and remember the success if the last one is older than that.
+
+    Returns:
+        Whether the pair had a success after `known_since` before this one.
+    """
+    parameters = {
+        "pair_key": pair_key,
+        "now": now,
+        "fresh_since": fresh_since,
+        "known_since": known_since,
+    }
+    return bool(_value(connection, _FORGET_FAILURES, parameters))
+
+
+class CountedRequests(NamedTuple):
+    """How many requests were counted under a key, this one included, until it expires."""
+
+    key: bytes
+    requests: int
+    expires_at: datetime
+
+
+def count_requests(
+    connection: Connection, keys: Sequence[bytes], *, now: datetime, expires_at: datetime
+) -> list[CountedRequests]:
+    """Count a request under each key; `expires_at` is the end of a new count."""
+    # In the order of the keys: two requests then cannot wait for each other's rows.
+    parameters = {"keys": sorted(keys), "now": now, "expires_at": expires_at}
+    rows = _all(connection, _COUNT_REQUEST, parameters)
+    return [CountedRequests(bytes(key), *others) for key, *others in rows]
 
 
 # ---- The database itself
@@ -335,6 +383,17 @@ def database_time(connection: Connection) -> datetime:
     """Return the database server's clock, in UTC."""
     now: datetime = _value(connection, "SELECT clock_timestamp()")
     return now
+
+
+def has_session(connection: Connection, application_name: str) -> bool:
+    """Say whether a process with this name is connected to this database."""
+    sql = """
+    SELECT EXISTS (
+        SELECT FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = %(name)s
+    )
+    """
+    return bool(_value(connection, sql, {"name": application_name}))
 
 
 def try_advisory_lock(connection: Connection, lock_id: int) -> bool:

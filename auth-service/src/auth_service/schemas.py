@@ -19,6 +19,7 @@ from auth_service.passwords.policy import MAXIMUM_LENGTH
 
 _USERNAME = re.compile(r"[\w.@+-]+")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]+")
+_MAIL_ADDRESS = re.compile(r"[^@\s\x00-\x1f\x7f()<>\[\]:;,\\\"]{1,64}@[\w-]+(\.[\w-]+)+")
 _LONGEST_USERNAME = 150
 _LONGEST_TOKEN = 8000
 _CODE = re.compile(r"[0-9]{6}")
@@ -55,6 +56,14 @@ def _code(value: str) -> str:
     return digits
 
 
+def _mail_address(value: str) -> str:
+    # Stricter than what staff may enter: it comes from strangers, and we write to it. No quoted
+    # names, and so nothing that mail servers read as a second address or as a comment.
+    if not _MAIL_ADDRESS.fullmatch(value):
+        raise ValueError("Enter an email address")
+    return value
+
+
 def _rfc3339(moment: datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
@@ -69,6 +78,7 @@ Username = Annotated[
     str, StringConstraints(min_length=1, max_length=_LONGEST_USERNAME), AfterValidator(_username)
 ]
 Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)]
+MailAddress = Annotated[str, StringConstraints(max_length=254), AfterValidator(_mail_address)]
 SearchText = Annotated[str, StringConstraints(max_length=254), AfterValidator(_without_nul)]
 Code = Annotated[str, StringConstraints(max_length=16), AfterValidator(_code)]
 RecoveryCode = Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -76,6 +86,7 @@ Challenge = Annotated[str, Field(min_length=1, max_length=128, repr=False)]
 Password = Annotated[str, Field(min_length=1, max_length=MAXIMUM_LENGTH, repr=False)]
 Token = Annotated[str, Field(min_length=1, max_length=_LONGEST_TOKEN, repr=False)]
 
+_LINK_EXAMPLE = "3q2-7wQk0nJ9yVZ1mXc5b8Tt4Rr6Ss2Uu0Ww1Xx3Yy4"
 _JWS_EXAMPLE = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjdTSjNnV21QMW5IMGI2bTN5cTVaSzBtSnEwdkpYb1Ew..."
 
 
@@ -194,6 +205,44 @@ class SecondFactorStatus(BaseModel):
     recovery_codes_left: int
 
 
+class EmailIn(Body):
+    """Where to send a mail."""
+
+    email: MailAddress = Field(examples=["ada@example.org"])
+
+
+class EmailChange(Body):
+    """The caller's new address, and the current password."""
+
+    new_email: MailAddress = Field(examples=["ada@example.com"])
+    current_password: Password = Field(json_schema_extra={"format": "password"})
+
+
+class LinkToken(Body):
+    """The token of the link in a mail."""
+
+    token: Token = Field(examples=[_LINK_EXAMPLE])
+
+
+class NewAccount(LinkToken):
+    """The username and the password of an account whose address is confirmed by the link."""
+
+    username: Username = Field(examples=["ada"])
+    password: Password = Field(json_schema_extra={"format": "password"})
+
+
+class PasswordReset(LinkToken):
+    """The new password of the account that the link was sent for."""
+
+    new_password: Password = Field(json_schema_extra={"format": "password"})
+
+
+class MailPromised(BaseModel):
+    """The request was accepted. Whether a mail follows depends on what is not revealed here."""
+
+    detail: str = Field(examples=["If this address can be used, a mail is on its way."])
+
+
 class TokenPair(BaseModel):
     """A refresh token and an access token."""
 
@@ -215,6 +264,7 @@ class Account(BaseModel):
     id: UUID
     username: str = Field(examples=["ada"])
     email: str = Field(examples=["ada@example.org"])
+    email_verified_at: Moment | None
     is_staff: bool
     is_superuser: bool
     created_at: Moment
@@ -286,6 +336,12 @@ class UserChangeIn(StrictBody):
     is_active: bool | None = None
     is_staff: bool | None = None
     is_superuser: bool | None = None
+
+
+class InvitationIn(StrictBody):
+    """Whom to invite."""
+
+    email: MailAddress
 
 
 class NewPasswordIn(StrictBody):

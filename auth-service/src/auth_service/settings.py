@@ -1,15 +1,23 @@
 """Reads the environment into one frozen, typed `Settings`."""
 
+import hashlib
+import hmac
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.utils import parseaddr
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from auth_service.mail.smtp import SmtpServer
+from auth_service.users.account_requests import SignUp
 
 # The passwords in .env.sample start with it.
 _LOCAL_ONLY = "local-only-"
@@ -54,6 +62,11 @@ class Settings:
         throttle_account_failures: Of one account from networks it never logged in from, in 15 min.
         throttle_source_failures: From one network over all accounts, in 15 minutes.
         workers: Processes that serve the API.
+        sign_up: Who may create an account.
+        smtp: Where mails are sent. Without it they stay in the database: in `local` a page shows
+            them, elsewhere no call that sends a mail is accepted.
+        mail_from: The sender of all mails.
+        account_pages_url: Where the links of mails lead, without a trailing slash.
     """
 
     environment: Environment
@@ -78,10 +91,24 @@ class Settings:
     password_breach_lookup_url: str
     forwarded_allow_ips: str
     workers: int
+    sign_up: SignUp
+    smtp: SmtpServer | None
+    mail_from: Address
+    account_pages_url: str
 
     @property
     def is_local(self) -> bool:
         return self.environment is Environment.LOCAL
+
+    def derive_secret(self, purpose: str) -> bytes:
+        """Derive a key: operators keep one secret, and no derived key is of use for another."""
+        secret = self.internal_client_secret.encode()
+        return hmac.digest(secret, purpose.encode(), hashlib.sha256)
+
+    @property
+    def has_mail(self) -> bool:
+        """Whether mails reach their readers: by SMTP, or in `local` on a page."""
+        return self.smtp is not None or self.is_local
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -97,13 +124,15 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     read = _Reader(environ)
     environment = read("ENVIRONMENT", _environment, default="local")
     public_url = read("PUBLIC_URL", _url, default="http://localhost:8000")
+    app_name = read("APP_NAME", _header_text, default="Stripe Assignment")
+    smtp = read("SMTP_URL", _smtp_server, default="")
     refresh_lifetime = read("REFRESH_TOKEN_LIFETIME_SECONDS", _positive, default=str(_DAY_SECONDS))
     return Settings(
         environment=environment,
         log_level=read("LOG_LEVEL", _log_level, default="INFO"),
         public_url=public_url,
         issuer=read("TOKEN_ISSUER", str, default=public_url),
-        app_name=read("APP_NAME", str, default="Stripe Assignment"),
+        app_name=app_name,
         token_audiences=read("TOKEN_AUDIENCES", _audiences, default="auth-service,billing-service"),
         allowed_origins=read("ALLOWED_ORIGINS", _origins, default=""),
         internal_client_secret=read(
@@ -135,6 +164,12 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         password_breach_lookup_url=read("PASSWORD_BREACH_LOOKUP_URL", _optional_url, default=""),
         forwarded_allow_ips=read("FORWARDED_ALLOW_IPS", str, default="127.0.0.1"),
         workers=read("AUTH_WORKERS", _positive, default="2"),
+        sign_up=read("SIGNUP", _sign_up(smtp, environment), default="closed"),
+        smtp=smtp,
+        mail_from=read(
+            "MAIL_FROM", _sender, default=None if smtp else f"{app_name} <no-reply@localhost>"
+        ),
+        account_pages_url=read("ACCOUNT_PAGES_URL", _url, default=f"{public_url}/account"),
     )
 
 
@@ -245,6 +280,64 @@ def _second_factor_keys_for(environment: Environment) -> Callable[[str], tuple[s
                 "or several with commas between them"
             )
         return keys
+
+    return parse
+
+
+def _header_text(value: str) -> str:
+    # It becomes part of the subjects of mails.
+    if not value.isprintable():
+        raise ValueError("must be one line of printable characters")
+    return value
+
+
+_SMTP_PORTS = {"smtps": 465, "smtp": 587, "smtp+plaintext": 25}
+
+
+def _smtp_server(value: str) -> SmtpServer | None:
+    if not value:
+        return None
+    # The value may contain a password, so no message repeats it.
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise ValueError("must be a URL such as smtp://user:password@host:587") from None
+    if parts.scheme not in _SMTP_PORTS or not parts.hostname:
+        raise ValueError("must start with smtp://, smtps:// or smtp+plaintext:// and name a host")
+    if parts.scheme == "smtp+plaintext" and parts.password:
+        raise ValueError("must not contain a password with smtp+plaintext://: anyone could read it")
+    return SmtpServer(
+        host=parts.hostname,
+        port=port or _SMTP_PORTS[parts.scheme],
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        implicit_tls=parts.scheme == "smtps",
+        start_tls=parts.scheme == "smtp",
+    )
+
+
+def _sender(value: str) -> Address:
+    name, spec = parseaddr(value)
+    try:
+        address = Address(display_name=name, addr_spec=spec)
+    except (ValueError, MessageError):
+        raise ValueError("must be one address, such as Example <no-reply@example.org>") from None
+    if not address.username or not address.domain or not value.isprintable():
+        raise ValueError("must be one address, such as Example <no-reply@example.org>")
+    return address
+
+
+def _sign_up(smtp: SmtpServer | None, environment: Environment) -> Callable[[str], SignUp]:
+    def parse(value: str) -> SignUp:
+        try:
+            chosen = SignUp(value)
+        except ValueError:
+            raise ValueError("must be closed, invite or open") from None
+        has_mail = smtp is not None or environment is Environment.LOCAL
+        if chosen is not SignUp.CLOSED and not has_mail:
+            raise ValueError(f"is {chosen}, which sends mails; set SMTP_URL and MAIL_FROM")
+        return chosen
 
     return parse
 

@@ -21,8 +21,10 @@ from auth_service.errors import AuthError
 from auth_service.passwords.breaches import Lookup, look_up
 from auth_service.passwords.hashing import hash_password
 from auth_service.passwords.policy import IN_A_BREACH, objections_to
-from auth_service.schemas import Email, Username, UserOut
-from auth_service.users import accounts, changes
+from auth_service.schemas import Email, MailAddress, Username, UserOut
+from auth_service.tokens.one_time import OneTimeTokens
+from auth_service.users import account_requests, accounts, changes
+from auth_service.users.account_requests import Answers, SignUp
 from auth_service.users.accounts import User
 
 _ORIGIN = Origin(client="auth-service users")
@@ -88,6 +90,22 @@ def reset_second_factor(*, username: str) -> None:
         with changes.change(engine, origin=_ORIGIN, now=utc_now()) as change:
             changes.reset_second_factor(change, user_id)
     click.echo(f"{username} has no second factor any more, and the account's tokens are revoked.")
+
+
+@users.command()
+@click.argument("email")
+def invite(*, email: str) -> None:
+    """Send a link to sign up, which is good for seven days. Needs SIGNUP=invite or open."""
+    settings = settings_or_exit()
+    if settings.sign_up is SignUp.CLOSED:
+        raise Refused("SIGNUP is closed. Set it to invite or open, here and for the service.")
+    email = _validate(MailAddress, email)
+    answers = Answers(tokens=OneTimeTokens(secret=settings.derive_secret("one-time tokens")))
+    with _engine() as engine, engine.begin() as connection:
+        if account_requests.accounts_with(connection, email):
+            raise Refused("There is an account with this address already.")
+        answers.invite(connection, email, now=utc_now())
+    click.echo(f"Invited {email}. `auth-service worker` sends the mail.")
 
 
 @users.command("list")

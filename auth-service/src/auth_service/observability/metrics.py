@@ -51,6 +51,22 @@ SIGNING_KEY_AGE = Gauge(
     multiprocess_mode="livemax",
 )
 
+MAIL_WAITING = Gauge(
+    "auth_mail_waiting",
+    "Mails and requests for mails that wait for the worker.",
+    multiprocess_mode="mostrecent",
+)
+MAIL_OLDEST = Gauge(
+    "auth_mail_oldest_seconds",
+    "How long the oldest of them waits; 0 if none does.",
+    multiprocess_mode="mostrecent",
+)
+MAIL_FAILED = Gauge(
+    "auth_mail_failed",
+    "Mails of the last seven days that were given up.",
+    multiprocess_mode="mostrecent",
+)
+
 
 async def sample_forever(keys: KeyRing, *, hash_queue: Callable[[], int], clock: Clock) -> None:
     """Set this worker's gauges once a second, which also makes it notice changed keys."""

@@ -24,12 +24,17 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, delete, exists, select
 
 from auth_service import queries
-from auth_service.errors import TooManyAttempts
+from auth_service.errors import TooManyAttempts, TooManyRequests
 from auth_service.queries import ThrottleBucket
 from auth_service.tables import known_source, throttle_bucket
 from auth_service.usernames import fold_username
 
 WINDOW = timedelta(minutes=15)
+# How many mails may be asked for in an hour: for one address, and from one network, which can be an
+# office.
+MAILS_IN_WINDOW = 5
+_REQUESTS_FROM_NETWORK = 100
+_REQUEST_WINDOW = timedelta(hours=1)
 _FIRST_BACKOFF = timedelta(seconds=15)
 _LONGEST_BACKOFF = timedelta(minutes=15)
 _PAIR_MEMORY = timedelta(hours=1)
@@ -122,11 +127,48 @@ class LoginThrottle:
                 is_sliding=is_pair,
             )
 
-    def record_success(self, connection: Connection, attempt: Attempt, *, now: datetime) -> None:
-        """Forget the account's failures from this network, and remember the network."""
-        queries.forget_failures(
-            connection, attempt.pair_key, now=now, fresh_since=now - timedelta(days=1)
+    def record_success(self, connection: Connection, attempt: Attempt, *, now: datetime) -> bool:
+        """Forget the account's failures from this network, and remember the network.
+
+        Returns:
+            Whether the account had logged in from this network before, within 30 days.
+        """
+        return queries.forget_failures(
+            connection,
+            attempt.pair_key,
+            now=now,
+            fresh_since=now - timedelta(days=1),
+            known_since=now - KNOWN_NETWORK_MEMORY,
         )
+
+    def count_request(
+        self,
+        connection: Connection,
+        subject: str,
+        *,
+        client_ip: str,
+        now: datetime,
+        limit: int = MAILS_IN_WINDOW,
+    ) -> None:
+        """Count a request that no password protects, such as one for a mail.
+
+        Args:
+            subject: The address that was typed, known or not, or what else is limited.
+            limit: How many requests with this subject are accepted in an hour.
+
+        Raises:
+            TooManyRequests: Too many, with this subject or from this network.
+        """
+        limits = {
+            self._key("request", subject.casefold()): limit,
+            self._key("request network", network_of(client_ip)): _REQUESTS_FROM_NETWORK,
+        }
+        counted = queries.count_requests(
+            connection, list(limits), now=now, expires_at=now + _REQUEST_WINDOW
+        )
+        full = [bucket.expires_at for bucket in counted if bucket.requests > limits[bucket.key]]
+        if full:
+            raise TooManyRequests(retry_after_seconds=ceil((max(full) - now).total_seconds()))
 
     def _limits_for(self, attempt: Attempt, *, is_known_network: bool) -> dict[bytes, int]:
         limits = {attempt.pair_key: self.limits.pair_failures}

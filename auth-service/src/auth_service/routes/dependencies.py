@@ -18,7 +18,9 @@ from auth_service.passwords.login_throttle import LoginThrottle
 from auth_service.routes.refresh_cookie import RefreshCookie
 from auth_service.second_factor.challenges import SecondFactor
 from auth_service.tokens.jwt import Issuer, TokenType, VerifiedClaims
+from auth_service.tokens.one_time import OneTimeTokens
 from auth_service.tokens.refresh_families import RefreshFamilies
+from auth_service.users.account_requests import SignUp
 from auth_service.users.accounts import User, get_by_token
 from auth_service.users.login import LogIn
 
@@ -54,6 +56,9 @@ class AppState:
     breach_lookup_url: str
     digest_secret: bytes
     public_url: str
+    one_time: OneTimeTokens
+    sign_up: SignUp
+    has_mail: bool
     older_schema_revisions: frozenset[str]
 
 

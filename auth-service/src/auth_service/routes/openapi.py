@@ -10,13 +10,14 @@ from fastapi.openapi.utils import get_openapi
 OPENAPI_URL = "/api/token/openapi.json"
 INTERNAL_OPENAPI_URL = "/internal/openapi.json"
 _REFERENCE = re.compile(r"#/components/schemas/([^\"]+)")
-_PUBLIC_PREFIXES = ("/api/token/", "/.well-known/")
+_PUBLIC_PREFIXES = ("/api/token/", "/api/account/", "/.well-known/")
 _LICENSE = {"name": "MIT", "identifier": "MIT"}
 _TAGS = {
     "token": "Log in, stay logged in, log out.",
     "account": "The caller's own account.",
     "second factor": "Codes of an app beside the password, and recovery codes.",
     "sessions": "Where the caller is logged in.",
+    "self-service": "Sign up, verify or change an address, reset a password: what needs a mail.",
     "keys": "What other services need to verify tokens.",
     "internal": "For other services. The gateway does not route it.",
     "health": "For process supervisors and load balancers. The gateway does not route it.",

@@ -20,6 +20,7 @@ from auth_service.errors import (
     Unavailable,
     ValidationFailed,
 )
+from auth_service.passwords.login_throttle import network_of
 from auth_service.routes.dependencies import AppState, active_user, app_state, client_ip, origin_of
 from auth_service.routes.forms import TOKEN_AS_FORM_OR_JSON, has_field, read_field
 from auth_service.routes.middleware import StrictRoute
@@ -33,6 +34,7 @@ from auth_service.schemas import (
     TokenRequest,
 )
 from auth_service.tokens.jwt import RefreshGrant, Subject, TokenType, VerifiedClaims
+from auth_service.users import notices
 from auth_service.users.accounts import User
 
 router = APIRouter(prefix="/api/token", tags=["token"], route_class=StrictRoute)
@@ -224,7 +226,11 @@ def log_in(
         grant = state.families.start(
             connection, user.subject, origin=origin, method=method, now=now
         )
-        state.throttle.record_success(connection, attempt, now=now)
+        is_known = state.throttle.record_success(connection, attempt, now=now)
+        # The first log-in of an account is its user's own.
+        if not is_known and user.last_login_at:
+            network = network_of(origin.client)
+            notices.send(connection, user, notices.UNKNOWN_NETWORK, now=now, network=network)
     return token_pair(state, user.subject, grant, refresh_in=refresh_in)
 
 

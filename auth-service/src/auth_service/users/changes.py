@@ -14,7 +14,8 @@ from sqlalchemy.exc import IntegrityError
 
 from auth_service import audit
 from auth_service.audit import Origin
-from auth_service.errors import InvalidToken, UsernameTaken, VersionConflict
+from auth_service.errors import EmailTaken, InvalidToken, UsernameTaken, VersionConflict
+from auth_service.mail import outbox
 from auth_service.tables import (
     feed_position,
     recovery_code,
@@ -22,8 +23,9 @@ from auth_service.tables import (
     second_factor_challenge,
     users,
 )
+from auth_service.tokens import one_time
 from auth_service.usernames import fold_username
-from auth_service.users import guards, idempotency
+from auth_service.users import guards, idempotency, notices
 from auth_service.users.accounts import COLUMNS, User, get
 from auth_service.users.guards import RIGHTS
 
@@ -34,6 +36,7 @@ class NewUser:
 
     username: str
     email: str = ""
+    email_verified_at: datetime | None = None
     is_active: bool = True
     is_staff: bool = False
     is_superuser: bool = False
@@ -64,6 +67,7 @@ def change(engine: Engine, *, origin: Origin, now: datetime) -> Iterator[Change]
 
     Raises:
         UsernameTaken: The change would give two accounts the same username.
+        EmailTaken: Two accounts would have verified the same address.
     """
     try:
         with engine.begin() as connection:
@@ -74,9 +78,11 @@ def change(engine: Engine, *, origin: Origin, now: datetime) -> Iterator[Change]
             ).scalar_one()
             yield Change(connection=connection, seq=seq, origin=origin, now=now)
     except IntegrityError as error:
-        if "users_username_key" not in str(error.orig):
-            raise
-        raise UsernameTaken from None
+        if "users_username_key" in str(error.orig):
+            raise UsernameTaken from None
+        if "users_verified_email" in str(error.orig):
+            raise EmailTaken from None
+        raise
 
 
 def create(change: Change, new: NewUser, *, password_hash: str) -> User:
@@ -94,6 +100,7 @@ def create(change: Change, new: NewUser, *, password_hash: str) -> User:
             username=new.username,
             username_key=fold_username(new.username),
             email=new.email,
+            email_verified_at=new.email_verified_at,
             password_hash=password_hash,
             is_active=new.is_active,
             is_staff=new.is_staff,
@@ -142,6 +149,9 @@ def update(
     values = dict(changed)
     if "username" in values:
         values["username_key"] = fold_username(values["username"])
+    if "email" in values:
+        values["email_verified_at"] = None
+        notices.send(change.connection, user, notices.EMAIL_CHANGED, now=change.now)
     updated = _write(change, user, values, revokes_tokens=loses_right)
     # Usernames and email addresses are personal data, and the log outlives the account.
     detail = {
@@ -181,8 +191,25 @@ def set_password(change: Change, user_id: UUID, *, password_hash: str) -> User:
     """
     user = get(change.connection, user_id)
     guards.require_can_manage(change.connection, change.origin, user)
-    changed = _write(change, user, {"password_hash": password_hash}, revokes_tokens=True)
-    _log(change, "user.password_set", user.id)
+    return _replace_password(change, user, password_hash, action="user.password_set")
+
+
+def reset_password(change: Change, user: User, *, password_hash: str) -> User:
+    """Replace the password of a user who opened the link of a mail, which revokes all tokens."""
+    return _replace_password(change, user, password_hash, action="user.password_reset")
+
+
+def set_verified_email(change: Change, user: User, email: str) -> User:
+    """Give an account an address that its user has confirmed.
+
+    Raises:
+        EmailTaken: Another account has verified it; raised when the change ends.
+    """
+    if user.email != email:
+        notices.send(change.connection, user, notices.EMAIL_CHANGED, now=change.now)
+    values = {"email": email, "email_verified_at": change.now}
+    changed = _write(change, user, values, revokes_tokens=False)
+    _log(change, "user.email_verified", user.id)
     return changed
 
 
@@ -270,6 +297,7 @@ def delete(change: Change, user_id: UUID) -> None:
         "username": placeholder,
         "username_key": placeholder,
         "email": "",
+        "email_verified_at": None,
         "password_hash": "",
         "is_active": False,
         "is_staff": False,
@@ -281,7 +309,16 @@ def delete(change: Change, user_id: UUID) -> None:
     _write(change, user, values, revokes_tokens=True)
     idempotency.forget(change.connection, user.id)
     _forget_second_factor(change.connection, user.id)
+    outbox.forget(change.connection, user.id)
+    one_time.forget(change.connection, user.id)
     _log(change, "user.deleted", user.id)
+
+
+def _replace_password(change: Change, user: User, password_hash: str, *, action: str) -> User:
+    changed = _write(change, user, {"password_hash": password_hash}, revokes_tokens=True)
+    notices.send(change.connection, user, notices.PASSWORD_CHANGED, now=change.now)
+    _log(change, action, user.id)
+    return changed
 
 
 def _write(change: Change, user: User, values: Mapping[str, Any], *, revokes_tokens: bool) -> User:
