@@ -1,5 +1,11 @@
 """Registers every model's page; Django's admin imports this module at start."""
 
-from backoffice import subscriptions, users, webhook_events
+from django.contrib import admin
 
-__all__ = ["subscriptions", "users", "webhook_events"]
+from backoffice import bulk_action_pages, subscriptions, users, webhook_events
+from backoffice.bulk_actions import delete_selected
+
+__all__ = ["bulk_action_pages", "subscriptions", "users", "webhook_events"]
+
+# In place of Django's own, on every list that has no other.
+admin.site.add_action(delete_selected, "delete_selected")

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, path, resolve, reverse
 from django.utils.module_loading import import_string
 
-SECTION_ORDER = ("users", "subscriptions", "webhooks", "auth", "procrastinate")
+SECTION_ORDER = ("users", "subscriptions", "webhooks", "backoffice", "auth", "procrastinate")
 
 
 class BillingAdminSite(AdminSite):

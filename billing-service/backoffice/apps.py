@@ -8,6 +8,7 @@ class BackofficeConfig(AppConfig):
     """The pages of staff."""
 
     name = "backoffice"
+    verbose_name = "Back office"
 
 
 class BillingAdminConfig(AdminConfig):

@@ -13,6 +13,7 @@ from django.db.models import Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from backoffice.models import BulkAction
 from errors import BillingError
 from subscriptions.errors import NotOurCustomer
 from subscriptions.managing.customer_deletion import delete_customer, let_go
@@ -136,6 +137,7 @@ def _refuse_while_subscribing(user_id: UUID) -> None:
 def _forget_cards_and_addresses(user_id: UUID) -> None:
     """Blank IP addresses and card details; amounts, dates and Stripe's ids stay."""
     SubscribeAttempt.objects.filter(user_id=user_id).update(source=None)
+    BulkAction.objects.filter(started_by_id=user_id).update(started_from="")
     CardFailure.objects.filter(user_id=user_id).delete()
     StartedSetup.objects.filter(user_id=user_id).delete()
     SecretRequest.objects.filter(user_id=user_id).delete()

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from backoffice.bulk_actions import NotDone, for_each_row
 from backoffice.subscriptions.stripe_objects import ReadOnlyModelAdmin, stripe_link
 from webhooks.event_types import HANDLED
 from webhooks.models import WebhookEvent
@@ -49,11 +50,9 @@ class WebhookEventAdmin(ReadOnlyModelAdmin[WebhookEvent]):
         """Link to Stripe's page of the event."""
         return stripe_link("events", row.id)
 
-    @admin.action(permissions=["change"], description="Replay")
-    def replay_selected(self, request: HttpRequest, queryset: QuerySet[WebhookEvent]) -> None:
-        """Process events again."""
-        selected = queryset.count()
-        count = replay(queryset)
-        self.message_user(
-            request, f"{count} of {selected} selected events will be processed again."
-        )
+    @for_each_row(permission="change", description="Replay")
+    def replay_selected(self, request: HttpRequest, row: WebhookEvent) -> str:
+        """Process an event again."""
+        if not replay(WebhookEvent.objects.filter(pk=row.pk)):
+            raise NotDone("Events of this type are not processed.")
+        return "It will be processed again."

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from backoffice.models import BulkAction
 from subscriptions.models import (
     CardFailure,
     ReconcileRun,
@@ -31,7 +32,7 @@ def prune_events(before: datetime) -> Generator[int, None, None]:
 
 
 def prune_attempts(before: datetime) -> Generator[int, None, None]:
-    """Delete closed attempts to subscribe, card failures and comparisons with Stripe.
+    """Delete closed attempts to subscribe, card failures, comparisons and bulk actions.
 
     Args:
         before: Only what was over before.
@@ -42,6 +43,7 @@ def prune_attempts(before: datetime) -> Generator[int, None, None]:
     # They count for a minute, and no page shows them.
     yield from _delete(SecretRequest.objects.filter(at__lt=timezone.now() - timedelta(days=1)))
     yield from _delete(ReconcileRun.objects.filter(started_at__lt=before))
+    yield from _delete(BulkAction.objects.filter(finished_at__lt=before))
 
 
 def _delete(rows: QuerySet[Any]) -> Generator[int, None, None]:

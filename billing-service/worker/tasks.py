@@ -11,6 +11,7 @@ from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import JobAborted
 
+from backoffice import bulk_actions
 from backoffice.user_deletion import finish_deletions
 from subscriptions.models import ReconcileRun
 from subscriptions.subscribing import subscribe
@@ -82,6 +83,22 @@ def sweep_periods(timestamp: int) -> None:
 def sweep_contacts(timestamp: int) -> None:
     """Send Stripe the names and e-mail addresses of users that have changed."""
     send_contacts(seconds=_SWEEP_SECONDS)
+
+
+# Without a retry: a worker that ends leaves the rest to the sweep of the next minute.
+@app.periodic(cron=EACH_MINUTE)
+@app.task(
+    queue=_SWEEPERS,
+    queueing_lock="sweep-bulk-actions",
+    lock="sweep-bulk-actions",
+    name=bulk_actions.JOB,
+    pass_context=True,
+)
+def sweep_bulk_actions(context: JobContext, timestamp: int) -> None:
+    """Go on with what staff started for many rows in the admin."""
+    for _ in bulk_actions.advance(seconds=_SWEEP_SECONDS):
+        if context.should_abort():
+            return
 
 
 @app.periodic(cron=EACH_NIGHT)

@@ -4,10 +4,10 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from backoffice.bulk_actions import NotDone, for_each_row
 from backoffice.subscriptions.stripe_objects import stripe_link
 from errors import BillingError
 from subscriptions.catalogue import products
@@ -25,6 +25,7 @@ _COPIED_FROM_STRIPE = (
     "active_at_stripe",
     "synced_at",
 )
+_NOT_SOLD = "cannot be bought: Stripe has no such active price."
 
 
 @admin.register(SubscriptionProduct)
@@ -61,15 +62,16 @@ class SubscriptionProductAdmin(admin.ModelAdmin[SubscriptionProduct]):
         # Not the other columns: an event may have brought news since they were read.
         obj.save(update_fields=form.changed_data if change else None)
         # No transaction stays open while Stripe is asked.
-        transaction.on_commit(lambda: self._copy_price(request, obj))
+        transaction.on_commit(lambda: self._copy_price_now(request, obj))
 
-    @admin.action(permissions=["change"], description="Resync from Stripe")
-    def resync(self, request: HttpRequest, queryset: QuerySet[SubscriptionProduct]) -> None:
-        """Fetch the amounts again."""
-        for row in queryset:
-            self._copy_price(request, row)
+    @for_each_row(permission="change", description="Resync from Stripe")
+    def resync(self, request: HttpRequest, row: SubscriptionProduct) -> str:
+        """Fetch the amount again."""
+        if not products.mirror_price(row):
+            raise NotDone(f"{row} {_NOT_SOLD}")
+        return "Fetched from Stripe."
 
-    def _copy_price(self, request: HttpRequest, row: SubscriptionProduct) -> None:
+    def _copy_price_now(self, request: HttpRequest, row: SubscriptionProduct) -> None:
         try:
             is_sold_at_stripe = products.mirror_price(row)
         except BillingError as refusal:
@@ -78,8 +80,4 @@ class SubscriptionProductAdmin(admin.ModelAdmin[SubscriptionProduct]):
             )
             return
         if not is_sold_at_stripe:
-            self.message_user(
-                request,
-                f"{row} cannot be bought: Stripe has no such active price.",
-                messages.WARNING,
-            )
+            self.message_user(request, f"{row} {_NOT_SOLD}", messages.WARNING)

@@ -6,15 +6,15 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.admin.actions import delete_selected as confirm_deletion
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
+from backoffice.bulk_actions import for_each_row
 from errors import BillingError
 
 M = TypeVar("M", bound=Model)
@@ -86,7 +86,6 @@ class StripeObjectAdmin(ReadOnlyModelAdmin[M]):
 
     actions: Sequence[str] = ("resync", "delete_selected")
     delete_confirmation_template = "backoffice/delete_at_stripe.html"
-    delete_selected_confirmation_template = "backoffice/delete_selected_at_stripe.html"
     # What a deletion does at Stripe, for the confirmation page.
     effect = ""
 
@@ -117,44 +116,38 @@ class StripeObjectAdmin(ReadOnlyModelAdmin[M]):
         """Go back to the list, where a message shows the outcome."""
         return HttpResponseRedirect(reverse(self._list_name()))
 
-    @admin.action(permissions=["delete"], description="Delete selected, at Stripe as well")
-    def delete_selected(self, request: HttpRequest, queryset: QuerySet[M]) -> HttpResponse | None:
-        """Delete several rows, after the same confirmation."""
-        if not request.POST.get("post"):
-            return confirm_deletion(self, request, queryset)
-        for row in queryset:
-            self._delete(request, row)
-        return None
+    @for_each_row(
+        permission="delete",
+        description="Delete selected, at Stripe as well",
+        warning="This also changes something at Stripe and cannot be undone: see “At Stripe”.",
+        is_done=lambda row: row is None,
+    )
+    def delete_selected(self, request: HttpRequest, row: M) -> str:
+        """Delete one of several rows, after the same confirmation."""
+        return self._end_and_delete(request, row)
 
-    @admin.action(permissions=["change"], description="Resync from Stripe")
-    def resync(self, request: HttpRequest, queryset: QuerySet[M]) -> None:
-        """Bring the selected rows in line with Stripe."""
-        for row in queryset:
-            self.attempt(
-                request, row, partial(self.fetch_again, row), done="was fetched from Stripe."
-            )
-
-    def attempt(self, request: HttpRequest, row: M, work: Any, *, done: str) -> None:
-        """Do something at Stripe and show the outcome."""
-        try:
-            work()
-        except BillingError as refusal:
-            self.message_user(request, f"{row} was not changed: {refusal.detail}", messages.ERROR)
-        else:
-            self.log_change(request, row, done)
-            self.message_user(request, f"{row} {done}", messages.SUCCESS)
+    @for_each_row(permission="change", description="Resync from Stripe")
+    def resync(self, request: HttpRequest, row: M) -> str:
+        """Bring a row in line with Stripe."""
+        self.fetch_again(row)
+        self.log_change(request, row, "was fetched from Stripe.")
+        return "Fetched from Stripe."
 
     def _delete(self, request: HttpRequest, row: M) -> None:
         try:
-            self.end_at_stripe(row)
+            done = self._end_and_delete(request, row)
         except BillingError as refusal:
             self.message_user(request, f"{row} was not deleted: {refusal.detail}", messages.ERROR)
         else:
-            name = str(row)
-            with transaction.atomic():
-                super().log_deletions(request, self.get_queryset(request).filter(pk=row.pk))
-                row.delete()
-            self.message_user(request, f"{name} was deleted; {self.effect}", messages.SUCCESS)
+            self.message_user(request, done, messages.SUCCESS)
+
+    def _end_and_delete(self, request: HttpRequest, row: M) -> str:
+        self.end_at_stripe(row)
+        name = str(row)
+        with transaction.atomic():
+            super().log_deletions(request, self.get_queryset(request).filter(pk=row.pk))
+            row.delete()
+        return f"{name} was deleted; {self.effect}"
 
     def _list_name(self) -> str:
         return f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"

@@ -1,14 +1,13 @@
 """The page of subscriptions."""
 
-from functools import partial
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from backoffice.bulk_actions import for_each_row
 from backoffice.subscriptions.stripe_objects import StripeObjectAdmin, stripe_link, timeline_link
 from subscriptions.managing.plan import cancel_row
 from subscriptions.models import Subscription, SubscriptionChange, SubscriptionItem
@@ -122,29 +121,25 @@ class SubscriptionAdmin(StripeObjectAdmin[Subscription]):
         if row.customer.stripe_customer_id:
             refresh_customer(row.customer.stripe_customer_id, cause="resync in the admin")
 
-    @admin.action(permissions=["change"], description="Cancel now")
-    def cancel_now(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> None:
-        """End subscriptions at once."""
-        self._cancel(request, queryset, at_period_end=False, done="was cancelled.")
+    @for_each_row(
+        permission="change",
+        description="Cancel now",
+        warning="They end now at Stripe, and access with them. Nothing is refunded.",
+    )
+    def cancel_now(self, request: HttpRequest, row: Subscription) -> str:
+        """End a subscription at once."""
+        return self._cancel(request, row, at_period_end=False, done="was cancelled.")
 
-    @admin.action(permissions=["change"], description="Cancel at period end")
-    def cancel_at_the_period_end(
-        self, request: HttpRequest, queryset: QuerySet[Subscription]
-    ) -> None:
-        """Cancel subscriptions at the end of the paid period."""
-        self._cancel(request, queryset, at_period_end=True, done="ends with its paid period.")
+    @for_each_row(permission="change", description="Cancel at period end")
+    def cancel_at_the_period_end(self, request: HttpRequest, row: Subscription) -> str:
+        """Cancel a subscription at the end of the paid period."""
+        return self._cancel(request, row, at_period_end=True, done="ends with its paid period.")
 
     def _cancel(
-        self,
-        request: HttpRequest,
-        queryset: QuerySet[Subscription],
-        *,
-        at_period_end: bool,
-        done: str,
-    ) -> None:
-        for row in queryset.select_related("customer"):
-            if row.stripe_status in ENDED:
-                self.message_user(request, f"{row} has ended already.")
-                continue
-            work = partial(cancel_row, row, at_period_end=at_period_end)
-            self.attempt(request, row, work, done=done)
+        self, request: HttpRequest, row: Subscription, *, at_period_end: bool, done: str
+    ) -> str:
+        if row.stripe_status in ENDED:
+            return f"{row} has ended already."
+        cancel_row(row, at_period_end=at_period_end)
+        self.log_change(request, row, done)
+        return f"{row} {done}"

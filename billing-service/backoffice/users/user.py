@@ -4,13 +4,12 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.actions import delete_selected as confirm_deletion
 from django.contrib.admin.models import LogEntry
 from django.db import transaction
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 
+from backoffice.bulk_actions import for_each_row
 from backoffice.user_deletion import request_deletion
 from backoffice.users import audit_log, password
 from backoffice.users.filters import StateFilter
@@ -30,10 +29,7 @@ _GRANTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 @admin.register(User)
 class UserAdmin(admin.ModelAdmin[User]):
-    """Shows our copy of the users; every write goes to auth-service first.
-
-    Actions on several users stop at the first one for which auth-service cannot be reached.
-    """
+    """Shows our copy of the users; every write goes to auth-service first."""
 
     form = UserChangeForm
     list_display = ("username", "email", "state", "is_staff", "is_superuser", "created_at")
@@ -125,73 +121,59 @@ class UserAdmin(admin.ModelAdmin[User]):
         """Go back to the list, where a message shows the outcome."""
         return HttpResponseRedirect(reverse("admin:users_user_changelist"))
 
-    @admin.action(permissions=["delete"], description="Delete selected users")
-    def delete_selected(
-        self, request: HttpRequest, queryset: QuerySet[User]
-    ) -> HttpResponse | None:
-        """Delete several users, after the same confirmation."""
-        users = list(queryset)
-        allowed = all(self.has_delete_permission(request, user) for user in users)
-        if not (request.POST.get("post") and allowed):
-            return confirm_deletion(self, request, queryset)
-        while users and self._delete(request, users.pop(0)):
-            pass
-        if users:
-            self.message_user(request, "The other users were not changed.", messages.WARNING)
-        return None
-
-    @admin.action(permissions=["change"], description="Deactivate selected users")
-    def deactivate_selected(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """End sessions and tokens of users; subscriptions continue."""
+    @for_each_row(
+        permission="delete",
+        description="Delete selected users",
+        warning="This ends what these users have at Stripe as well, and cannot be undone.",
+        is_done=lambda user: user is None or user.anonymised_at is not None,
+    )
+    def delete_selected(self, request: HttpRequest, user: User) -> str:
+        """Delete one of several users, after the same confirmation."""
         try:
-            for user in queryset:
-                if self.has_change_permission(request, user):
-                    self._deactivate(request, user)
-                else:
-                    sentence = f"The user “{user}” was not changed."
-                    self.message_user(request, sentence, messages.WARNING)
-        except AuthUnavailable as refusal:
-            sentence = f"{refusal.detail} Select the users who are still active and try again."
-            self.message_user(request, sentence, messages.ERROR)
+            self._request_deletion(request, user)
+        except (AuthRefused, AuthUnavailable):
+            raise
+        except BillingError as refusal:
+            return f"The deletion is pending and continues by itself: {refusal.detail}"
+        return "Deleted."
 
-    def _deactivate(self, request: HttpRequest, user: User) -> None:
-        try:
-            apply_user(auth_client().deactivate_user(user.id, actor=actor(request)))
-        except AuthRefused as refusal:
-            self.message_user(
-                request, f"The user “{user}” was not changed: {refusal.detail}", messages.ERROR
-            )
-        else:
-            self.log_change(request, user, "Deactivated.")
-            self.message_user(request, f"The user “{user}” was deactivated.", messages.SUCCESS)
+    @for_each_row(permission="change", description="Deactivate selected users")
+    def deactivate_selected(self, request: HttpRequest, user: User) -> str:
+        """End sessions and tokens of a user; subscriptions continue."""
+        apply_user(auth_client().deactivate_user(user.id, actor=actor(request)))
+        self.log_change(request, user, "Deactivated.")
+        return "Deactivated."
 
-    def _delete(self, request: HttpRequest, user: User) -> bool:
-        """Show the outcome; return whether auth-service could be reached."""
+    def _delete(self, request: HttpRequest, user: User) -> None:
+        """Delete, and show the outcome."""
         try:
-            request_deletion(user.id, actor=actor(request))
+            self._request_deletion(request, user)
         except AuthRefused as refusal:
             self.message_user(
                 request, f"The user “{user}” was not changed: {refusal.detail}", messages.ERROR
             )
         except BillingError as refusal:
-            self._log_deletion(request, user)
             sentence = (
                 f"The deletion of “{user}” is pending and continues by itself: {refusal.detail}"
             )
             self.message_user(request, sentence, messages.WARNING)
-            return not isinstance(refusal, AuthUnavailable)
         else:
-            self._log_deletion(request, user)
             self.message_user(request, f"The user “{user}” was deleted.", messages.SUCCESS)
-        return True
+
+    def _request_deletion(self, request: HttpRequest, user: User) -> None:
+        """Delete, and log it unless it is refused; once, however often it is begun again."""
+        was_pending = user.deletion_requested_at is not None
+        try:
+            request_deletion(user.id, actor=actor(request))
+        finally:
+            # Read again, so that the name of a user who is deleted already is not logged.
+            rows = User.objects.filter(id=user.id).exclude(deletion_requested_at=None)
+            if not was_pending:
+                super().log_deletions(request, rows)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> list[LogEntry]:
         """Log nothing yet: Django asks before the deletion, which auth-service may refuse."""
         return []
-
-    def _log_deletion(self, request: HttpRequest, user: User) -> None:
-        # Read again, so that the name of a user who is deleted already is not logged.
-        super().log_deletions(request, User.objects.filter(id=user.id))
 
     def get_urls(self) -> list[URLPattern]:
         """Add the pages Django does not have."""

@@ -1,10 +1,13 @@
 """Fills the admin's forms in as a browser would."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from django.test import Client
+
+from backoffice.bulk_actions import advance
 
 LIST = "/admin/users/user/"
 ADD = "/admin/users/user/add/"
@@ -47,3 +50,20 @@ def change(client: Client, user_id: UUID, **fields: Any) -> str:
 def submit(client: Client, page: str, form: dict[str, Any]) -> str:
     """Submit any form; return the page that follows."""
     return client.post(page, form, follow=True).content.decode()
+
+
+def act(client: Client, listing: str, action: str, ids: Iterable[object], **more: Any) -> str:
+    """Start an action on rows, confirmed if it asks; return its page after the worker."""
+    started = start(client, listing, action, ids, **more)
+    for _ in advance(seconds=60):
+        pass
+    return client.get(started).content.decode()
+
+
+def start(client: Client, listing: str, action: str, ids: Iterable[object], **more: Any) -> str:
+    """Start an action on rows, confirmed if it asks; return the address of its page."""
+    chosen = [str(each) for each in ids]
+    form = {"action": action, "_selected_action": chosen, "post": str(len(chosen)), **more}
+    answer = client.post(listing, form)
+    assert answer.status_code == 302, answer.content.decode()
+    return answer["Location"]
