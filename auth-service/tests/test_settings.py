@@ -67,6 +67,8 @@ def test_the_issuer_is_kept_as_it_is_written() -> None:
         (DATABASE | {"REFRESH_FAMILY_LIFETIME_SECONDS": "60"}, "REFRESH_FAMILY_LIFETIME_SECONDS"),
         (DATABASE | {"TOKEN_AUDIENCES": "billing-service"}, "TOKEN_AUDIENCES"),
         (DATABASE | {"AUTH_WORKERS": "two"}, "AUTH_WORKERS"),
+        (DATABASE | {"AUDIT_RETENTION_DAYS": "0"}, "AUDIT_RETENTION_DAYS"),
+        (DATABASE | {"AUDIT_LOGIN_RETENTION_DAYS": "99999"}, "AUDIT_LOGIN_RETENTION_DAYS"),
         *(
             (DATABASE | {"ALLOWED_ORIGINS": origins}, "ALLOWED_ORIGINS")
             for origins in (

@@ -4,11 +4,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 
 from auth_service import __version__
+from auth_service.audit import Retention
 from auth_service.clock import Clock, utc_now
 from auth_service.database import AUTOCOMMIT_POOL_SIZE, open_autocommit_engine, open_engine
 from auth_service.housekeeping import Housekeeping
@@ -23,6 +25,7 @@ from auth_service.routes import (
     account,
     account_pages,
     accounts,
+    audit_log,
     docs_page,
     error_handlers,
     health,
@@ -48,6 +51,7 @@ from auth_service.tokens.jwt import Issuer
 from auth_service.tokens.one_time import OneTimeTokens
 from auth_service.tokens.refresh_families import RefreshFamilies
 from auth_service.users.login import LogIn
+from auth_service.users.refused_log_ins import RefusedLogIns
 
 _DESCRIPTION = """\
 Log in with `POST /api/token/obtain` and stay logged in with `POST /api/token/refresh`.
@@ -89,6 +93,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         accounts,
         sessions,
         internal,
+        audit_log,
         users,
         users_second_factor,
         metadata,
@@ -117,7 +122,7 @@ def _app_state(settings: Settings, *, clock: Clock) -> AppState:
     keys = open_key_ring(
         settings.keys_dir, passphrase=read_passphrase(settings.keys_passphrase_file), now=clock()
     )
-    slot = HashingSlot()
+    slot, refused = HashingSlot(), RefusedLogIns(engine, clock=clock)
     throttle = LoginThrottle(
         secret=settings.derive_secret("login throttle"),
         limits=Limits(
@@ -146,7 +151,12 @@ def _app_state(settings: Settings, *, clock: Clock) -> AppState:
             replay_grace_seconds=settings.refresh_replay_grace_seconds,
         ),
         login=LogIn(
-            engine=engine, autocommit=autocommit, slot=slot, throttle=throttle, clock=clock
+            engine=engine,
+            autocommit=autocommit,
+            slot=slot,
+            throttle=throttle,
+            clock=clock,
+            refused=refused,
         ),
         second_factor=SecondFactor(
             engine=engine,
@@ -166,6 +176,10 @@ def _app_state(settings: Settings, *, clock: Clock) -> AppState:
         client_secret=settings.internal_client_secret,
         breach_lookup_url=settings.password_breach_lookup_url,
         digest_secret=settings.derive_secret("idempotent requests"),
+        audit_retention=Retention(
+            frequent=timedelta(days=settings.audit_login_retention_days),
+            others=timedelta(days=settings.audit_retention_days),
+        ),
         public_url=settings.public_url,
         one_time=OneTimeTokens(secret=settings.derive_secret("one-time tokens")),
         sign_up=settings.sign_up,
@@ -182,11 +196,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     sampling = asyncio.create_task(
         sample_forever(state.keys, hash_queue=lambda: state.slot.waiting, clock=state.clock)
     )
-    housekeeping = Housekeeping(state.engine, families=state.families, clock=state.clock)
+    housekeeping = Housekeeping(
+        state.engine, families=state.families, retention=state.audit_retention, clock=state.clock
+    )
     housekeeping.start()
+    state.login.refused.start()
     logging.getLogger(__name__).info("ready to serve")
     yield
     housekeeping.stop()
+    state.login.refused.stop()
     sampling.cancel()
     state.slot.close()
     state.engine.dispose()

@@ -1,15 +1,18 @@
 """The audit log: who changed what, when and from where. It never holds a password or a token."""
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, and_, delete, insert, or_, select
 
 from auth_service.tables import audit_event
 
+# There are many of them, and most are of use for weeks. Other events are changes to accounts.
+FREQUENT_ACTIONS = ("login.granted", "login.refused", "session.ended")
 _LONGEST_USER_AGENT = 200
 
 
@@ -28,12 +31,64 @@ class Origin:
     user_agent: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something to write into the log.
+
+    Attributes:
+        action: Such as `user.deactivated`.
+        origin: Who makes the change.
+        user_id: The account that changes; None if it is not about one account.
+        detail: What else to keep, as JSON. No name or e-mail address: the log outlives the account.
+    """
+
+    at: datetime
+    action: str
+    origin: Origin
+    user_id: UUID | None
+    detail: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which events to read: those that match all of these; None matches every event.
+
+    Attributes:
+        user_id: Events of this account.
+        actor_id: Events that this user caused.
+        action: Events of this kind.
+        client: Events from this address, or by this service or command.
+        since: Events at this time or later.
+        until: Events before this time.
+    """
+
+    user_id: UUID | None = None
+    actor_id: UUID | None = None
+    action: str | None = None
+    client: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long events are kept.
+
+    Attributes:
+        frequent: Log-ins and ends of sessions.
+        others: All other events.
+    """
+
+    frequent: timedelta = timedelta(days=90)
+    others: timedelta = timedelta(days=365)
+
+
 def record(
     connection: Connection,
     action: str,
     *,
     origin: Origin,
-    user_id: UUID,
+    user_id: UUID | None,
     now: datetime,
     detail: Mapping[str, object] | None = None,
 ) -> None:
@@ -43,20 +98,28 @@ def record(
         connection: The transaction of the change.
         action: Such as `user.deactivated`.
         origin: Who makes the change.
-        user_id: The account that changes.
+        user_id: The account that changes; None if it is not about one account.
         now: When it changes.
         detail: What else to keep, as JSON. No name or e-mail address: the log outlives the account.
     """
-    connection.execute(
-        insert(audit_event).values(
-            at=now,
-            actor_id=origin.actor_id,
-            source=origin.client,
-            action=action,
-            user_id=user_id,
-            detail=detail_of(origin, **(detail or {})),
-        )
-    )
+    event = Event(at=now, action=action, origin=origin, user_id=user_id, detail=detail or {})
+    record_all(connection, [event])
+
+
+def record_all(connection: Connection, events: Sequence[Event]) -> None:
+    """Write several events by one statement."""
+    rows = [
+        {
+            "at": event.at,
+            "actor_id": event.origin.actor_id,
+            "source": event.origin.client,
+            "action": event.action,
+            "user_id": event.user_id,
+            "detail": detail_of(event.origin, **event.detail),
+        }
+        for event in events
+    ]
+    connection.execute(insert(audit_event).values(rows))
 
 
 def detail_of(origin: Origin, **members: object) -> dict[str, object]:
@@ -73,18 +136,54 @@ def shorten_user_agent(sent: str) -> str:
 
 
 def events(
-    connection: Connection, *, user_id: UUID | None, before: int | None, limit: int
+    connection: Connection, filters: Filters, *, before: int | None, limit: int
 ) -> list[Row[*tuple[Any, ...]]]:
     """Read events, newest first.
 
     Args:
-        user_id: Only events of this account.
+        filters: Which events.
         before: Only events with a smaller id.
         limit: The most events to return.
     """
-    query = select(audit_event).order_by(audit_event.c.id.desc()).limit(limit)
-    if user_id is not None:
-        query = query.where(audit_event.c.user_id == user_id)
-    if before is not None:
-        query = query.where(audit_event.c.id < before)
+    columns = audit_event.c
+    conditions = [
+        compare(column, value)
+        for column, compare, value in (
+            (columns.user_id, operator.eq, filters.user_id),
+            (columns.actor_id, operator.eq, filters.actor_id),
+            (columns.action, operator.eq, filters.action),
+            (columns.source, operator.eq, filters.client),
+            (columns.at, operator.ge, filters.since),
+            (columns.at, operator.lt, filters.until),
+            (columns.id, operator.lt, before),
+        )
+        if value is not None
+    ]
+    query = select(audit_event).where(*conditions).order_by(columns.id.desc()).limit(limit)
     return list(connection.execute(query))
+
+
+def delete_expired(
+    connection: Connection, retention: Retention, *, now: datetime, limit: int
+) -> int:
+    """Delete at most `limit` events that have been kept long enough, oldest first.
+
+    Returns:
+        How many were deleted; fewer than `limit` means that none is left.
+    """
+    columns = audit_event.c
+    is_frequent = columns.action.in_(FREQUENT_ACTIONS)
+    oldest = (
+        select(columns.id)
+        .where(
+            or_(
+                and_(is_frequent, columns.at < now - retention.frequent),
+                and_(~is_frequent, columns.at < now - retention.others),
+            ),
+            # Lets the index on `at` bound the search.
+            columns.at < now - min(retention.frequent, retention.others),
+        )
+        .order_by(columns.at)
+        .limit(limit)
+    )
+    return connection.execute(delete(audit_event).where(columns.id.in_(oldest))).rowcount

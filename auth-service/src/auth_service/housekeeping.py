@@ -7,7 +7,8 @@ import threading
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from auth_service import queries
+from auth_service import audit, queries
+from auth_service.audit import Retention
 from auth_service.clock import Clock
 from auth_service.mail import outbox
 from auth_service.passwords import login_throttle
@@ -27,8 +28,11 @@ logger = logging.getLogger(__name__)
 class Housekeeping:
     """A thread of this worker that deletes expired rows every ten minutes."""
 
-    def __init__(self, engine: Engine, *, families: RefreshFamilies, clock: Clock) -> None:
+    def __init__(
+        self, engine: Engine, *, families: RefreshFamilies, retention: Retention, clock: Clock
+    ) -> None:
         self._engine = engine
+        self._retention = retention
         self._families = families
         self._clock = clock
         self._stopping = threading.Event()
@@ -48,13 +52,24 @@ class Housekeeping:
         while not self._stopping.wait(wait):
             wait = _INTERVAL_SECONDS
             try:
-                delete_expired(self._engine, families=self._families, clock=self._clock)
+                delete_expired(
+                    self._engine,
+                    families=self._families,
+                    retention=self._retention,
+                    clock=self._clock,
+                )
             except SQLAlchemyError as error:
                 # The next run deletes the same rows. /readyz reports a missing database.
                 logger.warning("housekeeping skipped: %s", type(error).__name__)
 
 
-def delete_expired(engine: Engine, *, families: RefreshFamilies, clock: Clock) -> None:
+def delete_expired(
+    engine: Engine,
+    *,
+    families: RefreshFamilies,
+    clock: Clock,
+    retention: Retention = Retention(),  # noqa: B008 # it cannot be changed
+) -> None:
     """Delete all expired rows, unless another process is doing so."""
     # The lock belongs to the session, and a transaction must not stay open meanwhile.
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -63,6 +78,7 @@ def delete_expired(engine: Engine, *, families: RefreshFamilies, clock: Clock) -
         try:
             deleted = families.delete_expired(now=clock())
             deleted += _delete_from_small_tables(engine, clock=clock)
+            deleted += _delete_events(engine, retention, clock=clock)
             logger.info("housekeeping deleted %d rows", deleted)
         finally:
             queries.release_advisory_lock(connection, _LOCK_ID)
@@ -83,6 +99,16 @@ def _delete_from_small_tables(engine: Engine, *, clock: Clock) -> int:
     while True:
         with engine.begin() as connection:
             batch = login_throttle.delete_expired(connection, now=clock(), limit=_BATCH_SIZE)
+        deleted += batch
+        if batch < _BATCH_SIZE:
+            return deleted
+
+
+def _delete_events(engine: Engine, retention: Retention, *, clock: Clock) -> int:
+    deleted = 0
+    while True:
+        with engine.begin() as connection:
+            batch = audit.delete_expired(connection, retention, now=clock(), limit=_BATCH_SIZE)
         deleted += batch
         if batch < _BATCH_SIZE:
             return deleted

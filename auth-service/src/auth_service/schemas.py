@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -83,6 +84,9 @@ SearchText = Annotated[str, StringConstraints(max_length=254), AfterValidator(_w
 Code = Annotated[str, StringConstraints(max_length=16), AfterValidator(_code)]
 RecoveryCode = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Challenge = Annotated[str, Field(min_length=1, max_length=128, repr=False)]
+AuditSource = Annotated[
+    str, StringConstraints(min_length=1, max_length=64), AfterValidator(_without_nul)
+]
 Password = Annotated[str, Field(min_length=1, max_length=MAXIMUM_LENGTH, repr=False)]
 Token = Annotated[str, Field(min_length=1, max_length=_LONGEST_TOKEN, repr=False)]
 
@@ -393,6 +397,37 @@ class AuditEventOut(BaseModel):
     action: str
     user_id: UUID | None
     detail: dict[str, Any]
+
+
+class AuditFilters(BaseModel):
+    """Which events of the audit log: those that match every filter that is given."""
+
+    user_id: UUID | None = Field(default=None, description="Events of this account.")
+    actor_id: UUID | None = Field(default=None, description="Events that this user caused.")
+    action: str | None = Field(default=None, pattern=r"^[a-z_.]{1,64}$", examples=["login.refused"])
+    source: AuditSource | None = Field(
+        default=None, description="Events from this address, or by this service or command."
+    )
+    since: AwareDatetime | None = Field(default=None, description="At this time or later.")
+    until: AwareDatetime | None = Field(default=None, description="Before this time.")
+
+
+class AuditQuery(AuditFilters):
+    """Filters, and which page."""
+
+    before: int | None = Field(
+        default=None, ge=0, le=2**63 - 1, description="`next_before` of the previous page."
+    )
+    limit: int = Field(default=100, ge=1, le=500)
+
+
+class AuditExportIn(StrictBody):
+    """What is exported."""
+
+    format: Literal["csv", "jsonl"]
+    filters: dict[str, Annotated[str, StringConstraints(max_length=100)]] = Field(
+        max_length=10, description="The filters of the export, as they are recorded."
+    )
 
 
 class AuditPage(BaseModel):

@@ -25,6 +25,8 @@ _DEMO_CLIENT_SECRET = "local-demo-secret-of-billing-service"  # noqa: S105 # ref
 _DEMO_SECOND_FACTOR_KEY = "local-only-second-factor-key-never-use-it-elsewhere"
 _MINIMUM_SECRET_LENGTH = 32
 _DAY_SECONDS = 86_400
+# A century. More would be before the first year of the calendar.
+_MOST_DAYS = 36_500
 # The longest lifetime that verifiers accept.
 _LONGEST_ACCESS_SECONDS = 3600
 
@@ -67,6 +69,8 @@ class Settings:
             them, elsewhere no call that sends a mail is accepted.
         mail_from: The sender of all mails.
         account_pages_url: Where the links of mails lead, without a trailing slash.
+        audit_retention_days: Of events other than those of the next attribute.
+        audit_login_retention_days: Of log-ins and ends of sessions.
     """
 
     environment: Environment
@@ -95,6 +99,8 @@ class Settings:
     smtp: SmtpServer | None
     mail_from: Address
     account_pages_url: str
+    audit_retention_days: int
+    audit_login_retention_days: int
 
     @property
     def is_local(self) -> bool:
@@ -170,6 +176,8 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             "MAIL_FROM", _sender, default=None if smtp else f"{app_name} <no-reply@localhost>"
         ),
         account_pages_url=read("ACCOUNT_PAGES_URL", _url, default=f"{public_url}/account"),
+        audit_retention_days=read("AUDIT_RETENTION_DAYS", _days, default="365"),
+        audit_login_retention_days=read("AUDIT_LOGIN_RETENTION_DAYS", _days, default="90"),
     )
 
 
@@ -356,6 +364,13 @@ def _positive(value: str) -> int:
     number = _natural(value)
     if number == 0:
         raise ValueError("must be greater than zero")
+    return number
+
+
+def _days(value: str) -> int:
+    number = _positive(value)
+    if number > _MOST_DAYS:
+        raise ValueError(f"must be at most {_MOST_DAYS} days")
     return number
 
 

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.security import APIKeyHeader
 from sqlalchemy import Engine
 
-from auth_service.audit import Origin
+from auth_service.audit import Origin, Retention
 from auth_service.clock import Clock
 from auth_service.errors import InvalidToken, NotAuthenticated, UserNotFound
 from auth_service.keys import KeyRing
@@ -37,6 +37,7 @@ class AppState:
         client_secret: Password of billing-service at the internal token endpoint.
         breach_lookup_url: Of the range API; empty if passwords are not looked up.
         refresh_cookie: For browsers that keep the refresh token in a cookie.
+        audit_retention: How long housekeeping keeps events of the audit log.
         digest_secret: Key of the digests of idempotent requests.
         older_schema_revisions: The migrations of this release before its latest.
     """
@@ -55,6 +56,7 @@ class AppState:
     client_secret: str
     breach_lookup_url: str
     digest_secret: bytes
+    audit_retention: Retention
     public_url: str
     one_time: OneTimeTokens
     sign_up: SignUp

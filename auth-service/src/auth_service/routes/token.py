@@ -90,7 +90,12 @@ async def obtain(body: Credentials, request: Request) -> Response:
     state, ip = app_state(request), client_ip(request)
     if body.refresh_in == "cookie":
         state.refresh_cookie.check_origin(request)
-    user = await state.login.authenticate(body.username, body.password, client_ip=ip)
+    user = await state.login.authenticate(
+        body.username,
+        body.password,
+        client_ip=ip,
+        user_agent=request.headers.get("user-agent", ""),
+    )
     if user.second_factor_at is not None:
         options = {"refresh_in": body.refresh_in}
         raise await asyncio.to_thread(state.second_factor.challenge, user, options=options)

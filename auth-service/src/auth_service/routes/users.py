@@ -1,15 +1,14 @@
-"""`/internal/users…` and `/internal/audit`: accounts, for the admin pages of billing-service."""
+"""`/internal/users…`: accounts, for the admin pages of billing-service."""
 
 import asyncio
 import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from sqlalchemy import Connection
 
-from auth_service import audit
 from auth_service.audit import Origin
 from auth_service.errors import (
     BodyTooLarge,
@@ -35,8 +34,6 @@ from auth_service.routes.middleware import StrictRoute
 from auth_service.routes.new_passwords import hash_new_password
 from auth_service.routes.openapi_responses import errors
 from auth_service.schemas import (
-    AuditEventOut,
-    AuditPage,
     FeedEntry,
     FeedPage,
     NewPasswordIn,
@@ -46,7 +43,7 @@ from auth_service.schemas import (
     UserOut,
     UserPage,
 )
-from auth_service.users import accounts, changes, guards, idempotency
+from auth_service.users import accounts, changes, idempotency
 from auth_service.users.accounts import User
 from auth_service.users.changes import Change, NewUser
 
@@ -283,35 +280,6 @@ def delete_user(user_id: UUID, request: Request, origin: InternalOrigin) -> Resp
     """
     _change(app_state(request), origin, lambda c: changes.delete(c, user_id))
     return Response(status_code=204)
-
-
-@router.get(
-    "/audit",
-    operation_id="listAuditEvents",
-    summary="Read the audit log",
-    response_description="A page of events.",
-    responses=errors(SuperuserRequired),
-)
-def read_audit(
-    request: Request,
-    origin: InternalOrigin,
-    user_id: Annotated[UUID | None, Query(description="Only events of this account.")] = None,
-    before: Annotated[
-        Position | None, Query(description="`next_before` of the previous page.")
-    ] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> AuditPage:
-    """Returns the newest events first. The acting user has to be a superuser."""
-
-    def read(connection: Connection) -> list[Any]:
-        guards.require_superuser(connection, origin)
-        return audit.events(connection, user_id=user_id, before=before, limit=limit)
-
-    found = _read(request, read)
-    return AuditPage(
-        results=[AuditEventOut.model_validate(event) for event in found],
-        next_before=found[-1].id if len(found) == limit else None,
-    )
 
 
 def _read(request: Request, read: Callable[[Connection], T]) -> T:

@@ -1,13 +1,14 @@
 """Checks usernames and passwords, with the same response for every reason to refuse."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy import Engine, update
 
 from auth_service.clock import Clock
-from auth_service.errors import InvalidCredentials, WrongPassword
+from auth_service.errors import InvalidCredentials, TooManyAttempts, WrongPassword
 from auth_service.passwords.hashing import (
     DUMMY_HASH,
     HashingSlot,
@@ -18,6 +19,10 @@ from auth_service.passwords.hashing import (
 from auth_service.passwords.login_throttle import Attempt, LoginThrottle
 from auth_service.tables import users
 from auth_service.users.accounts import User, find_with_hash
+from auth_service.users.refused_log_ins import Reason, RefusedLogIns
+
+# `RefusedLogIns.note` with the client filled in.
+Note = Callable[..., None]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,6 +30,7 @@ class LogIn:
     """Checks usernames and passwords.
 
     Attributes:
+        refused: Writes refusals to the audit log.
         failures_seen: Failed log-ins in this process. An attempt that waited for the hashing slot
             checks the throttle again if this number has changed. So attempts that are sent at
             once get no more guesses than attempts one after the other.
@@ -35,9 +41,12 @@ class LogIn:
     slot: HashingSlot
     throttle: LoginThrottle
     clock: Clock
+    refused: RefusedLogIns
     failures_seen: int = 0
 
-    async def authenticate(self, username: str, password: str, *, client_ip: str) -> User:
+    async def authenticate(
+        self, username: str, password: str, *, client_ip: str, user_agent: str = ""
+    ) -> User:
         """Return the account with this username and password.
 
         An unknown username, an inactive account and a wrong password take the same steps and the
@@ -51,19 +60,21 @@ class LogIn:
         """
         attempt = self.throttle.attempt(username, client_ip=client_ip)
         seen = self.failures_seen
-        found = await asyncio.to_thread(self._check_and_find, attempt, username)
+        note = partial(self.refused.note, client_ip=client_ip, user_agent=user_agent)
+        found = await asyncio.to_thread(self._check_and_find, attempt, username, note)
         user, password_hash = found or (None, DUMMY_HASH)
         if user is not None and not user.is_active:
             password_hash = DUMMY_HASH
         async with self.slot.occupied():
             if seen != self.failures_seen:
-                await asyncio.to_thread(self._check, attempt)
+                await asyncio.to_thread(self._check, attempt, user, note)
             check = partial(verify_password, password, password_hash=password_hash)
             is_right = await self.slot.run(check)
             if user is None or not user.is_active or not is_right:
                 # Counted while the slot is held, so that the next attempt sees it.
                 self.failures_seen += 1
                 await asyncio.to_thread(self._record_failure, attempt)
+                note(_reason(user), user_id=user.id if user else None)
                 raise InvalidCredentials
             if needs_rehash(password_hash):
                 renewed = await self.slot.run(partial(hash_password, password))
@@ -86,14 +97,26 @@ class LogIn:
         except InvalidCredentials:
             raise WrongPassword from None
 
-    def _check_and_find(self, attempt: Attempt, username: str) -> tuple[User, str] | None:
+    def _check_and_find(
+        self, attempt: Attempt, username: str, note: Note
+    ) -> tuple[User, str] | None:
         with self.autocommit.connect() as connection:
-            self.throttle.check(connection, attempt, now=self.clock())
+            try:
+                self.throttle.check(connection, attempt, now=self.clock())
+            except TooManyAttempts:
+                # For the audit log alone, and for known and unknown names alike.
+                user, _ = find_with_hash(connection, username) or (None, "")
+                note(Reason.TOO_MANY_ATTEMPTS, user_id=user.id if user else None)
+                raise
             return find_with_hash(connection, username)
 
-    def _check(self, attempt: Attempt) -> None:
+    def _check(self, attempt: Attempt, user: User | None, note: Note) -> None:
         with self.autocommit.connect() as connection:
-            self.throttle.check(connection, attempt, now=self.clock())
+            try:
+                self.throttle.check(connection, attempt, now=self.clock())
+            except TooManyAttempts:
+                note(Reason.TOO_MANY_ATTEMPTS, user_id=user.id if user else None)
+                raise
 
     def _record_failure(self, attempt: Attempt) -> None:
         with self.engine.begin() as connection:
@@ -107,3 +130,9 @@ class LogIn:
                 .where(users.c.id == user.id, users.c.password_hash == old)
                 .values(password_hash=new)
             )
+
+
+def _reason(user: User | None) -> Reason:
+    if user is None:
+        return Reason.UNKNOWN_USER
+    return Reason.WRONG_PASSWORD if user.is_active else Reason.INACTIVE_USER
