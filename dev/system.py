@@ -71,6 +71,7 @@ def system(settings: Settings) -> System:
         _databases(plan),
         _auth_migrations(plan),
         _auth_service(plan),
+        _auth_worker(plan),
         _billing_migrations(plan),
         _billing_products(plan),
         _billing_service(plan),
@@ -160,6 +161,24 @@ def _auth_service(plan: _Plan) -> Process:
         ready=Answers(f"http://127.0.0.1:{port}/readyz"),
         ports={"AUTH_PORT": port},
         after=("auth-migrations",),
+        stop_order=1,
+    )
+
+
+def _auth_worker(plan: _Plan) -> Process:
+    folder = plan.folder("auth-service")
+    return Process(
+        name="auth-worker",
+        argv=(plan.program("auth-service", "auth-service"), "worker"),
+        cwd=folder,
+        env=environment(plan.values, AUTH, venv=folder),
+        made_from=(folder / "src" / "auth_service", folder / "requirements.txt"),
+        ready=lambda: plan.cluster.has_session(
+            plan.values["AUTH_DATABASE_URL"], name="auth-service worker"
+        ),
+        after=("auth-migrations",),
+        # It finishes the mails that it is sending, each within 30 s.
+        stop_seconds=40.0,
         stop_order=1,
     )
 

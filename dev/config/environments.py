@@ -27,6 +27,10 @@ AUTH = (
     "THROTTLE_*",
     "PASSWORD_*",
     "FORWARDED_ALLOW_IPS",
+    "SIGNUP",
+    "SMTP_URL",
+    "MAIL_FROM",
+    "ACCOUNT_PAGES_URL",
 )
 BILLING = (
     *SHARED,

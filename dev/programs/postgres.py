@@ -196,18 +196,32 @@ class Cluster:
             url: The database of the queue, on this server or another one.
         """
         alive = "SELECT count(*) FROM procrastinate_workers WHERE last_heartbeat > now() - '30 s'"
+        return self._count(f"{alive}::interval", url=url) > 0
+
+    def has_session(self, url: str, *, name: str) -> bool:
+        """Whether a process that calls itself by this name is connected to a database.
+
+        Args:
+            url: The database, on this server or another one.
+            name: The `application_name` of its connections.
+        """
+        sessions = f"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}'"
+        return self._count(f"{sessions} AND datname = current_database()", url=url) > 0
+
+    def _count(self, sql: str, *, url: str) -> int:
         parts = urlsplit(url)
         without = parts.netloc.replace(f":{parts.password}@", "@")
         address = urlunsplit(parts._replace(netloc=without))
         result = subprocess.run(
-            [str(self.bin_dir / "psql"), "-X", "-A", "-t", "-c", f"{alive}::interval", address],
+            [str(self.bin_dir / "psql"), "-X", "-A", "-t", "-c", sql, address],
             # Every user of the machine can read the arguments of a process.
             env={**os.environ, "PGPASSWORD": unquote(parts.password or "")},
             capture_output=True,
             text=True,
             check=False,
         )
-        return result.stdout.strip() not in {"", "0"}
+        # A database that does not answer has none.
+        return int(result.stdout.strip() or 0)
 
     def dump(self, database: str, *, port: int, password: str) -> str:
         """A dump of a whole database, as SQL."""

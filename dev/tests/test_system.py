@@ -18,9 +18,11 @@ SECRETS = {
     "STRIPE_API_SECRET": {"billing-service", "billing-worker"},
     "DJANGO_SECRET_KEY": {"billing-service", "billing-worker"},
     "BILLING_DATABASE_URL": {"billing-service", "billing-worker"},
-    "AUTH_DATABASE_URL": {"auth-service"},
-    "AUTH_INTERNAL_CLIENT_SECRET": {"auth-service", "billing-service", "billing-worker"},
-    "SECOND_FACTOR_KEY": {"auth-service"},
+    "AUTH_DATABASE_URL": {"auth-service", "auth-worker"},
+    "AUTH_INTERNAL_CLIENT_SECRET": {
+        *("auth-service", "auth-worker", "billing-service", "billing-worker")
+    },
+    "SECOND_FACTOR_KEY": {"auth-service", "auth-worker"},
     "STRIPE_WEBHOOK_SECRET": {"billing-service", "billing-worker", "stripe-sandbox"},
     "POSTGRES_PASSWORD": set(),
 }
@@ -105,6 +107,7 @@ def compose() -> dict[str, Any]:
     ("service", "readable"),
     [
         ("auth-service", AUTH),
+        ("auth-worker", AUTH),
         ("billing-service", (*BILLING, "TEST_*")),
         ("billing-worker", BILLING),
         ("stripe-sandbox", SANDBOX),
