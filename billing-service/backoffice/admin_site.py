@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, path, resolve, reverse
 from django.utils.module_loading import import_string
 
+from users.login_steps import EnrolmentRequired, SecondFactorRequired
+
 SECTION_ORDER = ("users", "subscriptions", "webhooks", "backoffice", "auth", "procrastinate")
 
 
@@ -39,6 +41,16 @@ class BillingAdminSite(AdminSite):
                 self.admin_view(_lazily("backoffice.timeline.show")),
                 name="timeline",
             ),
+            path(
+                "login/second-factor/",
+                _lazily("backoffice.second_factor.complete"),
+                name="second_factor",
+            ),
+            path(
+                "login/second-factor/set-up/",
+                _lazily("backoffice.second_factor.enrol"),
+                name="second_factor_enrolment",
+            ),
             *super().get_urls(),
         ]
 
@@ -48,11 +60,16 @@ class BillingAdminSite(AdminSite):
         """Show the page that was asked for before the log-in; without one, the home page."""
         for name in ("GET", "POST"):
             fields = getattr(request, name)
-            if not _is_page(fields.get(REDIRECT_FIELD_NAME, "")):
+            if not is_page(fields.get(REDIRECT_FIELD_NAME, "")):
                 fields = fields.copy()
                 fields.pop(REDIRECT_FIELD_NAME, None)
                 setattr(request, name, fields)
-        return super().login(request, extra_context)
+        try:
+            return super().login(request, extra_context)
+        except SecondFactorRequired as required:
+            return _lazily("backoffice.second_factor.ask_for_code")(request, required)
+        except EnrolmentRequired as needed:
+            return _lazily("backoffice.second_factor.ask_to_enrol")(request, needed)
 
     def password_change(  # type: ignore[override]  # a redirect follows, not Django's template
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -71,14 +88,14 @@ class BillingAdminSite(AdminSite):
 def _lazily(view: str) -> Callable[..., HttpResponse]:
     """Return a view that imports its module on the first request, when models are loaded."""
 
-    def answer(request: HttpRequest, **arguments: Any) -> HttpResponse:
-        response: HttpResponse = import_string(view)(request, **arguments)
+    def answer(request: HttpRequest, *positional: Any, **arguments: Any) -> HttpResponse:
+        response: HttpResponse = import_string(view)(request, *positional, **arguments)
         return response
 
     return answer
 
 
-def _is_page(address: str) -> bool:
+def is_page(address: str) -> bool:
     """Return whether an address is a page of the admin; what is no page has no name."""
     if not (address.startswith(reverse("admin:index")) and address.isprintable()):
         return False

@@ -35,6 +35,7 @@ class Environment:
     token_audience: str
     auth_internal_url: str
     auth_internal_client_secret: str
+    staff_second_factor_required: bool
     jwks_cache_file: Path
     stripe_api_secret: str
     stripe_api_base: str
@@ -96,6 +97,12 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
             at_least=32,
             local=local,
         ),
+        staff_second_factor_required=reader.choice(
+            "STAFF_SECOND_FACTOR",
+            ("required", "optional"),
+            default="optional" if local else "required",
+        )
+        == "required",
         jwks_cache_file=Path(reader.text("JWKS_CACHE_FILE", default="../.state/billing/jwks.json")),
         stripe_api_secret=reader.text("STRIPE_API_SECRET", default=""),
         stripe_api_base=reader.optional_url("STRIPE_API_BASE"),

@@ -17,6 +17,7 @@ from tests.signing import SigningKey, signing_key
 
 Body = dict[str, Any]
 CREATED_AT = "2026-01-02T03:04:05Z"
+RIGHT_CODE = "123456"
 
 
 class Refusal(Exception):
@@ -39,6 +40,7 @@ class AuthStandIn:
     passwords: dict[str, str] = field(default_factory=dict)
     changes: list[tuple[str, bool]] = field(default_factory=list)
     idempotent: dict[str, Body] = field(default_factory=dict)
+    challenges: dict[str, str] = field(default_factory=dict)
     audit: list[Body] = field(default_factory=list)
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     away: bool = False
@@ -166,6 +168,8 @@ class _Handler(BaseHTTPRequestHandler):
         body: Body = json.loads(content) if content else {}
         if path == "/api/token/obtain":
             return self._obtain(body)
+        if path == "/api/token/second-factor":
+            return self._second_factor(body)
         if self.headers.get("Authorization") != "Bearer service-token":
             raise Refusal(401, "invalid_token")
         for method, pattern, handle in _ROUTES:
@@ -186,8 +190,42 @@ class _Handler(BaseHTTPRequestHandler):
         for user in self.stand_in.users.values():
             right = self.stand_in.passwords[user["id"]] == body["password"] != ""
             if user["username"] == body["username"] and right and user["is_active"]:
+                if user.get("second_factor_at"):
+                    challenge = f"challenge-{len(self.stand_in.challenges)}"
+                    self.stand_in.challenges[challenge] = user["id"]
+                    raise Refusal(401, "second_factor_required", challenge=challenge)
                 return 200, {"refresh": "r", "access": self.stand_in.access_token(user["id"])}
         raise Refusal(401, "invalid_credentials")
+
+    def _second_factor(self, body: Body) -> tuple[int, Body]:
+        user_id = self.stand_in.challenges.get(body["challenge"])
+        if user_id is None:
+            raise Refusal(401, "challenge_not_valid")
+        if RIGHT_CODE not in (body.get("code"), body.get("recovery_code")):
+            raise Refusal(403, "wrong_code")
+        del self.stand_in.challenges[body["challenge"]]
+        return 200, {"refresh": "r", "access": self.stand_in.access_token(user_id)}
+
+    def _start_enrolment(self, body: Body, user_id: str) -> tuple[int, Body]:
+        self._user(user_id)["secret"] = "JBSWY3DP"
+        return 204, {}
+
+    def _enrolment(self, body: Body, user_id: str) -> tuple[int, Body]:
+        if "secret" not in self._user(user_id):
+            raise Refusal(409, "enrolment_not_started")
+        return 200, {"secret": "JBSWY3DP", "qr_code": "<svg></svg>"}
+
+    def _confirm_enrolment(self, body: Body, user_id: str) -> tuple[int, Body]:
+        if not body["code"].isdigit():
+            raise Refusal(400, "validation_error", errors={"code": ["Enter the six digits."]})
+        if body["code"] != RIGHT_CODE:
+            raise Refusal(403, "wrong_code")
+        self.stand_in.change_user(user_id, second_factor_at=CREATED_AT)
+        return 200, {"recovery_codes": [f"CODE-{number}" for number in range(10)]}
+
+    def _reset_second_factor(self, body: Body, user_id: str) -> tuple[int, Body]:
+        epoch = self._user(user_id)["auth_epoch"] + 1
+        return 200, self.stand_in.change_user(user_id, second_factor_at=None, auth_epoch=epoch)
 
     def _user(self, user_id: str) -> Body:
         if user_id not in self.stand_in.users:
@@ -284,4 +322,8 @@ _ROUTES: list[tuple[str, str, Callable[..., tuple[int, Body]]]] = [
     ("POST", f"/internal/users/{_ID}/deactivate", _Handler._deactivate),
     ("POST", f"/internal/users/{_ID}/password", _Handler._set_password),
     ("DELETE", f"/internal/users/{_ID}", _Handler._delete),
+    ("POST", f"/internal/users/{_ID}/second-factor", _Handler._start_enrolment),
+    ("GET", f"/internal/users/{_ID}/second-factor", _Handler._enrolment),
+    ("POST", f"/internal/users/{_ID}/second-factor/confirm", _Handler._confirm_enrolment),
+    ("DELETE", f"/internal/users/{_ID}/second-factor", _Handler._reset_second_factor),
 ]

@@ -14,6 +14,7 @@ from django.conf import settings
 
 from errors import BillingError, Unavailable
 from identity.request_id import current_request_id
+from users.login_steps import SecondFactorRequired
 
 CLIENT_ID = "billing-service"
 TIMEOUT_SECONDS = 5.0
@@ -48,6 +49,14 @@ class WrongCredentials(BillingError):
     """Unknown user, wrong password or inactive user: auth-service does not say which."""
 
     code, status = "invalid_credentials", 401
+
+
+@dataclass(frozen=True, slots=True)
+class NewSecondFactor:
+    """A secret for an authenticator app, and the same as a QR code: an SVG document."""
+
+    secret: str
+    qr_code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,7 @@ class AuthClient:
 
         Raises:
             WrongCredentials: Refused; auth-service gives no reason.
+            SecondFactorRequired: With the challenge for `complete_log_in`.
             AuthRefused: Too many attempts, or malformed input.
             AuthUnavailable: It cannot be reached.
         """
@@ -100,8 +110,70 @@ class AuthClient:
             headers={"X-Forwarded-For": client_ip},
         )
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
+            challenge = _challenge(answer)
+            if challenge:
+                raise SecondFactorRequired(challenge)
             raise WrongCredentials("Unknown user or wrong password.")
         return str(_document(answer)["access"])
+
+    def complete_log_in(self, challenge: str, proof: Mapping[str, str], *, client_ip: str) -> str:
+        """Complete a log-in and return the access token, unverified.
+
+        Args:
+            proof: `code` or `recovery_code`, as typed.
+
+        Raises:
+            AuthRefused: `challenge_not_valid`, `wrong_code`, `second_factor_locked`,
+                `too_many_attempts` or `validation_error`.
+            AuthUnavailable: It cannot be reached.
+        """
+        answer = self._send(
+            "POST",
+            "/api/token/second-factor",
+            body={"challenge": challenge, **proof},
+            headers={"X-Forwarded-For": client_ip},
+        )
+        return str(_document(answer)["access"])
+
+    def start_enrolment(self, user_id: UUID, *, actor: Actor) -> None:
+        """Give a user, whose password was just checked, a new secret to confirm.
+
+        Raises:
+            AuthRefused: `second_factor_active`.
+            AuthUnavailable: It cannot be reached.
+        """
+        self._call("POST", f"/internal/users/{user_id}/second-factor", actor=actor)
+
+    def enrolment(self, user_id: UUID, *, actor: Actor) -> NewSecondFactor:
+        """Return the secret that a user has to confirm.
+
+        Raises:
+            AuthRefused: `second_factor_active` or `enrolment_not_started`.
+            AuthUnavailable: It cannot be reached.
+        """
+        document = self._call("GET", f"/internal/users/{user_id}/second-factor", actor=actor)
+        return NewSecondFactor(str(document["secret"]), str(document["qr_code"]))
+
+    def confirm_enrolment(self, user_id: UUID, code: str, *, actor: Actor) -> list[str]:
+        """Activate a user's second factor and return the recovery codes.
+
+        Raises:
+            AuthRefused: `wrong_code`, `validation_error`, `second_factor_active` or
+                `enrolment_not_started`.
+            AuthUnavailable: Unknown whether it is active.
+        """
+        path = f"/internal/users/{user_id}/second-factor/confirm"
+        document = self._call("POST", path, body={"code": code}, actor=actor)
+        return [str(code) for code in document["recovery_codes"]]
+
+    def reset_second_factor(self, user_id: UUID, *, actor: Actor) -> UserDocument:
+        """Remove the second factor of a user who has lost it; repeating changes nothing.
+
+        Raises:
+            AuthRefused: `superuser_required` or `user_not_found`.
+            AuthUnavailable: Unknown whether it was done.
+        """
+        return self._call("DELETE", f"/internal/users/{user_id}/second-factor", actor=actor)
 
     def create_user(self, fields: Mapping[str, Any], *, key: str, actor: Actor) -> UserDocument:
         """Create a user; the same idempotency key creates it once.
@@ -273,6 +345,14 @@ def _exchange(method: str, url: str, **options: Any) -> requests.Response:
     if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise AuthUnavailable("auth-service is temporarily unavailable.")
     return answer
+
+
+def _challenge(answer: requests.Response) -> str:
+    try:
+        document = answer.json()
+    except ValueError:
+        return ""
+    return str(document.get("challenge") or "") if isinstance(document, dict) else ""
 
 
 def _document(answer: requests.Response) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.urls import URLPattern, path, reverse
 
 from backoffice.bulk_actions import for_each_row
 from backoffice.user_deletion import request_deletion
-from backoffice.users import audit_log, password
+from backoffice.users import audit_log, password, second_factor
 from backoffice.users.filters import StateFilter
 from backoffice.users.forms import UserAddForm, UserChangeForm
 from backoffice.users.rules import actor, is_read_only, may_manage, staff
@@ -184,6 +184,11 @@ class UserAdmin(admin.ModelAdmin[User]):
                 "<uuid:user_id>/password/",
                 wrap(partial(password.change, self)),
                 name="users_user_password",
+            ),
+            path(
+                "<uuid:user_id>/second-factor/",
+                wrap(partial(second_factor.reset, self)),
+                name="users_user_second_factor",
             ),
             *super().get_urls(),
         ]

@@ -30,6 +30,21 @@ def test_local_needs_nothing_but_a_database() -> None:
     assert environment.past_due_grace_days == 7
 
 
+@pytest.mark.parametrize(
+    ("given", "required"),
+    [
+        ({}, False),
+        ({"STAFF_SECOND_FACTOR": "required"}, True),
+        (PRODUCTION, True),
+        (PRODUCTION | {"STAFF_SECOND_FACTOR": "optional"}, False),
+    ],
+)
+def test_staff_need_a_second_factor_outside_local(given: dict[str, str], *, required: bool) -> None:
+    """The demo asks for none, and an installation can decide otherwise."""
+    environment = read_environment(LOCAL | given)
+    assert environment.staff_second_factor_required is required
+
+
 def test_production_reads_every_secret() -> None:
     """Two webhook secrets may be active at a time; the dashboard is Stripe's live one."""
     environment = read_environment(PRODUCTION)
