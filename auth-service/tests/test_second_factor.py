@@ -269,7 +269,7 @@ def test_guessing_codes_is_throttled(
     assert answer(second, code=phone.code(seconds=30)).status_code == 200
 
 
-def test_a_challenge_has_five_tries(enrol: Enrol, obtain: Obtain, answer: Answer) -> None:
+def test_a_challenge_has_five_attempts(enrol: Enrol, obtain: Obtain, answer: Answer) -> None:
     """Also from five networks, each with limits of its own."""
     phone = enrol()
     challenge = obtain().json()["challenge"]
@@ -366,7 +366,7 @@ def test_what_is_stored_opens_nothing(service: Service, enrol: Enrol, obtain: Ob
 def test_a_replaced_key_still_decrypts_and_a_used_secret_moves(
     service: Service, enrol: Enrol
 ) -> None:
-    """A leaked key can be replaced without asking everybody to enrol again."""
+    """A leaked key can be replaced without asking everyone to enrol again."""
     enrol()
     with service.engine.connect() as connection:
         user_id = connection.execute(select(second_factor.c.user_id)).scalar_one()
@@ -380,7 +380,7 @@ def test_a_replaced_key_still_decrypts_and_a_used_secret_moves(
 def test_housekeeping_deletes_expired_challenges(
     service: Service, enrol: Enrol, obtain: Obtain, clock: MovableClock
 ) -> None:
-    """No table grows for ever."""
+    """No table grows forever."""
     enrol()
     obtain()
     clock.advance(minutes=6)

@@ -1,7 +1,7 @@
 """The pages of a log-in after the password: a code, or the set-up of a second factor.
 
-Nobody is logged in before the last page. Until then the session holds auth-service's challenge, or
-who has to set up a second factor.
+No one is logged in before the last page. Until then the session holds auth-service's challenge, or
+the user who has to set up a second factor.
 """
 
 import time

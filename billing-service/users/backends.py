@@ -58,5 +58,5 @@ def staff_of(access_token: str) -> User | None:
 
 
 def _has_no_second_factor(document: UserDocument) -> bool:
-    # An auth-service of the last release does not say: then nobody could enrol.
+    # An auth-service of the last release does not say: then no one could enrol.
     return document.get("second_factor_at", "unknown") is None

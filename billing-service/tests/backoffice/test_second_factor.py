@@ -109,7 +109,7 @@ def test_a_challenge_that_has_ended_leads_back_to_the_password(
 
 @pytest.mark.parametrize("page", [CODE, SET_UP])
 def test_the_pages_need_a_password_first(client: Client, page: str) -> None:
-    """Whoever opens them directly gets the login page."""
+    """A browser that opens them directly gets the login page."""
     for answer in (client.get(page), client.post(page, {"code": RIGHT_CODE})):
         assert (answer.status_code, answer["Location"]) == (302, "/admin/login/")
 
@@ -200,7 +200,7 @@ def test_the_set_up_ends_after_a_quarter_of_an_hour(
 
 
 @pytest.mark.usefixtures("required")
-def test_an_auth_service_of_the_last_release_locks_nobody_out(
+def test_an_auth_service_of_the_last_release_locks_no_one_out(
     client: Client, auth_service: AuthStandIn
 ) -> None:
     """While the services are upgraded one after the other, the password is enough."""

@@ -16,7 +16,7 @@ RECOVERY_CODES = 10
 # 80 bits, which is too many to guess even offline: a fast digest is enough.
 _RECOVERY_CODE_BYTES = 10
 _NEITHER_LETTER_NOR_DIGIT = re.compile(r"[^0-9A-Z]")
-# Base 32 has no such digits, so whoever reads one from paper means the letter.
+# Base 32 has no such digits, so a digit read from paper means the letter.
 _LETTERS_FOR_DIGITS = str.maketrans("018", "OIB")
 
 
