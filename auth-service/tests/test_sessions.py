@@ -1,6 +1,7 @@
 """A user's own sessions: seen in a list, ended one by one or all but the current one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -286,3 +287,35 @@ def test_sessions_need_an_access_token(http: httpx.Client, method: str, path: st
     """Anyone else gets a 401."""
     answer = http.request(method, SESSIONS + path)
     assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
+
+
+def test_a_log_in_too_many_ends_the_session_that_was_unused_the_longest(
+    service: Service,
+    obtain: Callable[..., httpx.Response],
+    refresh: Callable[[str], httpx.Response],
+    add_user: Callable[..., User],
+) -> None:
+    """Two go on and the third begins; the audit log names the one that ended."""
+    user = add_user()
+    add_user("grace")
+    state = service.state
+    few = replace(state.families, max_sessions_per_user=3)
+    service.app.state.auth = replace(state, families=few)
+    try:
+        tokens = []
+        for _ in range(3):
+            tokens.append(obtain().json()["refresh"])
+            service.clock.advance(minutes=1)
+        others = obtain("grace").json()["refresh"]
+        tokens[0] = refresh(tokens[0]).json()["refresh"]
+        service.clock.advance(minutes=1)
+        obtain()
+    finally:
+        service.app.state.auth = state
+
+    statuses = [refresh(token).status_code for token in (*tokens, others)]
+    assert statuses == [200, 401, 200, 200]
+    (event,) = recorded(service, "session.ended")
+    assert (event.user_id, event.actor_id) == (user.id, user.id)
+    family = jwt.decode(tokens[1], options={"verify_signature": False})["family"]
+    assert event.detail == {"session": family, "reason": "too_many"}

@@ -26,6 +26,7 @@ AUTH = (
     "REFRESH_*",
     "THROTTLE_*",
     "PASSWORD_*",
+    "MAX_SESSIONS_PER_USER",
     "FORWARDED_ALLOW_IPS",
     "SIGNUP",
     "SMTP_URL",

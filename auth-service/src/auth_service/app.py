@@ -149,6 +149,7 @@ def _app_state(settings: Settings, *, clock: Clock) -> AppState:
             token_lifetime_seconds=settings.refresh_token_lifetime_seconds,
             family_lifetime_seconds=settings.refresh_family_lifetime_seconds,
             replay_grace_seconds=settings.refresh_replay_grace_seconds,
+            max_sessions_per_user=settings.max_sessions_per_user,
         ),
         login=LogIn(
             engine=engine,

@@ -277,7 +277,7 @@ class PreconditionRequired(AuthError):
 
 
 class TooManyAttempts(AuthError):
-    """Too many log-ins failed; the right password gets this answer too (RFC 6585 §4)."""
+    """Too many log-ins failed, or wait at once; the right password gets this answer too."""
 
     code, status = "too_many_attempts", 429
     detail = "Too many failed log-ins. Try again later."

@@ -118,7 +118,8 @@ RETURNING f.head_exp, f.epoch, u.is_staff, u.is_superuser
 """  # noqa: S608 # our own constant
 
 # Returns no row if the user was deactivated, or the epoch moved, while the password was hashed.
-# The log-in is recorded by the same statement, so it costs no round trip of its own.
+# The log-in is recorded and the user's other live sessions are counted by the same statement, so
+# they cost no round trip of their own.
 _START_FAMILY = """
 WITH started AS (
     INSERT INTO refresh_family (
@@ -135,7 +136,29 @@ WITH started AS (
     SELECT %(now)s, user_id, %(client_ip)s, 'login.granted', user_id, %(detail)s FROM started
 )
 UPDATE users SET last_login_at = %(now)s FROM started WHERE users.id = started.user_id
-RETURNING users.id
+RETURNING (
+    SELECT count(*) FROM refresh_family AS f
+    WHERE f.user_id = users.id AND f.revoked_at IS NULL
+      AND f.epoch = %(auth_epoch)s AND f.head_exp > %(issued_at)s
+)
+"""
+
+_END_SESSIONS = """
+WITH ended AS (
+    UPDATE refresh_family SET revoked_at = %(now)s, revoked_reason = 'too_many'
+    WHERE revoked_at IS NULL AND id IN (
+        SELECT id FROM refresh_family
+        WHERE user_id = %(user_id)s AND revoked_at IS NULL
+          AND epoch = %(auth_epoch)s AND head_exp > %(issued_at)s AND id <> %(family_id)s
+        ORDER BY head_iat DESC OFFSET %(others)s
+    )
+    RETURNING id
+)
+INSERT INTO audit_event (at, actor_id, source, action, user_id, detail)
+SELECT
+    %(now)s, %(user_id)s, %(client_ip)s, 'session.ended', %(user_id)s,
+    jsonb_build_object('session', id, 'reason', 'too_many')
+FROM ended
 """
 
 
@@ -205,6 +228,7 @@ def start_family(
     user_agent: str,
     client_ip: str,
     detail: Mapping[str, object],
+    max_sessions: int,
     now: datetime,
 ) -> bool:
     """Insert a family, set the user's last log-in, and write it to the audit log.
@@ -213,6 +237,8 @@ def start_family(
         connection: With or without a transaction.
         issued_at: Unix seconds, as are the other times of tokens.
         detail: What the audit log adds about the log-in.
+        max_sessions: How many sessions the user has at once, this one included. If there are
+            more, those end that were not used for the longest time.
 
     Returns:
         False if the user is no longer active under `auth_epoch`; then nothing is written.
@@ -228,9 +254,13 @@ def start_family(
         "user_agent": user_agent,
         "client_ip": client_ip,
         "detail": json.dumps(detail),
+        "others": max_sessions - 1,
         "now": now,
     }
-    return _first(connection, _START_FAMILY, parameters) is not None
+    row = _first(connection, _START_FAMILY, parameters)
+    if row is not None and row[0] > parameters["others"]:
+        _execute(connection, _END_SESSIONS, parameters)
+    return row is not None
 
 
 # ---- Login throttle

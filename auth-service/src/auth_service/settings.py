@@ -60,6 +60,7 @@ class Settings:
         refresh_replay_grace_seconds: How long a used refresh token still returns the current one.
         password_breach_lookup_url: Of Have I Been Pwned's range API; empty asks no one.
         forwarded_allow_ips: Proxies whose X-Forwarded-For is trusted, in uvicorn's syntax.
+        max_sessions_per_user: A further log-in ends the session that was unused the longest.
         throttle_pair_failures: Failed log-ins of one account from one network before it waits.
         throttle_account_failures: Of one account from networks it never logged in from, in 15 min.
         throttle_source_failures: From one network over all accounts, in 15 minutes.
@@ -89,6 +90,7 @@ class Settings:
     refresh_token_lifetime_seconds: int
     refresh_family_lifetime_seconds: int
     refresh_replay_grace_seconds: int
+    max_sessions_per_user: int
     throttle_pair_failures: int
     throttle_account_failures: int
     throttle_source_failures: int
@@ -164,6 +166,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             default=str(max(30 * _DAY_SECONDS, refresh_lifetime)),
         ),
         refresh_replay_grace_seconds=read("REFRESH_REPLAY_GRACE_SECONDS", _natural, default="10"),
+        max_sessions_per_user=read("MAX_SESSIONS_PER_USER", _positive, default="50"),
         throttle_pair_failures=read("THROTTLE_PAIR_FAILURES", _positive, default="5"),
         throttle_account_failures=read("THROTTLE_ACCOUNT_FAILURES", _positive, default="20"),
         throttle_source_failures=read("THROTTLE_SOURCE_FAILURES", _positive, default="50"),

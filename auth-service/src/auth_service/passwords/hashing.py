@@ -1,15 +1,16 @@
 """Password hashes: argon2id, one hash at a time in each process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from auth_service.errors import Overloaded
+from auth_service.errors import Overloaded, TooManyAttempts
 from auth_service.passwords.normalization import normalize
 
 # OWASP's second recommendation for argon2id: 19 MiB, two passes, one lane.
@@ -22,6 +23,8 @@ DUMMY_HASH = (
 )
 
 _QUEUE_LENGTH = 32
+# Of 33 places. More log-ins of one account at once leave the rest of the queue to others.
+_PLACES_OF_AN_ACCOUNT = 4
 _TIMEOUT_SECONDS = 2.0
 _RETRY_AFTER_SECONDS = 2
 
@@ -72,6 +75,7 @@ class HashingSlot:
         self._timeout_seconds = timeout_seconds
         self._free = asyncio.Semaphore(1)
         self._waiting = 0
+        self._places: Counter[bytes] = Counter()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="hashing")
 
     @property
@@ -80,17 +84,22 @@ class HashingSlot:
         return self._waiting
 
     @asynccontextmanager
-    async def occupied(self) -> AsyncIterator[None]:
+    async def occupied(self, *, account_key: bytes | None = None) -> AsyncIterator[None]:
         """Wait for the slot and hold it.
+
+        Args:
+            account_key: Whose log-in it is; an account has four places at once.
 
         Raises:
             Overloaded: The queue is full, or the wait took too long.
+            TooManyAttempts: The account's places are taken.
         """
-        await self._wait()
-        try:
-            yield
-        finally:
-            self._free.release()
+        with self._place_of(account_key):
+            await self._wait()
+            try:
+                yield
+            finally:
+                self._free.release()
 
     async def run(self, work: Callable[[], T]) -> T:
         """Compute in the hashing thread; the caller has to hold the slot."""
@@ -99,6 +108,24 @@ class HashingSlot:
     def close(self) -> None:
         """Wait for the hash that is being computed, and accept no other."""
         self._thread.shutdown(cancel_futures=True)
+
+    @contextmanager
+    def _place_of(self, account_key: bytes | None) -> Iterator[None]:
+        if account_key is None:
+            yield
+            return
+        if self._places[account_key] >= _PLACES_OF_AN_ACCOUNT:
+            raise TooManyAttempts(
+                "Too many log-ins of this account at once. Try again in a few seconds.",
+                retry_after_seconds=_RETRY_AFTER_SECONDS,
+            )
+        self._places[account_key] += 1
+        try:
+            yield
+        finally:
+            self._places[account_key] -= 1
+            if not self._places[account_key]:
+                del self._places[account_key]
 
     async def _wait(self) -> None:
         if self._waiting >= self._queue_length:

@@ -28,6 +28,7 @@ class RevocationReason(StrEnum):
     REPLAY = "replay"
     REVOKED = "revoked"
     ENDED = "ended"
+    TOO_MANY = "too_many"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,8 @@ class RefreshFamilies:
         family_lifetime_seconds: Of a family, however often it is refreshed.
         replay_grace_seconds: How long a used token still returns the current head, for clients
             that lost the first response or refresh in several tabs at once.
+        max_sessions_per_user: How many families a user has at once; a further log-in ends the one
+            that was not used for the longest time.
     """
 
     engine: Engine
@@ -56,6 +59,7 @@ class RefreshFamilies:
     token_lifetime_seconds: int
     family_lifetime_seconds: int
     replay_grace_seconds: int
+    max_sessions_per_user: int
 
     def start(
         self,
@@ -100,6 +104,7 @@ class RefreshFamilies:
             user_agent=audit.shorten_user_agent(origin.user_agent),
             client_ip=origin.client,
             detail=audit.detail_of(origin, session=str(grant.family_id), method=method),
+            max_sessions=self.max_sessions_per_user,
             now=now,
         )
         if not is_started:

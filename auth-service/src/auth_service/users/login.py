@@ -55,7 +55,8 @@ class LogIn:
         Raises:
             InvalidCredentials: There is no such account, it is inactive, or the password is
                 wrong.
-            TooManyAttempts: Too many log-ins have failed for this username or network.
+            TooManyAttempts: Too many log-ins have failed for this username or network, or too many
+                of this username are waiting.
             Overloaded: Too many log-ins are waiting.
         """
         attempt = self.throttle.attempt(username, client_ip=client_ip)
@@ -65,7 +66,7 @@ class LogIn:
         user, password_hash = found or (None, DUMMY_HASH)
         if user is not None and not user.is_active:
             password_hash = DUMMY_HASH
-        async with self.slot.occupied():
+        async with self.slot.occupied(account_key=attempt.account_key):
             if seen != self.failures_seen:
                 await asyncio.to_thread(self._check, attempt, user, note)
             check = partial(verify_password, password, password_hash=password_hash)
