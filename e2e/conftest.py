@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
     """The system: PostgreSQL, sandbox, both services, worker and gateway."""
-    with whole_system(tmp_path_factory.mktemp("system")) as started:
+    with whole_system(tmp_path_factory.mktemp("system"), SIGNUP="open") as started:
         yield started
 
 

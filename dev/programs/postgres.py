@@ -205,7 +205,7 @@ class Cluster:
             url: The database, on this server or another one.
             name: The `application_name` of its connections.
         """
-        sessions = f"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}'"
+        sessions = f"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}'"  # noqa: S608 - our own name
         return self._count(f"{sessions} AND datname = current_database()", url=url) > 0
 
     def _count(self, sql: str, *, url: str) -> int:
