@@ -98,6 +98,10 @@ chaos: setup ## A thousand subscribers under the worst webhook deliveries; takes
 slow-stripe: setup ## How long `status` takes while Stripe is slow and a hundred users subscribe
 	@exec $(DEV) -m e2e.slow_stripe
 
+.PHONY: attack
+attack: setup ## Whether answers take longer for known names; ARGS is how many of each, default 300
+	@exec $(DEV) -m e2e.timing $(ARGS)
+
 .PHONY: walk
 walk: setup ## The files that each kind of request runs through; ARGS=--write updates the page
 	@exec $(DEV) -m e2e.walk $(ARGS)

@@ -1,4 +1,4 @@
-"""A refused log-in does not show whether the username exists."""
+"""Neither a refused log-in nor a request for a mail shows whether there is an account."""
 
 import time
 from collections.abc import Callable
@@ -78,3 +78,43 @@ def test_every_refusal_takes_about_as_long(obtain: Obtain, three_usernames: list
 
     middle = {name: median(samples) for name, samples in seconds.items()}
     assert max(middle.values()) / min(middle.values()) < 2
+
+
+@pytest.mark.parametrize("path", ["sign-up", "reset-password"])
+def test_a_request_for_a_mail_takes_the_same_steps(
+    service: Service,
+    http: httpx.Client,
+    add_user: Callable[..., User],
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+) -> None:
+    """No statement looks at accounts, so none can differ: the worker decides later."""
+    add_user("ada", email="ada@example.org", email_verified_at=service.clock())
+    add_user("gone", email="gone@example.org", is_active=False)
+    steps: list[str] = []
+
+    def note_statement(_c: object, _cursor: object, statement: str, *_more: object) -> None:
+        steps.append(statement)
+
+    def note_query(*arguments: object, **options: object) -> object:
+        steps.append("count_requests")
+        return count_requests(*arguments, **options)  # type: ignore[arg-type] # as it was called
+
+    count_requests = queries.count_requests
+    monkeypatch.setattr(queries, "count_requests", note_query)
+    pools = (service.state.engine, service.state.autocommit)
+    for pool in pools:
+        event.listen(pool, "before_cursor_execute", note_statement)
+    taken, answers = [], []
+    for name in ("ada", "gone", "unknown"):
+        answer = http.post(f"/api/account/{path}", json={"email": f"{name}@example.org"})
+        answers.append((answer.status_code, answer.json(), sorted(answer.headers)))
+        taken.append(steps.copy())
+        steps.clear()
+    for pool in pools:
+        event.remove(pool, "before_cursor_execute", note_statement)
+
+    assert len(taken[0]) == 2
+    assert not [step for step in taken[0] if "users" in step]
+    assert taken[0] == taken[1] == taken[2]
+    assert answers[0] == answers[1] == answers[2]

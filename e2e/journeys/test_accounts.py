@@ -15,7 +15,7 @@ NEW_PASSWORD = "another correct horse battery 42"
 
 def link_to(running: RunningSystem, recipient: str, subject: str) -> str:
     """The link of a mail on the page that shows the mails in `local`."""
-    found = until(lambda: _find_link(running, recipient, subject))
+    found: str = until(lambda: _find_link(running, recipient, subject))
     assert found.startswith(f"{running.url}/account/")
     return found
 
