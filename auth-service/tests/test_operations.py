@@ -147,12 +147,12 @@ def test_an_unreachable_database_is_a_503(
     ):
         body = {"username": "ada", "password": PASSWORD}
         answer = server.post("/api/token/obtain", body)
-        others = [server.get(p).status_code for p in ("/livez", "/readyz")]
+        others = [server.get(p).status_code for p in ("/livez", "/readyz", "/healthz")]
         keys = server.get("/.well-known/jwks.json").status_code
 
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert int(answer.headers["Retry-After"]) >= 1
-    assert (others, keys) == ([200, 503], 200)
+    assert (others, keys) == ([200, 503, 200], 200)
     written = (tmp_path / "log").read_text()
     assert "unavailable" in written
     assert "hidden-password" not in written
@@ -237,6 +237,39 @@ def test_a_stopped_server_finishes_its_requests(
         assert server.process.wait(timeout=30) == 0
 
     assert answers == [200] * 6
+
+
+def test_a_replica_that_is_to_stop_fails_its_check_first(
+    settings: Settings, environ: dict[str, str]
+) -> None:
+    """The gateway takes it out while it still serves; a second signal waits no longer."""
+    assert settings.is_local
+    environment = {**os.environ, **environ, "DRAIN_SECONDS": "3600"}
+    with served(environment, workers=2) as server:
+        before = server.get("/healthz").status_code
+        server.process.send_signal(signal.SIGTERM)
+        while server.get("/healthz").status_code == 200:
+            assert server.process.poll() is None
+        # Any worker may answer.
+        during = {
+            path: {server.get(path).status_code for _ in range(10)}
+            for path in ("/healthz", "/.well-known/jwks.json")
+        }
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=30) == 0
+
+    assert before == 200
+    assert during == {"/healthz": {503}, "/.well-known/jwks.json": {200}}
+
+
+def test_a_replica_on_an_older_schema_fails_its_check(
+    settings: Settings, environ: dict[str, str], empty_database: str
+) -> None:
+    """No request is sent to a new release before its migration has run."""
+    assert settings.is_local
+    environment = {**os.environ, **environ, "AUTH_DATABASE_URL": empty_database}
+    with served(environment, workers=1) as server:
+        assert server.get("/healthz").status_code == 503
 
 
 def _wait_for_a_log_in(url: str) -> None:

@@ -6,13 +6,33 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]  # untyped in the library
+
+from config import draining
+
 # prometheus_client picks its storage while it is imported, so the folder must exist before the
 # workers load the application.
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="billing-metrics-")
 
+
+class DrainingWorker(ThreadWorker):  # type: ignore[misc]  # as above
+    """Gunicorn's threaded worker, which closes its sockets as soon as it stops accepting for good.
+
+    Gunicorn's own keeps them open until the last request in flight has ended. The kernel accepts
+    connections meanwhile, and no process serves them.
+    """
+
+    def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001 - gunicorn's signature
+        """Begin or stop to accept connections."""
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            for listener in self.sockets:
+                listener.close()
+
+
 bind = os.environ.get("BILLING_BIND") or f"0.0.0.0:{os.environ.get('BILLING_PORT') or '8002'}"
-worker_class = "gthread"
+worker_class = DrainingWorker
 workers = int(os.environ.get("BILLING_WORKERS") or 2)
 # Most of them wait for Stripe when Stripe is slow; an idle one costs next to nothing.
 threads = int(os.environ.get("BILLING_THREADS") or 64)
@@ -35,6 +55,11 @@ logconfig_dict = {
         "gunicorn.access": {"level": "WARNING", "handlers": [], "propagate": False},
     },
 }
+
+
+def when_ready(server: Any) -> None:
+    """Drain on SIGTERM: the gateway takes this replica out before it stops."""
+    draining.drain_on_sigterm(server, seconds=float(os.environ.get("DRAIN_SECONDS") or 0))
 
 
 def on_exit(server: Any) -> None:

@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from config.docs_page import docs
-from config.operations import livez, metrics, readyz
+from config.operations import healthz, livez, metrics, readyz
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/api/docs/")),
@@ -16,6 +16,7 @@ urlpatterns = [
     path("api/", include("webhooks.urls")),
     path("admin/", admin.site.urls),
     path("livez", livez),
+    path("healthz", healthz),
     path("readyz", readyz),
     path("metrics", metrics),
 ]

@@ -51,7 +51,7 @@ def running_service(stripe: Sandbox, *, log: Path) -> Iterator[str]:
             for command in commands
         ]
         try:
-            _wait_for(address, started)
+            wait_for(address, started)
             yield address
         finally:
             for process in started:
@@ -76,7 +76,8 @@ def _endpoint(stripe: Sandbox, url: str) -> Iterator[str]:
         stripe.delete(f"/v1/webhook_endpoints/{made['id']}")
 
 
-def _wait_for(address: str, started: list[subprocess.Popen[bytes]]) -> None:
+def wait_for(address: str, started: list[subprocess.Popen[bytes]]) -> None:
+    """Return when the service at an address is ready."""
     for _ in range(_READY_WITHIN_ATTEMPTS):
         assert all(process.poll() is None for process in started), "a process ended at once"
         with contextlib.suppress(httpx.TransportError):

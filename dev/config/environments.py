@@ -9,7 +9,7 @@ from urllib.parse import quote
 from dev.config.machine import is_of_the_machine
 from dev.config.settings import Settings
 
-SHARED = ("ENVIRONMENT", "PUBLIC_URL", "TOKEN_ISSUER", "LOG_LEVEL")
+SHARED = ("ENVIRONMENT", "PUBLIC_URL", "TOKEN_ISSUER", "LOG_LEVEL", "DRAIN_SECONDS")
 AUTH = (
     *SHARED,
     "APP_NAME",

@@ -82,6 +82,7 @@ HIDDEN = [
     "/api/metrics",
     "/admin/../metrics",
     "/livez",
+    "/healthz",
     "/readyz",
     "/readyz/",
     "/ping",

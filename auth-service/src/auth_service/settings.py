@@ -72,6 +72,7 @@ class Settings:
         account_pages_url: Where the links of mails lead, without a trailing slash.
         audit_retention_days: Of events other than those of the next attribute.
         audit_login_retention_days: Of log-ins and ends of sessions.
+        drain_seconds: Between SIGTERM and the end of new connections, for the gateway to notice.
     """
 
     environment: Environment
@@ -103,6 +104,7 @@ class Settings:
     account_pages_url: str
     audit_retention_days: int
     audit_login_retention_days: int
+    drain_seconds: int
 
     @property
     def is_local(self) -> bool:
@@ -181,6 +183,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         account_pages_url=read("ACCOUNT_PAGES_URL", _url, default=f"{public_url}/account"),
         audit_retention_days=read("AUDIT_RETENTION_DAYS", _days, default="365"),
         audit_login_retention_days=read("AUDIT_LOGIN_RETENTION_DAYS", _days, default="90"),
+        drain_seconds=read("DRAIN_SECONDS", _natural, default="0"),
     )
 
 

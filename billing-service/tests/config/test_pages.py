@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from html import unescape
+from threading import Event
 
 import pytest
 from django.core.checks import run_checks
@@ -65,23 +66,30 @@ def test_liveness_does_not_touch_the_database(client: Client) -> None:
 def test_readiness_says_whether_the_database_answers(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The gateway sends no requests to a process that cannot reach its database."""
+    """The gateway goes on asking: no other replica would reach the database either."""
+    monkeypatch.setattr("config.operations._MIGRATED", Event())
     assert client.get("/readyz").status_code == 200
+    monkeypatch.setattr("config.operations._MIGRATED", Event())
 
     def no_connection() -> None:
         raise OperationalError
 
     monkeypatch.setattr("config.operations.connection.cursor", no_connection)
     assert client.get("/readyz").status_code == 503
+    assert client.get("/healthz").status_code == 200
 
 
 @pytest.mark.django_db
-def test_a_missing_migration_is_not_ready_and_an_unknown_one_is(client: Client) -> None:
+def test_a_missing_migration_is_not_ready_and_an_unknown_one_is(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A release waits for its own migrations, and goes on serving under those of the next one."""
+    monkeypatch.setattr("config.operations._MIGRATED", Event())
     applied = MigrationRecorder(connection)
     applied.record_applied("subscriptions", "9999_of_the_next_release")
-    assert client.get("/readyz").status_code == 200
+    assert [client.get(path).status_code for path in ("/readyz", "/healthz")] == [200, 200]
 
+    monkeypatch.setattr("config.operations._MIGRATED", Event())
     newest = MigrationLoader(None).graph.leaf_nodes("subscriptions")[0]
     applied.record_unapplied(*newest)
     answer = client.get("/readyz")
@@ -89,6 +97,7 @@ def test_a_missing_migration_is_not_ready_and_an_unknown_one_is(client: Client) 
         503,
         {"database": "older than this release; run manage.py migrate"},
     )
+    assert client.get("/healthz").status_code == 503
 
 
 @pytest.mark.django_db

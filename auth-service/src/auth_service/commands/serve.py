@@ -1,8 +1,11 @@
 """`auth-service serve`: the HTTP server."""
 
+import logging
 import signal
 import sys
+import time
 from contextlib import suppress
+from socket import socket
 
 import click
 import uvicorn
@@ -16,6 +19,7 @@ from auth_service.commands.context import Refused, settings_or_exit
 from auth_service.commands.key_store import ensure_keys, refuse_on_key_error
 from auth_service.database import NOT_MIGRATED, is_schema_missing, open_engine
 from auth_service.keys import open_key_ring, read_passphrase
+from auth_service.observability import draining
 from auth_service.observability.logs import log_config
 from auth_service.observability.metrics_directory import metrics_directory
 from auth_service.settings import Settings
@@ -25,6 +29,8 @@ _KEEP_ALIVE_SECONDS = 75
 _GRACEFUL_SHUTDOWN_SECONDS = 15
 # On a busy machine a healthy worker that hashes passwords can be slow to answer its supervisor.
 _HEALTHCHECK_SECONDS = 30
+
+_log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -44,7 +50,8 @@ def serve(host: str, port: int, workers: int | None) -> None:
     # was opened here.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with metrics_directory():
-        _run(_configure(settings, host=host, port=port, workers=workers or settings.workers))
+        config = _configure(settings, host=host, port=port, workers=workers or settings.workers)
+        _run(config, drain_seconds=settings.drain_seconds)
 
 
 def _configure(settings: Settings, *, host: str, port: int, workers: int) -> uvicorn.Config:
@@ -68,27 +75,51 @@ def _configure(settings: Settings, *, host: str, port: int, workers: int) -> uvi
     )
 
 
-def _run(config: uvicorn.Config) -> None:
-    # As `uvicorn.run` does, but with a supervisor of our own.
+def _run(config: uvicorn.Config, *, drain_seconds: float) -> None:
+    # As `uvicorn.run` does, but with a supervisor of our own, for a single worker too.
+    supervisor = _Supervisor(config, [config.bind_socket()], drain_seconds=drain_seconds)
     with suppress(KeyboardInterrupt):
-        if config.workers > 1:
-            _Supervisor(config, sockets=[config.bind_socket()]).run()
-            return
-        server = uvicorn.Server(config)
-        server.run()
-        if not server.started:
-            sys.exit(STARTUP_FAILURE)
+        supervisor.run()
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        sys.exit(STARTUP_FAILURE)
 
 
 class _Supervisor(Multiprocess):
-    """uvicorn's supervisor of workers, which also removes the gauges of a worker that ended."""
+    """uvicorn's supervisor of workers, which also drains, and removes gauges of ended workers.
 
-    _pids: frozenset[int | None] = frozenset()
+    On SIGTERM `/healthz` fails first, so that the gateway sends nothing more. The sockets close
+    once it has noticed: uvicorn's own supervisor keeps them open while requests in flight end, and
+    a connection that the kernel accepts meanwhile is never served.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, sockets: list[socket], *, drain_seconds: float
+    ) -> None:
+        super().__init__(config, sockets)
+        self._drain_seconds = drain_seconds
+        self._drained_at: float | None = None
+        self._pids: frozenset[int | None] = frozenset()
+
+    def handle_term(self) -> None:
+        # The second signal ends the drain.
+        if self._drained_at is not None or not self._drain_seconds:
+            super().handle_term()
+            return
+        _log.info("Draining for %s seconds", self._drain_seconds)
+        draining.begin()
+        self._drained_at = time.monotonic() + self._drain_seconds
+
+    def terminate_all(self) -> None:
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
 
     def keep_subprocess_alive(self) -> None:
         # Only here: it reads PROMETHEUS_MULTIPROC_DIR when it is imported.
         from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415
 
+        if self._drained_at is not None and time.monotonic() >= self._drained_at:
+            self.should_exit.set()
         super().keep_subprocess_alive()
         pids = frozenset(process.pid for process in self.processes)
         for pid in self._pids - pids:

@@ -10,21 +10,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+# A file here says that the replica is about to stop (`draining.py`).
+DRAINING = "draining"
 
 
 @contextmanager
 def metrics_directory() -> Iterator[Path]:
     """Set PROMETHEUS_MULTIPROC_DIR to an empty directory.
 
-    If the variable is set, that directory is used and the metrics of an earlier run are removed
-    from it. Otherwise a temporary directory is created, and removed at the end.
+    If the variable is set, that directory is used and what an earlier run left there is removed.
+    Otherwise a temporary directory is created, and removed at the end.
     """
     configured = os.environ.get(VARIABLE)
     if configured:
         directory = Path(configured)
         directory.mkdir(parents=True, exist_ok=True)
-        for leftover in directory.glob("*.db"):
-            leftover.unlink()
+        for leftover in (*directory.glob("*.db"), directory / DRAINING):
+            leftover.unlink(missing_ok=True)
         yield directory
         return
     with tempfile.TemporaryDirectory(prefix="auth-service-metrics-") as temporary:

@@ -1,6 +1,7 @@
 """What routes depend on: the application's state, the client's IP address, and who is calling."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 from typing import Annotated
 from uuid import UUID
 
@@ -40,6 +41,7 @@ class AppState:
         audit_retention: How long housekeeping keeps events of the audit log.
         digest_secret: Key of the digests of idempotent requests.
         older_schema_revisions: The migrations of this release before its latest.
+        schema_seen: Set once the schema was found to be this release's or a newer one.
     """
 
     engine: Engine
@@ -62,6 +64,7 @@ class AppState:
     sign_up: SignUp
     has_mail: bool
     older_schema_revisions: frozenset[str]
+    schema_seen: Event = field(default_factory=Event)
 
 
 def app_state(request: Request) -> AppState:

@@ -1,11 +1,16 @@
-"""`/livez` and `/readyz`: for a process supervisor and for a load balancer."""
+"""`/livez`, `/healthz` and `/readyz`: for a supervisor, the gateway, and those who wait."""
+
+from contextlib import suppress
 
 from fastapi import APIRouter, Request
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from auth_service import queries
 from auth_service.database import NOT_MIGRATED
 from auth_service.errors import Unavailable
-from auth_service.routes.dependencies import app_state
+from auth_service.observability import draining
+from auth_service.routes.dependencies import AppState, app_state
 from auth_service.routes.openapi_responses import errors
 
 router = APIRouter(tags=["health"])
@@ -37,8 +42,35 @@ def readyz(request: Request) -> dict[str, str]:
     """
     state = app_state(request)
     state.keys.signing_key(state.clock())
+    _check_schema(state)
+    return {"status": "ready"}
+
+
+@router.get(
+    "/healthz",
+    operation_id="getHealth",
+    summary="Check that this replica should get requests",
+    response_description="It should.",
+    responses=errors(Unavailable),
+    openapi_extra={"security": []},
+)
+def healthz(request: Request) -> dict[str, str]:
+    """Fails before the replica stops, and while the schema is older than this release.
+
+    It does not fail in an outage of the database: all replicas would, and the JWKS needs none.
+    """
+    if draining.has_begun():
+        raise Unavailable("This replica is about to stop.")
+    state = app_state(request)
+    if not state.schema_seen.is_set():
+        with suppress(OperationalError, PoolTimeoutError):
+            _check_schema(state)
+    return {"status": "healthy"}
+
+
+def _check_schema(state: AppState) -> None:
     with state.autocommit.connect() as connection:
         revision = queries.schema_revision(connection)
     if revision is None or revision in state.older_schema_revisions:
         raise Unavailable(NOT_MIGRATED)
-    return {"status": "ready"}
+    state.schema_seen.set()
