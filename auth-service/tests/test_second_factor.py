@@ -16,6 +16,7 @@ from auth_service.housekeeping import delete_expired
 from auth_service.second_factor.protection import Protection
 from auth_service.tables import (
     audit_event,
+    mail_outbox,
     recovery_code,
     second_factor,
     second_factor_challenge,
@@ -65,7 +66,7 @@ def enrol(http: httpx.Client, obtain: Obtain, add_user: AddUser, clock: MovableC
     """Create a user and set up a second factor over HTTP."""
 
     def set_up(username: str = "ada") -> Phone:
-        add_user(username)
+        add_user(username, email=f"{username}@example.org")
         clock.stop()
         phone = Phone(http, clock, obtain(username).json()["access"], "", [])
         started = phone.post("enrol", current_password=PASSWORD)
@@ -413,6 +414,26 @@ def test_the_audit_log_tells_what_happened(
         "recovery_code_used",
         "recovery_codes_replaced",
         "disabled",
+    ]
+
+
+def test_users_are_told_by_mail(
+    service: Service, enrol: Enrol, obtain: Obtain, answer: Answer, as_billing: httpx.Client
+) -> None:
+    """An intruder who changes the second factor is noticed."""
+    phone = enrol()
+    answer(obtain().json()["challenge"], recovery_code=phone.recovery_codes[0])
+    phone.post("recovery-codes", current_password=PASSWORD, code=phone.next_code())
+    user_id = phone.get("/api/token/me").json()["id"]
+    as_billing.delete(f"/internal/users/{user_id}/second-factor")
+    with service.engine.connect() as connection:
+        query = select(mail_outbox.c.template).order_by(mail_outbox.c.created_at)
+        mails = [row.template for row in connection.execute(query)]
+    assert mails == [
+        "second_factor_added",
+        "recovery_code_used",
+        "recovery_codes_replaced",
+        "second_factor_removed",
     ]
 
 

@@ -23,6 +23,7 @@ from auth_service.passwords.login_throttle import LoginThrottle
 from auth_service.second_factor.proof import Proof, refusal_of
 from auth_service.second_factor.protection import Protection
 from auth_service.tables import second_factor_challenge, users
+from auth_service.users import notices
 from auth_service.users.accounts import COLUMNS, User
 
 LIFETIME = timedelta(minutes=5)
@@ -135,6 +136,7 @@ class SecondFactor:
             action = "second_factor.refused"
         elif proof.recovery_code is not None:
             action = "second_factor.recovery_code_used"
+            notices.send(connection, user, notices.RECOVERY_CODE_USED, now=now)
         if action:
             caller = replace(origin, actor_id=user.id)
             audit.record(connection, action, origin=caller, user_id=user.id, now=now)

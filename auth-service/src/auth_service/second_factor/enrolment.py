@@ -17,7 +17,7 @@ from auth_service.errors import (
 from auth_service.second_factor import codes
 from auth_service.second_factor.protection import Protection
 from auth_service.tables import recovery_code, second_factor
-from auth_service.users import changes
+from auth_service.users import changes, notices
 from auth_service.users.accounts import User, get
 from auth_service.users.changes import Change
 
@@ -120,6 +120,7 @@ def replace_recovery_codes(change: Change, user: User, *, protection: Protection
         user_id=user.id,
         now=change.now,
     )
+    notices.send(change.connection, user, notices.RECOVERY_CODES_REPLACED, now=change.now)
     return _new_recovery_codes(change.connection, user, protection=protection)
 
 

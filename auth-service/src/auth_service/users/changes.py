@@ -233,17 +233,12 @@ def replace_own_password(change: Change, user: User, *, password_hash: str) -> U
 
 def enable_second_factor(change: Change, user: User) -> User:
     """Note that log-ins of an account need its second factor from now on."""
-    changed = _write(change, user, {"second_factor_at": change.now}, revokes_tokens=False)
-    _log(change, "second_factor.enabled", user.id)
-    return changed
+    return _set_second_factor(change, user, change.now, action="second_factor.enabled")
 
 
 def disable_second_factor(change: Change, user: User) -> User:
     """Remove the second factor of a user who has just proved it."""
-    changed = _write(change, user, {"second_factor_at": None}, revokes_tokens=False)
-    _forget_second_factor(change.connection, user.id)
-    _log(change, "second_factor.disabled", user.id)
-    return changed
+    return _set_second_factor(change, user, None, action="second_factor.disabled")
 
 
 def reset_second_factor(change: Change, user_id: UUID) -> User:
@@ -259,10 +254,7 @@ def reset_second_factor(change: Change, user_id: UUID) -> User:
     guards.require_superuser(change.connection, change.origin)
     if user.second_factor_at is None:
         return user
-    changed = _write(change, user, {"second_factor_at": None}, revokes_tokens=True)
-    _forget_second_factor(change.connection, user.id)
-    _log(change, "second_factor.reset", user.id)
-    return changed
+    return _set_second_factor(change, user, None, action="second_factor.reset", revokes_tokens=True)
 
 
 def revoke_tokens(change: Change, user_id: UUID) -> User:
@@ -335,6 +327,18 @@ def _write(change: Change, user: User, values: Mapping[str, Any], *, revokes_tok
         .returning(*COLUMNS)
     ).one()
     return User._make(row)
+
+
+def _set_second_factor(
+    change: Change, user: User, at: datetime | None, *, action: str, revokes_tokens: bool = False
+) -> User:
+    changed = _write(change, user, {"second_factor_at": at}, revokes_tokens=revokes_tokens)
+    if at is None:
+        _forget_second_factor(change.connection, user.id)
+    _log(change, action, user.id)
+    notice = notices.SECOND_FACTOR_ADDED if at else notices.SECOND_FACTOR_REMOVED
+    notices.send(change.connection, user, notice, now=change.now)
+    return changed
 
 
 def _forget_second_factor(connection: Connection, user_id: UUID) -> None:

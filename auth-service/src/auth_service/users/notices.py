@@ -12,6 +12,7 @@ PASSWORD_CHANGED = "password_changed"  # noqa: S105 # the name of a mail
 EMAIL_CHANGED = "email_changed"
 SECOND_FACTOR_ADDED = "second_factor_added"
 SECOND_FACTOR_REMOVED = "second_factor_removed"
+RECOVERY_CODE_USED = "recovery_code_used"
 RECOVERY_CODES_REPLACED = "recovery_codes_replaced"
 UNKNOWN_NETWORK = "unknown_network"
 
