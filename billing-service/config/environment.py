@@ -55,6 +55,7 @@ class Environment:
     setup_intents_per_source: int
     keep_events_days: int
     keep_attempts_days: int
+    staff_session_hours: int
     workers: int
     threads: int
 
@@ -132,6 +133,7 @@ def read_environment(variables: Mapping[str, str]) -> Environment:
         ),
         keep_events_days=reader.whole_number("KEEP_EVENTS_DAYS", default=90, at_least=1),
         keep_attempts_days=reader.whole_number("KEEP_ATTEMPTS_DAYS", default=400, at_least=1),
+        staff_session_hours=reader.whole_number("STAFF_SESSION_HOURS", default=8, at_least=1),
         workers=reader.whole_number("BILLING_WORKERS", default=2, at_least=1),
         threads=reader.whole_number("BILLING_THREADS", default=64, at_least=1),
     )

@@ -48,6 +48,7 @@ def prepare_environment() -> None:
         "DISPUTE_ENDS_ACCESS": "yes",
         "KEEP_EVENTS_DAYS": "90",
         "KEEP_ATTEMPTS_DAYS": "400",
+        "STAFF_SESSION_HOURS": "8",
         "BILLING_WORKERS": "1",
         "BILLING_THREADS": "4",
     }

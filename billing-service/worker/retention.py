@@ -4,6 +4,7 @@ from collections.abc import Generator
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.sessions.models import Session
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -44,6 +45,11 @@ def prune_attempts(before: datetime) -> Generator[int, None, None]:
     yield from _delete(SecretRequest.objects.filter(at__lt=timezone.now() - timedelta(days=1)))
     yield from _delete(ReconcileRun.objects.filter(started_at__lt=before))
     yield from _delete(BulkAction.objects.filter(finished_at__lt=before))
+
+
+def prune_sessions() -> Generator[int, None, None]:
+    """Delete the sessions of staff that have expired, as Django's `clearsessions` does."""
+    yield from _delete(Session.objects.filter(expire_date__lt=timezone.now()))
 
 
 def _delete(rows: QuerySet[Any]) -> Generator[int, None, None]:

@@ -19,7 +19,7 @@ from subscriptions.sync import reconcile
 from subscriptions.sync.contacts import send_contacts
 from subscriptions.sync.overtime import refresh_overtime
 from webhooks.pending import has_pending_event
-from worker.retention import prune_attempts, prune_events
+from worker.retention import prune_attempts, prune_events, prune_sessions
 
 EACH_MINUTE = "* * * * *"
 EACH_NIGHT = "17 3 * * *"
@@ -132,6 +132,7 @@ def prune_nightly(context: JobContext, timestamp: int) -> None:
     now, keep = timezone.now(), settings.BILLING
     _do(prune_events(now - timedelta(days=keep.keep_events_days)), context=context)
     _do(prune_attempts(now - timedelta(days=keep.keep_attempts_days)), context=context)
+    _do(prune_sessions(), context=context)
 
 
 def _do(steps: Generator[object, None, None], *, context: JobContext) -> None:

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.test import Client
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -63,6 +65,16 @@ def test_handled_events_are_deleted_after_a_while(stripe: Sandbox) -> None:
 
     assert WebhookEvent.objects.count() == before - 1
     assert not WebhookEvent.objects.filter(pk=old.pk).exists()
+
+
+def test_expired_sessions_of_staff_are_deleted(staff_client: Client) -> None:
+    """The one that is in use stays."""
+    Session.objects.create(session_key="old", expire_date=timezone.now() - timedelta(seconds=1))
+
+    run_nightly(prune_nightly)
+
+    assert not Session.objects.filter(session_key="old").exists()
+    assert staff_client.get("/admin/").status_code == 200
 
 
 def test_cancelled_jobs_are_deleted(stripe: Sandbox) -> None:
