@@ -42,6 +42,9 @@ class AuthStandIn:
     idempotent: dict[str, Body] = field(default_factory=dict)
     challenges: dict[str, str] = field(default_factory=dict)
     audit: list[Body] = field(default_factory=list)
+    audit_reads: int = 0
+    audit_fails_at: int = 0
+    exports: list[Body] = field(default_factory=list)
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     away: bool = False
     loses_answers: bool = False
@@ -309,7 +312,26 @@ class _Handler(BaseHTTPRequestHandler):
         return 200, {"changes": rows, "next_after": rows[-1]["seq"] if rows else after}
 
     def _audit(self, body: Body) -> tuple[int, Body]:
-        return 200, {"results": self.stand_in.audit, "next_before": None}
+        query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+        limit, before = int(query.pop("limit")), int(query.pop("before", 2**63))
+        since, until = query.pop("since", ""), query.pop("until", "~")
+        self.stand_in.audit_reads += 1
+        if self.stand_in.audit_reads == self.stand_in.audit_fails_at:
+            raise Refusal(503, "unavailable")
+        found = [
+            event
+            for event in sorted(self.stand_in.audit, key=lambda event: -int(event["id"]))
+            if int(event["id"]) < before
+            and since <= event["at"] < until
+            and all(event[name] == value for name, value in query.items())
+        ]
+        page = found[:limit]
+        following = page[-1]["id"] if len(page) == limit else None
+        return 200, {"results": page, "next_before": following}
+
+    def _export(self, body: Body) -> tuple[int, Body]:
+        self.stand_in.exports.append(body)
+        return 204, {}
 
 
 _ID = "([0-9a-f-]{36})"
@@ -317,6 +339,7 @@ _ROUTES: list[tuple[str, str, Callable[..., tuple[int, Body]]]] = [
     ("POST", "/internal/users", _Handler._create),
     ("GET", "/internal/users/changes", _Handler._changes),
     ("GET", "/internal/audit", _Handler._audit),
+    ("POST", "/internal/audit/exports", _Handler._export),
     ("GET", f"/internal/users/{_ID}", _Handler._read),
     ("PATCH", f"/internal/users/{_ID}", _Handler._change),
     ("POST", f"/internal/users/{_ID}/deactivate", _Handler._deactivate),

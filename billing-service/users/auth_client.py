@@ -254,16 +254,32 @@ class AuthClient:
         page = self._call("GET", "/internal/users/changes", query=query)
         return UserChanges(list(page["changes"]), int(page["next_after"]))
 
-    def audit_log(self, *, user_id: str, before: str, limit: int, actor: Actor) -> dict[str, Any]:
+    def audit_log(
+        self, *, filters: Mapping[str, str], before: str, limit: int, actor: Actor
+    ) -> dict[str, Any]:
         """Return a page of auth-service's audit log, newest first.
 
         Raises:
-            AuthRefused: `user_id` or `before` is malformed, or the actor is no superuser.
+            AuthRefused: A filter or `before` is malformed, or the actor is no superuser.
             AuthUnavailable: It cannot be reached.
         """
-        given = {"user_id": user_id, "before": before, "limit": str(limit)}
+        given = {**filters, "before": before, "limit": str(limit)}
         query = {name: value for name, value in given.items() if value}
         return self._call("GET", "/internal/audit", query=query, actor=actor)
+
+    def record_audit_export(self, *, kind: str, filters: Mapping[str, str], actor: Actor) -> None:
+        """Write into the audit log that it is exported.
+
+        Args:
+            kind: `csv` or `jsonl`.
+            filters: Those of the export.
+
+        Raises:
+            AuthRefused: The actor is no superuser.
+            AuthUnavailable: Unknown whether it was recorded; do not export.
+        """
+        body = {"format": kind, "filters": dict(filters)}
+        self._call("POST", "/internal/audit/exports", body=body, actor=actor)
 
     def _call(
         self,

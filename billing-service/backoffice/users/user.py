@@ -181,6 +181,11 @@ class UserAdmin(admin.ModelAdmin[User]):
         return [
             path("audit/", wrap(partial(audit_log.show, self)), name="users_user_audit"),
             path(
+                "audit/export/",
+                wrap(partial(audit_log.export, self)),
+                name="users_user_audit_export",
+            ),
+            path(
                 "<uuid:user_id>/password/",
                 wrap(partial(password.change, self)),
                 name="users_user_password",

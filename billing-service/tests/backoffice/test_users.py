@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.utils import timezone
 
-from tests.auth_stand_in import AuthStandIn, Refusal
+from tests.auth_stand_in import AuthStandIn
 from tests.backoffice.pages import (
     ADD,
     LIST,
@@ -330,33 +330,6 @@ def test_a_clerk_cannot_set_a_superusers_password(
     assert "may not do it" in page
     assert auth_service.users[str(boss_id)]["is_active"] is True
     assert auth_service.passwords[str(boss_id)] != PASSWORD
-
-
-def test_superusers_read_the_audit_log(
-    sign_in: SignIn, auth_service: AuthStandIn, alice: uuid.UUID
-) -> None:
-    """Who did what to whom, with names instead of ids where we know them."""
-    auth_service.audit = [
-        {
-            "id": "1",
-            "at": "2026-01-02T03:04:05Z",
-            "actor_id": None,
-            "source": "203.0.113.9",
-            "action": "user.password_set",
-            "user_id": str(alice),
-            "detail": {},
-        }
-    ]
-    client, second_id = sign_in("second")
-
-    page = client.get("/admin/users/user/audit/").content.decode()
-    asked = next(seen[2] for seen in auth_service.requests if seen[1] == "/internal/audit")
-    auth_service.refuse_next = Refusal(503, "unavailable")
-    away = client.get("/admin/users/user/audit/").content.decode()
-
-    assert all(word in page for word in ("user.password_set", "alice", "203.0.113.9"))
-    assert asked["X-Actor-Id"] == str(second_id)
-    assert "service is temporarily unavailable." in away
 
 
 def test_users_are_found_and_filtered(
