@@ -10,9 +10,11 @@ from sqlalchemy import select
 
 from auth_service.audit import Origin
 from auth_service.mail import outbox
+from auth_service.mail.rendering import mail_texts
 from auth_service.tables import account_request, mail_outbox, one_time_token
 from auth_service.users import changes
 from auth_service.users.accounts import User
+from auth_service.users.changes import Change
 from tests.conftest import PASSWORD, MovableClock, Service
 from tests.mails import Mailbox, text_of
 
@@ -288,6 +290,39 @@ def test_an_account_without_address_gets_no_notice(
         obtain("bob", client_ip=f"192.0.2.{n}")
 
     assert mailbox.mails() == []
+
+
+def test_notices_of_a_second_factor(ada: User, mailbox: Mailbox, service: Service) -> None:
+    """Set up, removed by its user, and reset by support: each is reported."""
+    acts: list[Callable[[Change], object]] = [
+        lambda change: changes.enable_second_factor(change, ada),
+        lambda change: changes.disable_second_factor(change, ada),
+        lambda change: changes.enable_second_factor(change, ada),
+        lambda change: changes.reset_second_factor(change, ada.id),
+    ]
+    for act in acts:
+        origin, now = Origin(client="t"), service.clock()
+        with changes.change(service.engine, origin=origin, now=now) as change:
+            act(change)
+
+    added, removed = "second_factor_added", "second_factor_removed"
+    assert [m.template for m in mailbox.mails(ADA)] == [added, removed, added, removed]
+
+
+def test_every_mail_can_be_written(mailbox: Mailbox, service: Service) -> None:
+    """Each text has the values that it uses, in both bodies, and a subject of one line."""
+    context = {"username": "ada", "at": "now", "network": "x", "expires_at": "later"}
+    for name in mail_texts():
+        with service.engine.begin() as connection:
+            outbox.enqueue(connection, name, recipient=ADA, now=service.clock(), context=context)
+    mails = mailbox.mails(ADA)
+
+    assert len(mails) == len(mail_texts()) > 10
+    for mail in mails:
+        message = mailbox.message(mail)
+        assert message["Subject"]
+        for kind in ("plain", "html"):
+            assert "{" not in text_of(message, kind)
 
 
 def test_a_name_cannot_write_html(

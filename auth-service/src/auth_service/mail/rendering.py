@@ -38,7 +38,7 @@ class Composer:
             ValueError: The recipient is not one address.
         """
         values = {**mail.context, "app_name": self.app_name, "link": link}
-        text = _texts()[mail.template]
+        text = mail_texts()[mail.template]
         message = EmailMessage()
         # Parsed as one address: nothing in it can become a second one, or a header of its own.
         message["To"] = Address(addr_spec=mail.recipient)
@@ -54,7 +54,8 @@ class Composer:
 
 
 @cache
-def _texts() -> Mapping[str, Mapping[str, str]]:
+def mail_texts() -> Mapping[str, Mapping[str, str]]:
+    """The texts of all mails, by the name of their template."""
     file = resources.files("auth_service.mail") / "templates" / "mails.toml"
     texts: Mapping[str, Mapping[str, str]] = tomllib.loads(file.read_text())
     return texts
