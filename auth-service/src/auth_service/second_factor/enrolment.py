@@ -113,7 +113,6 @@ def replace_recovery_codes(change: Change, user: User, *, protection: Protection
     user = get(change.connection, user.id)
     if user.second_factor_at is None:
         raise SecondFactorNotActive
-    notices.send(change.connection, user, notices.RECOVERY_CODES_REPLACED, now=change.now)
     audit.record(
         change.connection,
         "second_factor.recovery_codes_replaced",
