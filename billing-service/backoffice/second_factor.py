@@ -97,7 +97,10 @@ def complete(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         try:
             token = auth_client().complete_log_in(
-                challenge, form.cleaned_data, client_ip=client_ip(request)
+                challenge,
+                form.cleaned_data,
+                client_ip=client_ip(request),
+                user_agent=request.headers.get("User-Agent", ""),
             )
             user = staff_of(token)
         except EnrolmentRequired as required:

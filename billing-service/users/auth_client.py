@@ -91,11 +91,12 @@ class AuthClient:
         self._service_token = ""
         self._renew_at = float("-inf")
 
-    def obtain(self, username: str, password: str, *, client_ip: str) -> str:
+    def obtain(self, username: str, password: str, *, client_ip: str, user_agent: str) -> str:
         """Log a user in and return the access token, unverified.
 
         Args:
             client_ip: Of the browser; auth-service limits attempts by it.
+            user_agent: Of the browser, for the audit log and the user's list of sessions.
 
         Raises:
             WrongCredentials: Refused; auth-service gives no reason.
@@ -107,7 +108,7 @@ class AuthClient:
             "POST",
             "/api/token/obtain",
             body={"username": username, "password": password},
-            headers={"X-Forwarded-For": client_ip},
+            headers=_browser_headers(client_ip, user_agent),
         )
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
             challenge = _challenge(answer)
@@ -116,11 +117,14 @@ class AuthClient:
             raise WrongCredentials("Unknown user or wrong password.")
         return str(_document(answer)["access"])
 
-    def complete_log_in(self, challenge: str, proof: Mapping[str, str], *, client_ip: str) -> str:
+    def complete_log_in(
+        self, challenge: str, proof: Mapping[str, str], *, client_ip: str, user_agent: str
+    ) -> str:
         """Complete a log-in and return the access token, unverified.
 
         Args:
             proof: `code` or `recovery_code`, as typed.
+            client_ip: As for `obtain`, and so is `user_agent`.
 
         Raises:
             AuthRefused: `challenge_not_valid`, `wrong_code`, `second_factor_locked`,
@@ -131,7 +135,7 @@ class AuthClient:
             "POST",
             "/api/token/second-factor",
             body={"challenge": challenge, **proof},
-            headers={"X-Forwarded-For": client_ip},
+            headers=_browser_headers(client_ip, user_agent),
         )
         return str(_document(answer)["access"])
 
@@ -387,6 +391,10 @@ def _document(answer: requests.Response) -> dict[str, Any]:
             errors=cast(dict[str, list[str]], document.get("errors") or {}),
         )
     return document
+
+
+def _browser_headers(client_ip: str, user_agent: str) -> dict[str, str]:
+    return {"X-Forwarded-For": client_ip, "User-Agent": user_agent.strip()}
 
 
 def _actor_headers(actor: Actor | None) -> dict[str, str]:

@@ -33,7 +33,12 @@ class AuthServiceBackend(ModelBackend):
         if request is None or not username or not password:
             return None
         try:
-            access_token = auth_client().obtain(username, password, client_ip=client_ip(request))
+            access_token = auth_client().obtain(
+                username,
+                password,
+                client_ip=client_ip(request),
+                user_agent=request.headers.get("User-Agent", ""),
+            )
         except WrongCredentials:
             return None
         return staff_of(access_token)

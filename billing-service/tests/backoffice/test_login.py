@@ -75,16 +75,17 @@ def test_a_forged_response_is_refused(client: Client, auth_service: AuthStandIn)
 def test_auth_service_learns_the_browsers_address(
     client: Client, auth_service: AuthStandIn, sign_in: SignIn
 ) -> None:
-    """Throttling counts the browser, not billing; what the browser claims does not count."""
+    """Throttling counts the browser, not billing; the audit log names the browser's program."""
     auth_service.add_user("other", password=STAFF_PASSWORD, is_staff=True)
     client.post(
         "/admin/login/",
         {"username": "other", "password": STAFF_PASSWORD},
-        headers={"X-Forwarded-For": "6.6.6.6, 203.0.113.9"},
+        headers={"X-Forwarded-For": "6.6.6.6, 203.0.113.9", "User-Agent": "Firefox"},
     )
 
     sent = [seen[2] for seen in auth_service.requests if seen[1] == "/api/token/obtain"]
     assert sent[-1]["X-Forwarded-For"] == "203.0.113.9"
+    assert sent[-1]["User-Agent"] == "Firefox"
 
 
 def test_sessions_go_on_while_auth_service_is_unavailable(
