@@ -82,8 +82,9 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.auth = _app_state(settings, clock=clock)
-    app.add_middleware(PrepareRequests)
+    # The last one is the outermost.
     app.add_middleware(MeasureRequests)
+    app.add_middleware(PrepareRequests)
     error_handlers.install(app)
     for module in (
         token,

@@ -73,7 +73,7 @@ def error_response(request: Request, error: AuthError) -> JSONResponse:
             body["error_codes"] = error.error_codes
     if isinstance(error, SecondFactorRequired):
         body |= {"challenge": error.second_factor_challenge, "expires_in": error.expires_in}
-    headers = {"Cache-Control": "no-store"}
+    headers = {}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = _challenge(error)
     if error.retry_after_seconds is not None:

@@ -1,8 +1,9 @@
 """`/.well-known/oauth-authorization-server`: the addresses of our endpoints (RFC 8414)."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from auth_service.routes.dependencies import app_state
+from auth_service.routes.jwks import CACHE_CONTROL
 from auth_service.schemas import ServerMetadata
 from auth_service.tokens.jwt import ALGORITHM
 
@@ -16,12 +17,13 @@ router = APIRouter(tags=["keys"])
     response_description="The metadata.",
     openapi_extra={"security": []},
 )
-async def metadata(request: Request) -> ServerMetadata:
+async def metadata(request: Request, response: Response) -> ServerMetadata:
     """Authorization server metadata (RFC 8414 §2), for clients and verifiers.
 
     `grant_types_supported` is empty, because the token endpoints take JSON and are no OAuth grant.
     """
     state = app_state(request)
+    response.headers["Cache-Control"] = CACHE_CONTROL
     base = state.public_url
     return ServerMetadata(
         issuer=state.issuer.issuer,

@@ -29,11 +29,21 @@ _OUTCOMES = {
 }
 
 
+# What a browser may do with an answer that it shows (W3C Content Security Policy 3). A page loads
+# files of ours alone; Swagger UI's style sheet has its icons as data URLs.
+_DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
+_PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
 class PrepareRequests:
-    """ASGI middleware that gives each request an id and ignores a trailing slash of its path.
+    """ASGI middleware for all requests: the id, HEAD, the trailing slash, and protective headers.
 
     It does not redirect `/path/` to `/path`, because many clients drop the body of a redirected
-    POST.
+    POST. HEAD runs as GET (RFC 9110 §9.3.2); the server leaves the body out. An answer that does
+    not say itself whether it may be stored is not stored.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -46,18 +56,26 @@ class PrepareRequests:
         path = scope["path"]
         if path != "/" and path.endswith("/"):
             scope["path"] = path[:-1]
+        if scope["method"] == "HEAD":
+            # A copy: the server looks at its own to leave the body out.
+            scope = {**scope, "method": "GET"}
         sent_id = Headers(scope=scope).get("x-request-id", "")
         current_id = sent_id if _REQUEST_ID.fullmatch(sent_id) else uuid4().hex
         # Not reset at the end: each request is a task of its own, and the server logs the
         # traceback of a bug after this middleware has returned.
         request_id.set(current_id)
 
-        async def send_with_id(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Request-Id"] = current_id
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = current_id
+                headers.setdefault("Cache-Control", "no-store")
+                is_page = headers.get("Content-Type", "").startswith("text/html")
+                policy = _PAGE_POLICY if is_page else _DATA_POLICY
+                headers.setdefault("Content-Security-Policy", policy)
             await send(message)
 
-        await self._app(scope, receive, send_with_id)
+        await self._app(scope, receive, send_with_headers)
 
 
 def note_error_code(scope: Scope, code: str) -> None:
@@ -141,14 +159,17 @@ class _StrictRequest(Request):
 
 
 def parse_json(body: bytes) -> Any:
-    """Parse JSON; refuse duplicate names, and numbers such as NaN that JSON does not have.
+    """Parse JSON in UTF-8; refuse duplicate names, and numbers such as NaN that JSON does not have.
 
     Raises:
         json.JSONDecodeError: The body is not such JSON.
     """
     try:
+        # Of bytes `json` guesses the encoding; of a string it refuses a byte order mark, too.
         return json.loads(
-            body, object_pairs_hook=_object_with_distinct_names, parse_constant=_refuse_constant
+            body.decode(),
+            object_pairs_hook=_object_with_distinct_names,
+            parse_constant=_refuse_constant,
         )
     except json.JSONDecodeError:
         raise
