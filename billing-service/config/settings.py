@@ -55,6 +55,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.middleware.RequestIdMiddleware",
+    "config.middleware.ProtectiveHeadersMiddleware",
     "config.middleware.BillingErrorMiddleware",
     # API calls go from here to their view. What follows is for pages.
     "config.middleware.ApiMiddleware",

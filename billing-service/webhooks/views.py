@@ -1,6 +1,5 @@
 """The endpoint Stripe delivers to: check, store, answer; the worker does the rest."""
 
-import json
 import logging
 
 from django.conf import settings
@@ -8,6 +7,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from errors import BillingError, MethodNotAllowed
+from identity.verifier import parse_object
 from subscriptions.stripe_gateway.webhook_signature import verify_webhook_signature
 from webhooks import inbox
 from webhooks.event_types import Delivery, read_event
@@ -47,6 +47,6 @@ def receive(request: HttpRequest) -> JsonResponse:
 
 def _read(body: bytes) -> Delivery:
     try:
-        return read_event(json.loads(body))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return read_event(parse_object(body))
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise BadEvent("The body is not an event.") from None

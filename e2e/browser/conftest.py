@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from dev.programs.chromium import executable
 from e2e.system import RunningSystem
@@ -36,6 +36,12 @@ class Visit:
         """Remember an address."""
         self.requested.append(request.url)
 
+    def note_message(self, message: ConsoleMessage) -> None:
+        """Remember an error in the console, such as a violated content security policy."""
+        # A refusal of the API is written there, too; what it means is for the test to say.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            self.complaints.append(message.text)
+
     def elsewhere(self) -> list[str]:
         """Addresses that are not on this machine."""
         return [
@@ -64,6 +70,7 @@ def visit(browser: Browser, running: RunningSystem) -> Iterator[Visit]:
     visit = Visit(context.new_page())
     context.on("request", visit.note_request)
     visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+    visit.page.on("console", visit.note_message)
     yield visit
     context.close()
     assert visit.requested, "the test opened no page"

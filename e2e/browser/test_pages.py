@@ -67,6 +67,23 @@ def test_every_section_of_the_admin_opens(visit: Visit, person: Person) -> None:
     assert set(statuses.values()) == {200}, statuses
 
 
+def test_forms_of_the_admin_work_under_its_policy(visit: Visit, person: Person) -> None:
+    """Scripts and styles are files: what staff click works, and the console stays empty."""
+    person.subscribe()
+    page = visit.page
+    _log_in(page)
+
+    for path in ("/admin/dashboard/", "/admin/password_change/", "/admin/auth/group/add/"):
+        assert getattr(page.goto(path), "status", None) == 200, path
+    page.goto(f"/admin/users/user/{person.id}/change/")
+    expect(page.locator("[name=username]")).to_be_visible()
+    page.goto(f"/admin/users/user/?q={person.username}")
+    page.locator("#action-toggle").check()
+    expect(page.locator("tr.selected")).to_have_count(1)
+    page.locator("button.theme-toggle").first.click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+
+
 def test_the_bank_page_completes_a_subscription(visit: Visit, person: Person) -> None:
     """Pressing *Complete authentication* makes the subscription active by itself."""
     person.subscribe(CARD_3D_SECURE)

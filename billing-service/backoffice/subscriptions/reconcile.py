@@ -8,7 +8,7 @@ from backoffice.subscriptions.stripe_objects import ReadOnlyModelAdmin, stripe_l
 from subscriptions.models import ReconcileRun
 
 _MOST_SHOWN = 500
-_TABLE = """<div style="overflow-x: auto"><table>
+_TABLE = """<div class="wide-table"><table>
 <thead><tr><th>What</th><th>Repaired</th><th>Customer</th><th>Object</th><th>Here</th>
 <th>At Stripe</th></tr></thead><tbody>{}</tbody></table></div>"""
 _ROW = "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>"
