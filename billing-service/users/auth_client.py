@@ -107,7 +107,12 @@ class AuthClient:
         answer = self._send(
             "POST",
             "/api/token/obtain",
-            body={"username": username, "password": password},
+            # Staff stay in this service, so the token is of no use at another one.
+            body={
+                "username": username,
+                "password": password,
+                "audience": settings.BILLING.token_audience,
+            },
             headers=_browser_headers(client_ip, user_agent),
         )
         if answer.status_code == HTTPStatus.UNAUTHORIZED:

@@ -8,7 +8,7 @@ import pytest
 
 from e2e.attacks.forge import Forge, SigningKey, header_of
 from e2e.attacks.tokens import GOOD, HOSTILE, OVERSIZE, Make
-from e2e.people import Person, claims
+from e2e.people import PASSWORD, Person, claims
 from e2e.system import RunningSystem
 
 Ask = Callable[[str], httpx.Response]
@@ -105,6 +105,34 @@ def test_a_hostile_token_is_refused_everywhere(make: Make, forge: Forge, target:
         assert answer.status_code == 401, (name, answer.text)
         assert answer.headers["WWW-Authenticate"].startswith("Bearer "), name
         assert {"detail", "code"} <= answer.json().keys(), name
+
+
+@pytest.mark.parametrize(
+    ("service", "statuses"),
+    [
+        ("auth-service", {"verify": 200, "me": 200, "billing": 401}),
+        ("billing-service", {"verify": 200, "me": 401, "billing": 404}),
+    ],
+)
+def test_a_token_for_one_service_is_of_no_use_at_the_other(
+    owner: Person, target: Target, service: str, statuses: dict[str, int]
+) -> None:
+    """A service that is taken over cannot use its callers' tokens elsewhere, nor widen them."""
+    obtained = target.client.post(
+        f"{target.auth}/api/token/obtain",
+        json={"username": owner.username, "password": PASSWORD, "audience": service},
+    ).json()
+
+    answers = target.answers(obtained["access"])
+    assert {name: answer.status_code for name, answer in answers.items()} == statuses
+    refused = next(answer for answer in answers.values() if answer.status_code == 401)
+    assert refused.json()["code"] == "token_not_valid"
+
+    widened = target.client.post(
+        f"{target.auth}/api/token/refresh",
+        json={"refresh": obtained["refresh"], "audience": ["auth-service", "billing-service"]},
+    )
+    assert (widened.status_code, widened.json()["code"]) == (400, "invalid_audience")
 
 
 @pytest.mark.parametrize("make", OVERSIZE.values(), ids=OVERSIZE)

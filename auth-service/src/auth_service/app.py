@@ -141,6 +141,7 @@ def _app_state(settings: Settings, *, clock: Clock) -> AppState:
             issuer=settings.issuer,
             app_name=settings.app_name,
             audiences=settings.token_audiences,
+            default_audiences=settings.token_default_audiences,
             access_lifetime_seconds=settings.access_token_lifetime_seconds,
             refresh_lifetime_seconds=settings.refresh_token_lifetime_seconds,
         ),
@@ -151,6 +152,7 @@ def _app_state(settings: Settings, *, clock: Clock) -> AppState:
             family_lifetime_seconds=settings.refresh_family_lifetime_seconds,
             replay_grace_seconds=settings.refresh_replay_grace_seconds,
             max_sessions_per_user=settings.max_sessions_per_user,
+            default_audience=settings.token_default_audiences,
         ),
         login=LogIn(
             engine=engine,

@@ -108,6 +108,16 @@ class ValidationFailed(AuthError):
         self.error_codes = error_codes or {}
 
 
+class InvalidAudience(ValidationFailed):
+    """`audience` names a service that the token cannot be for (RFC 8707 §2, `invalid_target`)."""
+
+    code = "invalid_audience"
+    detail = "The token cannot be for every service in audience."
+
+    def __init__(self) -> None:
+        super().__init__({"audience": ["Name services of this session only"]})
+
+
 class MalformedBody(AuthError):
     """The body is not one JSON object with distinct names (RFC 8259 §4)."""
 

@@ -114,7 +114,8 @@ FROM users AS u
 WHERE f.id = %(family_id)s AND f.head_jti = %(presented_jti)s
   AND f.revoked_at IS NULL AND f.absolute_exp > %(now)s
   AND u.id = f.user_id AND u.is_active AND u.auth_epoch = f.epoch
-RETURNING f.head_exp, f.epoch, u.is_staff, u.is_superuser
+  AND %(audience)s::text[] <@ COALESCE(f.audience, %(default_audience)s::text[])
+RETURNING f.head_exp, f.epoch, f.audience, u.is_staff, u.is_superuser
 """  # noqa: S608 # our own constant
 
 # Returns no row if the user was deactivated, or the epoch moved, while the password was hashed.
@@ -124,11 +125,11 @@ _START_FAMILY = """
 WITH started AS (
     INSERT INTO refresh_family (
         id, user_id, epoch, head_jti, head_iat, head_exp, absolute_exp,
-        created_at, user_agent, client_ip
+        created_at, user_agent, client_ip, audience
     )
     SELECT
         %(family_id)s, id, auth_epoch, %(jti)s, %(issued_at)s, %(expires_at)s, %(absolute_exp)s,
-        %(now)s, %(user_agent)s, %(client_ip)s
+        %(now)s, %(user_agent)s, %(client_ip)s, %(audience)s::text[]
     FROM users WHERE id = %(user_id)s AND is_active AND auth_epoch = %(auth_epoch)s
     RETURNING user_id
 ), recorded AS (
@@ -168,10 +169,12 @@ class RotatedFamily(NamedTuple):
     Fields:
         head_exp: When the new head expires, in Unix seconds.
         epoch: The user's `auth_epoch`.
+        audience: What the session was granted; None for the default.
     """
 
     head_exp: int
     epoch: int
+    audience: list[str] | None
     is_staff: bool
     is_superuser: bool
 
@@ -184,6 +187,8 @@ def rotate_family(
     successor_jti: UUID,
     now: int,
     lifetime_seconds: int,
+    audience: Sequence[str],
+    default_audience: Sequence[str],
 ) -> RotatedFamily | None:
     """Replace the head of a family, if it is the presented token.
 
@@ -194,9 +199,12 @@ def rotate_family(
         successor_jti: The token that becomes the head.
         now: Unix seconds.
         lifetime_seconds: Of the successor; it never outlives the family.
+        audience: What the access token is asked for; empty if nothing is asked.
+        default_audience: What a family without an audience of its own was granted.
 
     Returns:
-        None if another token is the head, or the family or its user is no longer valid.
+        None if another token is the head, the family was not granted that audience, or the family
+        or its user is no longer valid.
     """
     parameters = {
         "family_id": family_id,
@@ -204,6 +212,8 @@ def rotate_family(
         "successor_jti": successor_jti,
         "now": now,
         "lifetime_seconds": lifetime_seconds,
+        "audience": list(audience),
+        "default_audience": list(default_audience),
     }
     connection = autocommit.raw_connection()
     try:
@@ -227,6 +237,7 @@ def start_family(
     absolute_exp: int,
     user_agent: str,
     client_ip: str,
+    audience: Sequence[str] | None,
     detail: Mapping[str, object],
     max_sessions: int,
     now: datetime,
@@ -236,6 +247,7 @@ def start_family(
     Args:
         connection: With or without a transaction.
         issued_at: Unix seconds, as are the other times of tokens.
+        audience: What the session is granted; None for the default.
         detail: What the audit log adds about the log-in.
         max_sessions: How many sessions the user has at once, this one included. If there are
             more, those end that were not used for the longest time.
@@ -253,6 +265,7 @@ def start_family(
         "absolute_exp": absolute_exp,
         "user_agent": user_agent,
         "client_ip": client_ip,
+        "audience": None if audience is None else list(audience),
         "detail": json.dumps(detail),
         "others": max_sessions - 1,
         "now": now,

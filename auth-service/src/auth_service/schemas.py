@@ -90,6 +90,19 @@ AuditSource = Annotated[
 Password = Annotated[str, Field(min_length=1, max_length=MAXIMUM_LENGTH, repr=False)]
 Token = Annotated[str, Field(min_length=1, max_length=_LONGEST_TOKEN, repr=False)]
 
+_ServiceName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+
+def _as_list(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+Audience = Annotated[
+    _ServiceName | Annotated[list[_ServiceName], Field(min_length=1, max_length=20)],
+    AfterValidator(_as_list),
+    Field(examples=[["billing-service"]]),
+]
+
 _LINK_EXAMPLE = "3q2-7wQk0nJ9yVZ1mXc5b8Tt4Rr6Ss2Uu0Ww1Xx3Yy4"
 _JWS_EXAMPLE = "eyJhbGciOiJSUzI1NiIsImtpZCI6IjdTSjNnV21QMW5IMGI2bTN5cTVaSzBtSnEwdkpYb1Ew..."
 
@@ -122,6 +135,10 @@ class Credentials(Body):
     username: LoginName = Field(examples=["admin"])
     password: Password = Field(examples=["qweqweqwE1"], json_schema_extra={"format": "password"})
     refresh_in: RefreshIn = "body"
+    audience: Audience | None = Field(
+        default=None,
+        description="The services that the tokens are for, or one of them; by default all.",
+    )
 
 
 class RefreshRequest(Body):
@@ -129,6 +146,10 @@ class RefreshRequest(Body):
 
     refresh: Token = Field(
         default_factory=str, examples=[_JWS_EXAMPLE], description="Left out if it is in the cookie."
+    )
+    audience: Audience | None = Field(
+        default=None,
+        description="The services that this access token is for: some of those of the session.",
     )
 
 

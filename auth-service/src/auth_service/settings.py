@@ -52,7 +52,8 @@ class Settings:
     Attributes:
         issuer: `iss` of every token, compared as a string (RFC 8725 §3.8).
         public_url: URL of the gateway, without a trailing slash.
-        token_audiences: `aud` of access tokens: the services that may accept them.
+        token_audiences: The services that access tokens can be for.
+        token_default_audiences: `aud` of access tokens for which no audience was asked.
         allowed_origins: Origins of other sites whose pages may use the refresh cookie.
         internal_client_secret: Password of billing-service at the internal token endpoint.
         second_factor_keys: Encrypt what proves a second factor. The first one encrypts; the others
@@ -81,6 +82,7 @@ class Settings:
     issuer: str
     app_name: str
     token_audiences: tuple[str, ...]
+    token_default_audiences: tuple[str, ...]
     allowed_origins: tuple[str, ...]
     internal_client_secret: str
     second_factor_keys: tuple[str, ...]
@@ -137,13 +139,17 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     app_name = read("APP_NAME", _header_text, default="Stripe Assignment")
     smtp = read("SMTP_URL", _smtp_server, default="")
     refresh_lifetime = read("REFRESH_TOKEN_LIFETIME_SECONDS", _positive, default=str(_DAY_SECONDS))
+    audiences = read("TOKEN_AUDIENCES", _audiences, default="auth-service,billing-service")
     return Settings(
         environment=environment,
         log_level=read("LOG_LEVEL", _log_level, default="INFO"),
         public_url=public_url,
         issuer=read("TOKEN_ISSUER", str, default=public_url),
         app_name=app_name,
-        token_audiences=read("TOKEN_AUDIENCES", _audiences, default="auth-service,billing-service"),
+        token_audiences=audiences,
+        token_default_audiences=read(
+            "TOKEN_DEFAULT_AUDIENCES", _among(audiences), default=",".join(audiences)
+        ),
         allowed_origins=read("ALLOWED_ORIGINS", _origins, default=""),
         internal_client_secret=read(
             "AUTH_INTERNAL_CLIENT_SECRET",
@@ -263,8 +269,22 @@ def _database_url_for(environment: Environment) -> Callable[[str], URL]:
     return parse
 
 
+def _names(value: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+def _among(audiences: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
+    def parse(value: str) -> tuple[str, ...]:
+        names = _names(value)
+        if not names or not set(names) <= set(audiences):
+            raise ValueError("must name services of TOKEN_AUDIENCES, separated by commas")
+        return names
+
+    return parse
+
+
 def _audiences(value: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in value.split(",") if name.strip())
+    names = _names(value)
     if "auth-service" not in names:
         raise ValueError("must include auth-service, which verifies its own access tokens")
     return names

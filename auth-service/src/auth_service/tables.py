@@ -104,6 +104,8 @@ refresh_family = Table(
     Column("absolute_exp", BigInteger, nullable=False),
     Column("revoked_at", _moment),
     Column("revoked_reason", Text),
+    # The services that its access tokens can be for; null stands for TOKEN_DEFAULT_AUDIENCES.
+    Column("audience", ARRAY(Text)),
     # Of the log-in. Empty in families that an earlier release started.
     Column("created_at", _moment),
     Column("user_agent", Text),

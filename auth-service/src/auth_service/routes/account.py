@@ -1,6 +1,7 @@
 """`/api/token/…` for a caller with an access token: me, password, revoke-all."""
 
 import asyncio
+from collections.abc import Sequence
 
 from fastapi import APIRouter, Request, Response
 
@@ -94,7 +95,18 @@ async def change_password(body: PasswordChange, user: Caller, request: Request) 
         state, body.new_password, username=user.username, email=user.email
     )
     origin = origin_of(request, user.id)
-    return await asyncio.to_thread(_change_password, state, user, new_hash, origin, body.refresh_in)
+    # The new session is for the services that the access token is for.
+    audience = set(request.state.audience) & set(state.issuer.audiences)
+    is_default = audience == set(state.issuer.default_audiences)
+    return await asyncio.to_thread(
+        _change_password,
+        state,
+        user,
+        new_hash,
+        origin=origin,
+        refresh_in=body.refresh_in,
+        audience=None if is_default else sorted(audience),
+    )
 
 
 def _revoke_tokens(state: AppState, user: User, origin: Origin) -> None:
@@ -103,7 +115,13 @@ def _revoke_tokens(state: AppState, user: User, origin: Origin) -> None:
 
 
 def _change_password(
-    state: AppState, user: User, new_hash: str, origin: Origin, refresh_in: RefreshIn
+    state: AppState,
+    user: User,
+    new_hash: str,
+    *,
+    origin: Origin,
+    refresh_in: RefreshIn,
+    audience: Sequence[str] | None,
 ) -> Response:
     with changes.change(state.engine, origin=origin, now=state.clock()) as change:
         changed = changes.replace_own_password(change, user, password_hash=new_hash)
@@ -114,4 +132,5 @@ def _change_password(
         origin=origin,
         method="password_change",
         refresh_in=refresh_in,
+        audience=audience,
     )

@@ -110,6 +110,7 @@ async def caller(
     state = app_state(request)
     claims = _verify(state, authorization, token_type=TokenType.ACCESS)
     request.state.session_id = claims.family_id
+    request.state.audience = claims.claims["aud"]
     return await run_in_threadpool(active_user, state.autocommit, claims)
 
 

@@ -2,10 +2,19 @@
 
 from typing import Any
 
-from auth_service.errors import AuthError, SecondFactorRequired, Unauthenticated, ValidationFailed
+from auth_service.errors import (
+    AuthError,
+    InvalidAudience,
+    SecondFactorRequired,
+    Unauthenticated,
+    ValidationFailed,
+)
 from auth_service.schemas import ErrorResponse
 
 _RETRY_AFTER_STATUSES = {429, 503}
+_EXAMPLE_ERRORS: dict[type[AuthError], dict[str, Any]] = {
+    InvalidAudience: dict(InvalidAudience().errors)
+}
 
 
 # Of responses with both tokens.
@@ -59,7 +68,7 @@ def _response(kind: type[AuthError]) -> dict[str, Any]:
 def _example(kind: type[AuthError]) -> dict[str, Any]:
     example: dict[str, Any] = {"detail": kind.detail, "code": kind.code}
     if issubclass(kind, ValidationFailed):
-        example["errors"] = {"username": ["Field required"]}
+        example["errors"] = _EXAMPLE_ERRORS.get(kind, {"username": ["Field required"]})
     if issubclass(kind, SecondFactorRequired):
         example |= {"challenge": "7vE0mJ0XoDIbcmJ1QZ3a0dMkTMZy0m3H8b9h7bT0a5E", "expires_in": 300}
     return example

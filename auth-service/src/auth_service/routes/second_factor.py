@@ -90,6 +90,7 @@ def complete(body: ChallengeAnswer, request: Request) -> Response:
         origin=origin,
         method="second_factor",
         refresh_in=refresh_in,
+        audience=options.get("audience"),
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -11,6 +12,7 @@ from auth_service.audit import Origin
 from auth_service.errors import (
     BodyTooLarge,
     CrossSiteRequest,
+    InvalidAudience,
     InvalidCredentials,
     InvalidToken,
     MalformedBody,
@@ -67,6 +69,7 @@ _PUBLIC: dict[str, Any] = {"security": []}
     responses=SETS_COOKIE
     | errors(
         *_BODY_ERRORS,
+        InvalidAudience,
         InvalidCredentials,
         SecondFactorRequired,
         CrossSiteRequest,
@@ -83,11 +86,17 @@ async def obtain(body: Credentials, request: Request) -> Response:
     A page in a browser sends `"refresh_in": "cookie"`. Then the refresh token is in a cookie that
     no script can read, and the body has the access token alone.
 
+    With `audience` the tokens are for some services alone, so that none of these can use them at
+    another one.
+
     An account with a second factor gets 401 `second_factor_required` and a challenge, which
     `POST /api/token/second-factor` exchanges for the tokens. After too many failed log-ins the
     response is 429, whatever the password is.
     """
     state, ip = app_state(request), client_ip(request)
+    audience = body.audience
+    if audience is not None and not set(audience) <= set(state.issuer.audiences):
+        raise InvalidAudience
     if body.refresh_in == "cookie":
         state.refresh_cookie.check_origin(request)
     user = await state.login.authenticate(
@@ -97,11 +106,17 @@ async def obtain(body: Credentials, request: Request) -> Response:
         user_agent=request.headers.get("user-agent", ""),
     )
     if user.second_factor_at is not None:
-        options = {"refresh_in": body.refresh_in}
+        options = {"refresh_in": body.refresh_in, "audience": audience}
         raise await asyncio.to_thread(state.second_factor.challenge, user, options=options)
     origin = origin_of(request, user.id)
     return await asyncio.to_thread(
-        log_in, state, user, username=body.username, origin=origin, refresh_in=body.refresh_in
+        log_in,
+        state,
+        user,
+        username=body.username,
+        origin=origin,
+        refresh_in=body.refresh_in,
+        audience=audience,
     )
 
 
@@ -111,7 +126,8 @@ async def obtain(body: Credentials, request: Request) -> Response:
     summary="Exchange a refresh token for new tokens",
     response_description="The new tokens.",
     response_model=TokenPair | AccessToken,
-    responses=SETS_COOKIE | errors(*_BODY_ERRORS, InvalidToken, CrossSiteRequest, Unavailable),
+    responses=SETS_COOKIE
+    | errors(*_BODY_ERRORS, InvalidAudience, InvalidToken, CrossSiteRequest, Unavailable),
     openapi_extra=_PUBLIC,
 )
 def refresh(request: Request, body: RefreshRequest | None = None) -> Response:
@@ -119,6 +135,9 @@ def refresh(request: Request, body: RefreshRequest | None = None) -> Response:
 
     If the response was lost, send the same refresh token again within ten seconds. Later than
     that it counts as stolen, and all tokens of the session are revoked.
+
+    With `audience` this access token is for some of the session's services. The next refresh can
+    name others of them again, but none that the session was not granted.
 
     Without `refresh` in the body it is read from the cookie, and the next one is set there.
     """
@@ -131,10 +150,14 @@ def refresh(request: Request, body: RefreshRequest | None = None) -> Response:
     if not unverified_token:
         raise ValidationFailed({"refresh": ["Field required"]}) if body else MalformedBody
     presented = state.issuer.verify(unverified_token, token_type=TokenType.REFRESH, now=now)
+    asked = body.audience if body else None
     rotated = state.families.rotate(
-        presented, origin=origin_of(request, presented.user_id), now=now
+        presented,
+        origin=origin_of(request, presented.user_id),
+        audience=asked or (),
+        now=now,
     )
-    return token_pair(state, rotated.subject, rotated.grant, refresh_in=refresh_in)
+    return token_pair(state, rotated.subject, rotated.grant, refresh_in=refresh_in, audience=asked)
 
 
 @router.post(
@@ -151,7 +174,7 @@ def refresh(request: Request, body: RefreshRequest | None = None) -> Response:
     openapi_extra=_PUBLIC,
 )
 def verify(body: TokenRequest, request: Request) -> dict[str, Any]:
-    """Takes an access token or a refresh token.
+    """Takes an access token or a refresh token. Check yourself that `aud` names your service.
 
     Unlike a check of the signature alone, this notices at once that a user was deactivated or a
     token was revoked.
@@ -198,12 +221,26 @@ async def revoke(request: Request) -> Response:
 
 
 def token_pair(
-    state: AppState, subject: Subject, grant: RefreshGrant, *, refresh_in: RefreshIn = "body"
+    state: AppState,
+    subject: Subject,
+    grant: RefreshGrant,
+    *,
+    refresh_in: RefreshIn = "body",
+    audience: Sequence[str] | None = None,
 ) -> Response:
-    """Sign both tokens: `{"refresh", "access"}`, or `{"access"}` and a cookie."""
+    """Sign both tokens: `{"refresh", "access"}`, or `{"access"}` and a cookie.
+
+    Args:
+        audience: Of this access token; None for all that the session was granted.
+    """
     now = state.clock()
     refresh_token = state.issuer.issue_refresh(grant, now=now)
-    access_token = state.issuer.issue_access(subject, family_id=grant.family_id, now=now)
+    access_token = state.issuer.issue_access(
+        subject,
+        family_id=grant.family_id,
+        audience=grant.audience if audience is None else audience,
+        now=now,
+    )
     if refresh_in == "body":
         pair = {"refresh": refresh_token, "access": access_token}
         return Response(json.dumps(pair), media_type="application/json", headers=NO_STORE)
@@ -221,6 +258,7 @@ def log_in(
     origin: Origin,
     method: str = "password",
     refresh_in: RefreshIn = "body",
+    audience: Sequence[str] | None = None,
 ) -> Response:
     """Start a family for a user who has proved every factor, and return its tokens."""
     now = state.clock()
@@ -229,7 +267,7 @@ def log_in(
     # second fails, a family without a client is left, which does no harm and expires.
     with state.autocommit.connect() as connection:
         grant = state.families.start(
-            connection, user.subject, origin=origin, method=method, now=now
+            connection, user.subject, origin=origin, method=method, audience=audience, now=now
         )
         is_known = state.throttle.record_success(connection, attempt, now=now)
         # The first log-in of an account is its user's own.
@@ -242,7 +280,9 @@ def log_in(
 def _verify_either(state: AppState, unverified_token: str) -> VerifiedClaims:
     now = state.clock()
     try:
-        return state.issuer.verify(unverified_token, token_type=TokenType.ACCESS, now=now)
+        return state.issuer.verify(
+            unverified_token, token_type=TokenType.ACCESS, for_any_service=True, now=now
+        )
     except InvalidToken:
         return state.issuer.verify(unverified_token, token_type=TokenType.REFRESH, now=now)
 

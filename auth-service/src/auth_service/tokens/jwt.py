@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -74,6 +74,10 @@ class RefreshGrant:
 
     RS256 is deterministic: signing the same claims again gives the same token. So the database
     stores the claims and never the token.
+
+    Attributes:
+        audience: The services that access tokens of the family can be for; not a claim of the
+            refresh token. None for the default ones.
     """
 
     family_id: UUID
@@ -82,6 +86,7 @@ class RefreshGrant:
     jti: UUID
     issued_at: int
     expires_at: int
+    audience: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,18 +120,41 @@ class Issuer:
         keys: The signing keys.
         issuer: `iss` of every token.
         app_name: The claim `app_name` of every token.
-        audiences: `aud` of access tokens.
+        audiences: The services that access tokens can be for.
+        default_audiences: `aud` of access tokens for which no audience was asked.
     """
 
     keys: KeyRing
     issuer: str
     app_name: str
     audiences: tuple[str, ...]
+    default_audiences: tuple[str, ...]
     access_lifetime_seconds: int
     refresh_lifetime_seconds: int
 
-    def issue_access(self, subject: Subject, *, family_id: UUID, now: datetime) -> str:
-        """Sign an access token. `is_staff` and `is_superuser` are claims only if they are true."""
+    def issue_access(
+        self,
+        subject: Subject,
+        *,
+        family_id: UUID,
+        audience: Sequence[str] | None = None,
+        now: datetime,
+    ) -> str:
+        """Sign an access token. `is_staff` and `is_superuser` are claims only if they are true.
+
+        Args:
+            subject: The user.
+            family_id: Its session.
+            audience: The services it is for; None for the default ones.
+            now: When it is issued.
+
+        Raises:
+            InvalidToken: None of these services is among `audiences` any more.
+        """
+        wanted = self.default_audiences if audience is None else audience
+        named = [name for name in self.audiences if name in wanted]
+        if not named:
+            raise InvalidToken
         issued_at = int(now.timestamp())
         user_id = str(subject.user_id)
         claims: dict[str, object] = {
@@ -137,7 +165,7 @@ class Issuer:
             "id": user_id,
             "sub": user_id,
             "iss": self.issuer,
-            "aud": list(self.audiences),
+            "aud": named,
             "app_name": self.app_name,
             "auth_epoch": subject.auth_epoch,
             "sid": str(family_id),
@@ -182,7 +210,12 @@ class Issuer:
         return self._sign(claims, TokenType.SERVICE, now=now)
 
     def verify(
-        self, unverified_token: str, *, token_type: TokenType, now: datetime
+        self,
+        unverified_token: str,
+        *,
+        token_type: TokenType,
+        for_any_service: bool = False,
+        now: datetime,
     ) -> VerifiedClaims:
         """Check a token's signature and every claim.
 
@@ -192,13 +225,18 @@ class Issuer:
         Args:
             unverified_token: Compact JWS without the authentication scheme.
             token_type: The only type to accept.
+            for_any_service: Accept an access token for one of the other services too, to tell that
+                service about it.
             now: The time of the check. `iat` and `nbf` may be 30 s later, `exp` 5 s earlier.
 
         Raises:
             InvalidToken: Whatever is wrong; the error does not say what.
         """
         claims = self._verify_signature(unverified_token, token_type=token_type, now=now)
-        return self._verify_claims(claims, token_type=token_type, now=now)
+        audiences = self._own_audience(token_type)
+        if for_any_service and token_type is TokenType.ACCESS:
+            audiences = self.audiences
+        return self._verify_claims(claims, token_type=token_type, audiences=audiences, now=now)
 
     def _sign(self, claims: Mapping[str, Any], token_type: TokenType, *, now: datetime) -> str:
         key = self.keys.signing_key(now)
@@ -225,7 +263,12 @@ class Issuer:
             raise InvalidToken from None
 
     def _verify_claims(
-        self, claims: dict[str, Any], *, token_type: TokenType, now: datetime
+        self,
+        claims: dict[str, Any],
+        *,
+        token_type: TokenType,
+        audiences: Sequence[str],
+        now: datetime,
     ) -> VerifiedClaims:
         timestamp = now.timestamp()
         issued_at, expires_at = claims.get("iat"), claims.get("exp")
@@ -237,7 +280,7 @@ class Issuer:
             claims.get("token_type") == token_type
             and claims.get("iss") == self.issuer
             and claims.get("app_name") == self.app_name
-            and _includes(claims.get("aud"), self._audience(token_type))
+            and any(_includes(claims.get("aud"), name) for name in audiences)
             and max(issued_at, not_before) - IAT_LEEWAY_SECONDS <= timestamp
             and timestamp < expires_at + EXP_LEEWAY_SECONDS
             and expires_at - issued_at <= self._maximum_lifetime(token_type)
@@ -257,8 +300,8 @@ class Issuer:
         )
 
     @staticmethod
-    def _audience(token_type: TokenType) -> str:
-        return INTERNAL_AUDIENCE if token_type is TokenType.SERVICE else OWN_AUDIENCE
+    def _own_audience(token_type: TokenType) -> Sequence[str]:
+        return (INTERNAL_AUDIENCE if token_type is TokenType.SERVICE else OWN_AUDIENCE,)
 
     def _maximum_lifetime(self, token_type: TokenType) -> int:
         return {

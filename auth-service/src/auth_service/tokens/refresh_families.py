@@ -5,6 +5,7 @@ conditional UPDATE: of several simultaneous refreshes with the same token, exact
 token at the head. The others read the row again under its lock.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, Engine, Row, delete, select, update
 
 from auth_service import audit, queries
 from auth_service.audit import Origin
-from auth_service.errors import InvalidCredentials, InvalidToken
+from auth_service.errors import InvalidAudience, InvalidCredentials, InvalidToken
 from auth_service.tables import refresh_family, users
 from auth_service.tokens.jwt import RefreshGrant, Subject, VerifiedClaims
 
@@ -52,6 +53,7 @@ class RefreshFamilies:
             that lost the first response or refresh in several tabs at once.
         max_sessions_per_user: How many families a user has at once; a further log-in ends the one
             that was not used for the longest time.
+        default_audience: What a family without an audience of its own is for.
     """
 
     engine: Engine
@@ -60,6 +62,7 @@ class RefreshFamilies:
     family_lifetime_seconds: int
     replay_grace_seconds: int
     max_sessions_per_user: int
+    default_audience: Sequence[str]
 
     def start(
         self,
@@ -68,6 +71,7 @@ class RefreshFamilies:
         *,
         origin: Origin,
         method: str,
+        audience: Sequence[str] | None = None,
         now: datetime,
     ) -> RefreshGrant:
         """Start a family after a log-in, set the user's last log-in, and record it.
@@ -77,6 +81,7 @@ class RefreshFamilies:
             subject: The user, as read before the password was hashed.
             origin: From where the user logs in.
             method: How, for the audit log: such as `password`.
+            audience: The services that access tokens can be for; None for the default ones.
             now: The time of the log-in.
 
         Raises:
@@ -91,6 +96,7 @@ class RefreshFamilies:
             jti=uuid4(),
             issued_at=issued_at,
             expires_at=min(issued_at + self.token_lifetime_seconds, absolute_exp),
+            audience=audience,
         )
         is_started = queries.start_family(
             connection,
@@ -104,6 +110,7 @@ class RefreshFamilies:
             user_agent=audit.shorten_user_agent(origin.user_agent),
             client_ip=origin.client,
             detail=audit.detail_of(origin, session=str(grant.family_id), method=method),
+            audience=audience,
             max_sessions=self.max_sessions_per_user,
             now=now,
         )
@@ -111,17 +118,27 @@ class RefreshFamilies:
             raise InvalidCredentials
         return grant
 
-    def rotate(self, presented: VerifiedClaims, *, origin: Origin, now: datetime) -> Rotated:
+    def rotate(
+        self,
+        presented: VerifiedClaims,
+        *,
+        origin: Origin,
+        audience: Sequence[str] = (),
+        now: datetime,
+    ) -> Rotated:
         """Exchange a refresh token for the next one.
 
         Args:
             presented: A verified refresh token.
             origin: Who sent it, for the audit log if it is a replay.
+            audience: The services that the access token is asked for; empty for all that the
+                family was granted.
             now: The time of the refresh.
 
         Raises:
             InvalidToken: The token was replayed, the family was revoked or has expired, or the
                 user may no longer log in.
+            InvalidAudience: The family was not granted this audience. The token can be used again.
         """
         family_id, issued_at, successor = _family_of(presented), int(now.timestamp()), uuid4()
         rotated = queries.rotate_family(
@@ -131,9 +148,11 @@ class RefreshFamilies:
             successor_jti=successor,
             now=issued_at,
             lifetime_seconds=self.token_lifetime_seconds,
+            audience=audience,
+            default_audience=self.default_audience,
         )
         if rotated is None:
-            return self._return_head_or_revoke(presented, origin=origin, now=now)
+            return self._return_head_or_revoke(presented, origin=origin, audience=audience, now=now)
         return Rotated(
             subject=Subject(
                 user_id=presented.user_id,
@@ -148,6 +167,7 @@ class RefreshFamilies:
                 jti=successor,
                 issued_at=issued_at,
                 expires_at=rotated.head_exp,
+                audience=rotated.audience,
             ),
         )
 
@@ -199,7 +219,12 @@ class RefreshFamilies:
             deleted, after = deleted + result.rowcount, batch[-1]
 
     def _return_head_or_revoke(
-        self, presented: VerifiedClaims, *, origin: Origin, now: datetime
+        self,
+        presented: VerifiedClaims,
+        *,
+        origin: Origin,
+        audience: Sequence[str],
+        now: datetime,
     ) -> Rotated:
         family_id = _family_of(presented)
         with self.engine.begin() as connection:
@@ -207,6 +232,9 @@ class RefreshFamilies:
                 _family_with_user(family_id).with_for_update(of=refresh_family)
             ).first()
             if row is not None and self._accepts(row, presented, now=now):
+                granted = self.default_audience if row.audience is None else row.audience
+                if not set(audience) <= set(granted):
+                    raise InvalidAudience
                 return _head_of(row)
             if row is not None and row.revoked_at is None and row.head_jti != presented.jti:
                 _revoke(connection, family_id, reason=RevocationReason.REPLAY, now=now)
@@ -278,6 +306,7 @@ def _head_of(row: Row[*tuple[Any, ...]]) -> Rotated:
             jti=row.head_jti,
             issued_at=row.head_iat,
             expires_at=row.head_exp,
+            audience=row.audience,
         ),
     )
 
