@@ -13,6 +13,7 @@ from procrastinate.exceptions import JobAborted
 
 from backoffice import bulk_actions
 from backoffice.user_deletion import finish_deletions
+from subscriptions.managing import charges
 from subscriptions.models import ReconcileRun
 from subscriptions.subscribing import subscribe
 from subscriptions.sync import reconcile
@@ -113,7 +114,8 @@ def sweep_bulk_actions(context: JobContext, timestamp: int) -> None:
 def reconcile_nightly(context: JobContext, timestamp: int) -> None:
     """Compare everything with Stripe and leave the result for the admin to show."""
     record = reconcile.unfinished_run(nightly=True) or ReconcileRun(nightly=True)
-    _do(reconcile.run(record, has_pending_event=has_pending_event), context=context)
+    steps = reconcile.run(record, has_pending_event=has_pending_event, follow_charge=charges.follow)
+    _do(steps, context=context)
     if warning := reconcile.loss_warning(record):
         _log.error(warning)
 

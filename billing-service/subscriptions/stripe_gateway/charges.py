@@ -1,10 +1,11 @@
 """Charges at Stripe, and what became of them: refunds and disputes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
-from subscriptions.stripe_gateway.client import call
+from subscriptions.stripe_gateway.client import call, pages
 from subscriptions.stripe_gateway.objects import id_of
 
 
@@ -34,6 +35,39 @@ class StripeCharge:
     stripe_subscription_id: str
     # When the periods begin that its invoice is for.
     period_starts: frozenset[datetime]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReversedCharge:
+    """One refund or dispute of a list, and the charge that it is about."""
+
+    kind: Literal["refund", "dispute"]
+    stripe_customer_id: str
+    charge_id: str
+    reversal: StripeReversal
+
+
+def pages_of_reversals(*, since: datetime) -> Iterator[list[ReversedCharge]]:
+    """Yield pages of the account's refunds and disputes, each kind newest first.
+
+    Args:
+        since: When they were made, at the earliest.
+    """
+    params = {"created": {"gte": int(since.timestamp())}, "expand": ["data.charge"]}
+    kinds: tuple[Literal["refund", "dispute"], ...] = ("refund", "dispute")
+    for kind in kinds:
+        for page in pages(f"/v1/{kind}s", params=params):
+            yield [
+                ReversedCharge(
+                    kind=kind,
+                    stripe_customer_id=id_of(each["charge"].get("customer")),
+                    charge_id=each["charge"]["id"],
+                    reversal=reversal,
+                )
+                for each, reversal in zip(page, _read_all(page), strict=True)
+                # A refund of a payment that is not made with a charge has none.
+                if each.get("charge")
+            ]
 
 
 def fetch_charge(charge: str) -> StripeCharge:

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.utils import timezone
 
+from errors import BillingError
 from subscriptions.errors import (
     CustomerDeletedAtStripe,
     CustomerNotVisible,
+    PaymentGatewayUnavailable,
     StripeObjectNotFound,
 )
 from subscriptions.models import Customer, ReconcileRun
@@ -24,6 +26,7 @@ from subscriptions.stripe_gateway.subscriptions import fetch_subscriptions_of
 from subscriptions.sync import writer
 from subscriptions.sync.comparison import Difference, compare
 from subscriptions.sync.customer_rows import lock_row
+from subscriptions.sync.reversals import compare_reversals, reversals_at_stripe
 from subscriptions.sync.subscription_rows import ours_among
 from subscriptions.sync.writer import StripeSnapshot
 
@@ -65,7 +68,11 @@ def unfinished_run(*, nightly: bool) -> ReconcileRun | None:
 
 
 def run(
-    record: ReconcileRun, *, has_pending_event: Callable[[str], bool], accept_losses: int = 0
+    record: ReconcileRun,
+    *,
+    has_pending_event: Callable[[str], bool],
+    follow_charge: Callable[..., None],
+    accept_losses: int = 0,
 ) -> Generator[Progress, None, None]:
     """Continue a run from where it is, yielding after every customer.
 
@@ -77,6 +84,8 @@ def run(
             many they are.
         has_pending_event: Returns for a customer's id whether an event about it is still to be
             processed. Until then a difference does not count, but a fix does not wait for it.
+        follow_charge: Does what an event about a charge would have done; see
+            `managing.charges.follow`.
         accept_losses: How many customers may lose something, even if they are many.
 
     Raises:
@@ -88,10 +97,13 @@ def run(
     try:
         yield from _our_customers(record, findings, has_pending_event=has_pending_event)
         yield from _stripes_customers(record, findings, has_pending_event=has_pending_event)
+        reversals = _Reversals(record, findings, has_pending_event, follow_charge)
+        yield from reversals.compare(losses=False)
         if record.fix:
             if warning := loss_warning(record, accept_losses=accept_losses):
                 raise TooManyLosses(warning)
             yield from _write_losses(record, findings)
+            yield from reversals.compare(losses=True)
         record.finished_at = timezone.now()
     finally:
         record.save()
@@ -227,6 +239,44 @@ def _write_losses(record: ReconcileRun, findings: _Findings) -> Iterator[Progres
         if row is not None:
             findings.replace(stripe_customer_id, _repair(row, look=_look(row.pk)))
         yield _progress(record)
+
+
+@dataclass(frozen=True)
+class _Reversals:
+    """The comparison of refunds and disputes, the account's as well as those that are open here."""
+
+    record: ReconcileRun
+    findings: _Findings
+    has_pending_event: Callable[[str], bool]
+    follow_charge: Callable[..., None]
+
+    def compare(self, *, losses: bool) -> Iterator[Progress]:
+        """Note what differs, and with `fix` do what the lost event would have done.
+
+        Args:
+            losses: Whether that includes what may end a subscription.
+        """
+        for page in reversals_at_stripe():
+            for charge_id, difference in compare_reversals(page):
+                if self.record.fix and losses >= difference.loss:
+                    self._follow(charge_id)
+                    left = {each.object_id for _, each in compare_reversals(page)}
+                    is_repaired = difference.object_id not in left
+                    self.findings.note([replace(difference, repaired=is_repaired)])
+                elif self.record.fix or not self.has_pending_event(charge_id):
+                    self.findings.note([difference])
+            yield _progress(self.record)
+
+    def _follow(self, charge_id: str) -> None:
+        try:
+            self.follow_charge(charge_id, cause="reconcile")
+        except CustomerNotVisible:
+            return
+        except PaymentGatewayUnavailable:
+            raise
+        except BillingError:
+            # Another process acts for the customer; the difference is left.
+            return
 
 
 def _look(customer_pk: int) -> _Look:

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from errors import BillingError
+from subscriptions.managing.charges import follow
 from subscriptions.models import ReconcileRun
 from subscriptions.sync.reconcile import TooManyLosses, loss_warning, run, unfinished_run
 from webhooks.pending import has_pending_event
@@ -19,7 +20,7 @@ _REPORT_EVERY = 100
 class Command(BaseCommand):
     """Exit status 0: nothing differs any more; 1: refused or interrupted; 2: differences left."""
 
-    help = "Compare every customer, payment method and subscription with Stripe."
+    help = "Compare every customer, payment method, subscription, refund and dispute with Stripe."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         mode = parser.add_mutually_exclusive_group()
@@ -43,6 +44,7 @@ class Command(BaseCommand):
         steps = run(
             record,
             has_pending_event=has_pending_event,
+            follow_charge=follow,
             accept_losses=options["accept_losses"],
         )
         try:
