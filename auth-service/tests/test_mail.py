@@ -480,6 +480,37 @@ def _wait_for(condition: Callable[[], bool]) -> None:
     raise AssertionError("it never happened")
 
 
+def run_mail(environ: dict[str, str], *arguments: str, smtp_url: str = "") -> tuple[int, str]:
+    """A command of operators: its exit status, and what it printed."""
+    env = {**os.environ, **environ, "SMTP_URL": smtp_url, "MAIL_FROM": "no-reply@example.org"}
+    command = [sys.executable, "-m", "auth_service", "mail", *arguments]
+    done = subprocess.run(command, env=env, check=False, capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_an_operator_finds_out_why_and_repeats(
+    one_mail: User, mailbox: Mailbox, handler: Handler, server: SmtpServer, environ: dict[str, str]
+) -> None:
+    """What the server answered, a mail to oneself, and all that waits once it is mended."""
+    handler.rcpt = "550 5.7.1 Relaying denied"
+    mailbox.deliver(server)
+    url = f"smtp+plaintext://{server.host}:{server.port}"
+    status, listed = run_mail(environ, "list", "--unsent")
+    refused = run_mail(environ, "test", "me@example.org", smtp_url=url)
+    assert (status, "given up" in listed, "Relaying denied" in listed) == (0, True, True)
+    assert refused[0] == 1
+    assert "Relaying denied" in refused[1]
+
+    handler.rcpt = ""
+    accepted = run_mail(environ, "test", "me@example.org", smtp_url=url)
+    assert accepted[0] == 0
+    assert handler.received[0]["Message-ID"] in accepted[1]
+    assert run_mail(environ, "retry")[0] == 0
+    mailbox.deliver(server)
+    assert [m["To"] for m in handler.received] == ["me@example.org", ADA]
+    assert run_mail(environ, "list", "--unsent") == (0, "")
+
+
 # ---- The page of `local`, and the metrics
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from auth_service.users.account_requests import SignUp
 from auth_service.users.accounts import User
-from tests.conftest import PASSWORD, Service
+from tests.conftest import PASSWORD, MovableClock, Service
 from tests.mails import Mailbox, text_of
 
 ADA = "ada@example.org"
@@ -190,3 +190,17 @@ def test_without_mail_nothing_is_promised(http: httpx.Client, service: Service) 
         service.app.state.auth = before
 
     assert {(a.status_code, a.json()["code"]) for a in answers} == {(403, "mail_not_configured")}
+
+
+def test_staff_invite_someone(
+    as_billing: httpx.Client, http: httpx.Client, mailbox: Mailbox, clock: MovableClock
+) -> None:
+    """The link is good for a week, and an address with an account is not invited."""
+    assert as_billing.post("/internal/invitations", json={"email": ADA}).status_code == 204
+    token = mailbox.token(ADA)
+    clock.advance(days=6)
+    assert confirm(http, token).status_code == 201
+
+    clock.advance(days=-6)
+    again = as_billing.post("/internal/invitations", json={"email": ADA})
+    assert (again.status_code, again.json()["code"]) == (409, "email_taken")

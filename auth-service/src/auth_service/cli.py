@@ -5,6 +5,7 @@ import click
 from auth_service import __version__
 from auth_service.commands.doctor import doctor
 from auth_service.commands.keys import keys
+from auth_service.commands.mail import mail
 from auth_service.commands.migrate import migrate
 from auth_service.commands.serve import serve
 from auth_service.commands.users import users
@@ -17,5 +18,5 @@ def main() -> None:
     """Issue tokens and keep users, passwords and signing keys."""
 
 
-for command in (migrate, serve, worker, users, keys, doctor):
+for command in (migrate, serve, worker, users, mail, keys, doctor):
     main.add_command(command)

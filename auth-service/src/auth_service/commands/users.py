@@ -23,7 +23,7 @@ from auth_service.passwords.hashing import hash_password
 from auth_service.passwords.policy import IN_A_BREACH, objections_to
 from auth_service.schemas import Email, MailAddress, Username, UserOut
 from auth_service.tokens.one_time import OneTimeTokens
-from auth_service.users import account_requests, accounts, changes
+from auth_service.users import accounts, changes
 from auth_service.users.account_requests import Answers, SignUp
 from auth_service.users.accounts import User
 
@@ -102,9 +102,7 @@ def invite(*, email: str) -> None:
     email = _validate(MailAddress, email)
     answers = Answers(tokens=OneTimeTokens(secret=settings.derive_secret("one-time tokens")))
     with _engine() as engine, engine.begin() as connection:
-        if account_requests.accounts_with(connection, email):
-            raise Refused("There is an account with this address already.")
-        answers.invite(connection, email, now=utc_now())
+        answers.invite(connection, email, origin=_ORIGIN, now=utc_now())
     click.echo(f"Invited {email}. `auth-service worker` sends the mail.")
 
 

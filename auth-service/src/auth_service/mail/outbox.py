@@ -32,6 +32,7 @@ class Mail(NamedTuple):
         context: The values of that text. No secret.
         token_id: The one-time token of its link; None for a mail without one.
         attempts: How often it was sent, this time included.
+        next_attempt_at: None once it is sent or was given up.
     """
 
     id: UUID
@@ -41,6 +42,7 @@ class Mail(NamedTuple):
     token_id: UUID | None
     created_at: datetime
     attempts: int
+    next_attempt_at: datetime | None
     sent_at: datetime | None
     last_error: str | None
 
@@ -140,9 +142,39 @@ def postpone(connection: Connection, mail: Mail, *, reason: str, now: datetime) 
     return True
 
 
-def latest(connection: Connection, *, limit: int) -> list[Mail]:
-    """Read the newest mails, sent or not."""
+def unsaved(template: str, *, recipient: str, now: datetime) -> Mail:
+    """Return a mail without a link that is in no outbox, to be sent at once."""
+    return Mail(
+        id=uuid4(),
+        template=template,
+        recipient=recipient,
+        context={},
+        token_id=None,
+        created_at=now,
+        attempts=1,
+        next_attempt_at=None,
+        sent_at=None,
+        last_error=None,
+    )
+
+
+def retry(connection: Connection, *, now: datetime) -> int:
+    """Make mails due that are not sent, unless they are a day old.
+
+    Returns:
+        How many.
+    """
+    is_unsent = mail_outbox.c.sent_at.is_(None)
+    is_young = mail_outbox.c.created_at > now - GIVE_UP_AFTER
+    statement = update(mail_outbox).where(is_unsent, is_young).values(next_attempt_at=now)
+    return connection.execute(statement).rowcount
+
+
+def latest(connection: Connection, *, limit: int, unsent: bool = False) -> list[Mail]:
+    """Read the newest mails, or of those the ones that are not sent."""
     query = select(*_COLUMNS).order_by(mail_outbox.c.created_at.desc()).limit(limit)
+    if unsent:
+        query = query.where(mail_outbox.c.sent_at.is_(None))
     return [Mail._make(row) for row in connection.execute(query)]
 
 

@@ -12,6 +12,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, func, insert, select
 
+from auth_service import audit
+from auth_service.audit import Origin
+from auth_service.errors import EmailTaken
 from auth_service.mail import outbox
 from auth_service.mail.outbox import Backlog
 from auth_service.tables import account_request, users
@@ -90,8 +93,14 @@ class Answers:
                 self._change_email(connection, row.user_id, row.email, now=now)
         return True
 
-    def invite(self, connection: Connection, email: str, *, now: datetime) -> OneTimeToken:
-        """Write an invitation, which is a sign-up that staff started."""
+    def invite(self, connection: Connection, email: str, *, origin: Origin, now: datetime) -> None:
+        """Write an invitation, which is a sign-up that staff started.
+
+        Raises:
+            EmailTaken: An active account has this address.
+        """
+        if accounts_with(connection, email):
+            raise EmailTaken
         token = self.tokens.issue(
             connection,
             Purpose.SIGN_UP,
@@ -101,7 +110,8 @@ class Answers:
             lifetime=INVITATION_LIFETIME,
         )
         _enqueue(connection, "invitation", token, now=now)
-        return token
+        # Without the address, which is personal data: the log outlives the account.
+        audit.record(connection, "user.invited", origin=origin, user_id=None, now=now)
 
     def _sign_up(self, connection: Connection, email: str, *, now: datetime) -> None:
         owners = accounts_with(connection, email)
