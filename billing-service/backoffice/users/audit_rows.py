@@ -147,6 +147,7 @@ _SENTENCES: Mapping[str, Callable[[str, str, Event], str]] = {
     "user.password_set": _simply("{actor} set a new password for {user}."),
     "user.password_reset": _simply("{account} reset a forgotten password by e-mail."),
     "user.email_verified": _simply("{account} confirmed an e-mail address."),
+    "user.invited": _simply("{actor} sent an invitation to sign up."),
     "user.sessions_ended": _simply("{actor} ended all sessions of {user}."),
     "audit.exported": lambda actor, _user, detail: (
         f"{actor} exported this log as {str(detail.get('format', '')).upper()}{_by(detail)}."

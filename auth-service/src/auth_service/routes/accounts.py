@@ -11,7 +11,6 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from auth_service.audit import Origin
 from auth_service.errors import (
     BodyTooLarge,
     EmailTaken,
@@ -29,7 +28,7 @@ from auth_service.errors import (
     ValidationFailed,
     WrongPassword,
 )
-from auth_service.routes.dependencies import AppState, Caller, app_state, client_ip
+from auth_service.routes.dependencies import AppState, Caller, app_state, client_ip, origin_of
 from auth_service.routes.middleware import StrictRoute
 from auth_service.routes.new_passwords import hash_new_password
 from auth_service.routes.openapi_responses import errors
@@ -259,7 +258,7 @@ async def use_link(
     Args:
         action: A function of `by_link`.
     """
-    state, origin = app_state(request), Origin(client=client_ip(request))
+    state, origin = app_state(request), origin_of(request)
 
     def run() -> User:
         with changes.change(state.engine, origin=origin, now=state.clock()) as change:
