@@ -82,7 +82,10 @@ def test_twelve_uses_at_once_are_one_success(ada: User, call: Call, mailbox: Mai
             threads.map(lambda n: reset(call, token, f"another horse {n} battery"), range(12))
         )
 
-    assert sorted(a.status_code for a in answers) == [204] + [400] * 11
+    statuses = [a.status_code for a in answers]
+    assert statuses.count(204) == 1
+    # On a busy machine, some wait too long for the hash of their password.
+    assert set(statuses) <= {204, 400, 503}
 
 
 def test_a_refused_password_leaves_the_link_good(ada: User, call: Call, mailbox: Mailbox) -> None:
