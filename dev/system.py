@@ -265,7 +265,7 @@ def _gateway(plan: _Plan) -> Process:
             plan.folder("gateway") / "traefik.yml",
             plan.folder("gateway") / "plugins-local",
         ),
-        ready=Answers(f"http://127.0.0.1:{ports.ops}/ready"),
+        ready=Answers(f"http://127.0.0.1:{ports.ops}/ping"),
         ports={"GATEWAY_PORT": ports.gateway, "GATEWAY_OPS_PORT": ports.ops},
         # After the services, so that it never finds them missing.
         after=("gateway-files", "auth-service", "billing-service"),
