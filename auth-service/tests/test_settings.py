@@ -145,3 +145,58 @@ def test_production_starts_with_a_real_secret() -> None:
     """A random secret is accepted."""
     settings: Settings = load_settings(DATABASE | SECRET | {"ENVIRONMENT": "production"})
     assert not settings.is_local
+
+
+def load(**variables: str) -> Settings:
+    """Read settings of a laptop, and what differs from them."""
+    return load_settings(DATABASE | variables)
+
+
+def test_mail_settings_are_read() -> None:
+    """Host, port, account and kind of TLS are in one address."""
+    sender = {"MAIL_FROM": "Example <no-reply@example.org>"}
+    started = load(SMTP_URL="smtp://us%40example.org:p%2Fw@mail.example.org", **sender).smtp
+    implicit = load(SMTP_URL="smtps://mail.example.org", **sender).smtp
+    plain = load(SMTP_URL="smtp+plaintext://127.0.0.1:2525", **sender).smtp
+
+    assert started
+    assert (started.username, started.password) == ("us@example.org", "p/w")
+    assert (started.port, started.start_tls, started.implicit_tls) == (587, True, False)
+    assert "p/w" not in repr(started)
+    assert implicit
+    assert (implicit.port, implicit.start_tls, implicit.implicit_tls) == (465, False, True)
+    assert plain
+    assert (plain.port, plain.start_tls, plain.implicit_tls) == (2525, False, False)
+    assert load().smtp is None
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"SMTP_URL": "mail.example.org"}, "SMTP_URL"),
+        ({"SMTP_URL": "http://mail.example.org"}, "SMTP_URL"),
+        ({"SMTP_URL": "smtp://mail.example.org:x"}, "SMTP_URL"),
+        ({"SMTP_URL": "smtp+plaintext://us:secret@mail.example.org"}, "SMTP_URL"),
+        ({"SMTP_URL": "smtp://mail.example.org"}, "MAIL_FROM"),
+        ({"MAIL_FROM": "no address"}, "MAIL_FROM"),
+        ({"MAIL_FROM": "a@example.org, b@example.org"}, "MAIL_FROM"),
+        ({"SIGNUP": "yes"}, "SIGNUP"),
+        ({"APP_NAME": "two\nlines"}, "APP_NAME"),
+        ({"ACCOUNT_PAGES_URL": "app.example.org/account"}, "ACCOUNT_PAGES_URL"),
+    ],
+)
+def test_wrong_mail_settings_are_one_sentence(variables: dict[str, str], named: str) -> None:
+    """It names the variable and repeats no password."""
+    with pytest.raises(SettingsError, match=f"^{named} ") as refused:
+        load(**variables)
+    assert "secret" not in str(refused.value)
+
+
+def test_sign_up_needs_mail_outside_local() -> None:
+    """Otherwise no one would ever get the link."""
+    production = SECRET | {"ENVIRONMENT": "production"}
+    with pytest.raises(SettingsError, match=r"^SIGNUP .*SMTP_URL"):
+        load(SIGNUP="open", **production)
+    mail = {"SMTP_URL": "smtp://mail.example.org", "MAIL_FROM": "no-reply@example.org"}
+    assert load(SIGNUP="open", **production, **mail).has_mail
+    assert not load(**production).has_mail

@@ -5,9 +5,7 @@ import hmac
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.errors import MessageError
-from email.headerregistry import Address
-from email.utils import parseaddr
+from email.headerregistry import Address, HeaderRegistry
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
@@ -352,14 +350,12 @@ def _smtp_server(value: str) -> SmtpServer | None:
 
 
 def _sender(value: str) -> Address:
-    name, spec = parseaddr(value)
-    try:
-        address = Address(display_name=name, addr_spec=spec)
-    except (ValueError, MessageError):
-        raise ValueError("must be one address, such as Example <no-reply@example.org>") from None
-    if not address.username or not address.domain or not value.isprintable():
+    header = HeaderRegistry()("from", value)
+    addresses: tuple[Address, ...] = getattr(header, "addresses", ())
+    is_one = len(addresses) == 1 and not header.defects and value.isprintable()
+    if not is_one or not addresses[0].domain:
         raise ValueError("must be one address, such as Example <no-reply@example.org>")
-    return address
+    return addresses[0]
 
 
 def _sign_up(smtp: SmtpServer | None, environment: Environment) -> Callable[[str], SignUp]:
