@@ -417,7 +417,7 @@ def test_the_audit_log_tells_what_happened(
     ]
 
 
-def test_users_are_told_by_mail(
+def test_users_get_a_mail_about_each_change(
     service: Service, enrol: Enrol, obtain: Obtain, answer: Answer, as_billing: httpx.Client
 ) -> None:
     """An intruder who changes the second factor is noticed."""
