@@ -151,6 +151,11 @@ class SubscriptionProduct(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing is ever due for it. A price that Stripe has not described is not free."""
+        return self.unit_amount_decimal == 0
+
 
 class Subscription(models.Model):
     """A subscription as Stripe last described it.

@@ -112,6 +112,11 @@ SUBSCRIBE = [
         },
         request_only=True,
     ),
+    OpenApiExample(
+        "A free product",
+        value={"subscription_product": "free_subscription"},
+        request_only=True,
+    ),
     _answer("Paid", _STATUS),
     _answer("3-D Secure is required", _AUTHENTICATE),
 ]

@@ -18,6 +18,7 @@ from errors import BodyTooLarge, MalformedBody, ValidationFailed
 from identity.bearer import VerifiedUser, client_ip
 from identity.verifier import parse_object
 from subscriptions.api.test_cards import PAYMENT_METHOD_BY_NUMBER
+from subscriptions.catalogue.products import product_on_sale
 from subscriptions.errors import RawCardRefused
 
 Errors = dict[str, list[str]]
@@ -267,9 +268,20 @@ class PaymentMethodRequest(StrictBody):
 
 
 class SubscribeRequest(PaymentMethodRequest):
-    """What to subscribe to, and how to pay for it."""
+    """What to subscribe to, and how to pay for it; a free product needs no payment method."""
 
     subscription_product = serializers.SlugField(max_length=64)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Look the product up, and require a payment method unless it is free.
+
+        Raises:
+            UnknownProduct: It is not on sale.
+        """
+        product = product_on_sale(attrs["subscription_product"])
+        has_payment = any(name in attrs for name in ("payment_method", *_CARD_FIELDS))
+        checked = super().validate(attrs) if has_payment or not product.is_free else attrs
+        return {"payment_method": "", **checked, "product": product}
 
 
 class CancelRequest(StrictBody):

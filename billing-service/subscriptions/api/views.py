@@ -27,7 +27,8 @@ from subscriptions.api.serializers import (
     ProductBody,
     StatusBody,
 )
-from subscriptions.catalogue.products import product_on_sale, products_on_sale
+from subscriptions.catalogue.products import products_on_sale
+from subscriptions.models import SubscriptionProduct
 from subscriptions.status import (
     entitlements_body,
     entity_tag,
@@ -59,7 +60,7 @@ class SubscribeView(APIView):
         another call.
         """
         wanted = validated(SubscribeRequest, request.data)
-        product = product_on_sale(wanted["subscription_product"])
+        product: SubscriptionProduct = wanted["product"]
         user_id = user_id_of(request)
         outcome = subscribe(
             SubscribeCommand(

@@ -189,6 +189,7 @@ def change(user_id: UUID, *, product_name: str, client_ip: str | None) -> str | 
     Raises:
         UnknownProduct: It is not on sale.
         WrongState: It is the one they have, or the subscription is not in good standing.
+        PaymentMethodRequired: They have a free one and no card.
         CardDeclined: The difference could not be paid; nothing has changed.
         TooManyCardFailures: Too many cards were refused lately.
     """
@@ -204,6 +205,9 @@ def change(user_id: UUID, *, product_name: str, client_ip: str | None) -> str | 
         if move.preview(CHARGE_NOW).amount_due <= 0:
             move.make(NEXT_INVOICE)
             return None
+        if row.product is not None and row.product.is_free and _paying_card(row) is None:
+            # Stripe would call it a declined card.
+            raise PaymentMethodRequired
         with _counting_refusals(row, client_ip=client_ip):
             changed = move.make(CHARGE_NOW)
             return _secret_or_decline(changed, cause=cause) if changed.pending_price_id else None

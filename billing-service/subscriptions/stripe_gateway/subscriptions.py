@@ -40,7 +40,7 @@ def create_subscription(
     (`payment_behavior=allow_incomplete`), so its status always says the outcome.
 
     Args:
-        payment_method: `pm_…`, attached to the customer.
+        payment_method: `pm_…`, attached to the customer; empty if nothing is due.
         metadata: What to keep at the subscription, so that it can be traced back to an attempt.
 
     Raises:
@@ -54,7 +54,7 @@ def create_subscription(
             params={
                 "customer": stripe_customer_id,
                 "items": [{"price": price}],
-                "default_payment_method": payment_method,
+                **({"default_payment_method": payment_method} if payment_method else {}),
                 "payment_behavior": "allow_incomplete",
                 "metadata": metadata,
                 "expand": _EXPAND,

@@ -85,6 +85,8 @@ class Seen:
     # An earlier version began the attempt, and may have made the customer in its name.
     may_have_customer: bool
     open_page: str
+    # False: the product is free, and the user gave no payment method.
+    needs_card: bool = True
     customer_deleted: bool = False
     # Stripe refused our key before anything was done.
     key_refusal: BillingError | None = None
@@ -143,7 +145,7 @@ def next_step(seen: Seen) -> NextCall | Outcome:  # noqa: C901, PLR0911, PLR0912
         return _refused(seen, _came_to_nothing())
     if _ATTACH in refused:
         return _refused(seen, refused[_ATTACH])
-    if seen.card is None:
+    if seen.card is None and seen.needs_card:
         return _ATTACH
     if _CREATE in refused:
         return _refused(seen, refused[_CREATE])
@@ -153,7 +155,7 @@ def next_step(seen: Seen) -> NextCall | Outcome:  # noqa: C901, PLR0911, PLR0912
 def _attaching_is_a_look(seen: Seen) -> bool:
     """Whether to attach the card at once: the answer lists the customer's subscriptions."""
     is_new = seen.may_charge and not seen.resumed and not seen.key_spent
-    return is_new and seen.card is None and not seen.open_page
+    return is_new and seen.needs_card and seen.card is None and not seen.open_page
 
 
 def _about_own(own: StripeSubscription, seen: Seen) -> NextCall | Outcome:

@@ -200,6 +200,7 @@ class _Run:
             stripe_customer_id=self._customer.stripe_customer_id or "",
             may_have_customer=attempt.charge_until is None,
             open_page=self._customer.checkout_session,
+            needs_card=bool(attempt.payment_method_reference),
         )
         # The last look, or else the subscription that was just made.
         self._snapshot: StripeSnapshot | None = None
