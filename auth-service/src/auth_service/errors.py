@@ -108,6 +108,18 @@ class ValidationFailed(AuthError):
         self.error_codes = error_codes or {}
 
 
+class UsernameConfusable(ValidationFailed):
+    """People would take the username for another one (UTS 39); names in use stay."""
+
+    code = "username_confusable"
+    detail = "This username can be taken for another one. Choose another name."
+
+    def __init__(
+        self, sentence: str = "Choose a name that does not look like another user's"
+    ) -> None:
+        super().__init__({"username": [sentence]})
+
+
 class InvalidAudience(ValidationFailed):
     """`audience` names a service that the token cannot be for (RFC 8707 §2, `invalid_target`)."""
 

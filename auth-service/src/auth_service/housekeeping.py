@@ -16,6 +16,7 @@ from auth_service.second_factor import challenges
 from auth_service.tokens import one_time
 from auth_service.tokens.refresh_families import RefreshFamilies
 from auth_service.users import account_requests, idempotency
+from auth_service.users.confusable_names import fill_skeletons
 
 _INTERVAL_SECONDS = 600.0
 _BATCH_SIZE = 1000
@@ -76,6 +77,7 @@ def delete_expired(
         if not queries.try_advisory_lock(connection, _LOCK_ID):
             return
         try:
+            fill_skeletons(engine)
             deleted = families.delete_expired(now=clock())
             deleted += _delete_from_small_tables(engine, clock=clock)
             deleted += _delete_events(engine, retention, clock=clock)

@@ -95,6 +95,30 @@ def user_by_username(connection: Connection, username_key: str) -> UserWithHash 
     return UserWithHash(password_hash, UserRow._make(user))
 
 
+# Not if the user was renamed meanwhile.
+_FILL_SKELETONS = """
+UPDATE users SET username_skeleton = computed.skeleton
+FROM unnest(%(ids)s::uuid[], %(usernames)s::text[], %(skeletons)s::text[])
+    AS computed (id, username, skeleton)
+WHERE users.id = computed.id AND users.username = computed.username
+"""
+
+
+def fill_skeletons(connection: Connection, computed: Mapping[UUID, tuple[str, str]]) -> None:
+    """Set what usernames are compared by.
+
+    Args:
+        connection: A short transaction.
+        computed: By user the username and its skeleton.
+    """
+    parameters = {
+        "ids": [str(user_id) for user_id in computed],
+        "usernames": [username for username, _ in computed.values()],
+        "skeletons": [skeleton for _, skeleton in computed.values()],
+    }
+    _execute(connection, _FILL_SKELETONS, parameters)
+
+
 # ---- Refresh families
 
 # How many used tokens a family remembers for the replay grace. A client that refreshes more

@@ -21,6 +21,7 @@ from auth_service.passwords.policy import MAXIMUM_LENGTH
 _USERNAME = re.compile(r"[\w.@+-]+")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]+")
 _MAIL_ADDRESS = re.compile(r"[^@\s\x00-\x1f\x7f()<>\[\]:;,\\\"]{1,64}@[\w-]+(\.[\w-]+)+")
+_INVISIBLE_LETTERS = {"\u115f", "\u1160"}
 _LONGEST_USERNAME = 150
 _LONGEST_TOKEN = 8000
 _CODE = re.compile(r"[0-9]{6}")
@@ -38,7 +39,8 @@ def _username(value: str) -> str:
     # NFKC can turn one character into eighteen.
     if len(value) > _LONGEST_USERNAME:
         raise ValueError(f"Use at most {_LONGEST_USERNAME} characters, counted after Unicode NFKC")
-    if not _USERNAME.fullmatch(value):
+    # The Hangul fillers count as letters, but nothing of them is visible.
+    if not _USERNAME.fullmatch(value) or not _INVISIBLE_LETTERS.isdisjoint(value):
         raise ValueError("Use letters, digits and @ . + - _ only")
     return value
 

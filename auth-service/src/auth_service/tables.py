@@ -33,6 +33,8 @@ users = Table(
     Column("username", String(150), nullable=False),
     # The folded username (`usernames.py`).
     Column("username_key", Text, nullable=False),
+    # What a new username is compared by (`usernames.py`); null until it was computed.
+    Column("username_skeleton", Text),
     Column("email", String(254), nullable=False, server_default=""),
     # When its user opened a link that was sent to it; None after the address has changed.
     Column("email_verified_at", _moment),
@@ -60,6 +62,7 @@ Index(
     unique=True,
     postgresql_where=users.c.deleted_at.is_(None),
 )
+Index("users_username_skeleton", users.c.username_skeleton)
 # Staff may give several accounts one address; only one of them can verify it.
 Index(
     "users_verified_email",

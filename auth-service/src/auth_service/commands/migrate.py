@@ -9,6 +9,7 @@ from auth_service.commands.context import Refused, settings_or_exit
 from auth_service.commands.key_store import ensure_keys, refuse_on_key_error
 from auth_service.database import open_engine
 from auth_service.migrations import migrate as migrate_schema
+from auth_service.users.confusable_names import fill_skeletons
 
 
 @click.command()
@@ -18,6 +19,7 @@ def migrate() -> None:
     engine = open_engine(settings.database_url)
     try:
         migrate_schema(engine)
+        fill_skeletons(engine)
         with refuse_on_key_error():
             ensure_keys(settings, now=utc_now())
         if settings.is_local and demo.create_superuser(engine, now=utc_now()):

@@ -27,6 +27,7 @@ from auth_service.tokens import one_time
 from auth_service.usernames import fold_username
 from auth_service.users import guards, idempotency, notices
 from auth_service.users.accounts import COLUMNS, User, get
+from auth_service.users.confusable_names import skeleton_of_new
 from auth_service.users.guards import RIGHTS
 
 
@@ -90,6 +91,7 @@ def create(change: Change, new: NewUser, *, password_hash: str) -> User:
 
     Raises:
         SuperuserRequired: The account would be staff, and the acting user is no superuser.
+        UsernameConfusable: The username looks like another user's.
     """
     if new.is_staff or new.is_superuser:
         guards.require_superuser(change.connection, change.origin)
@@ -99,6 +101,7 @@ def create(change: Change, new: NewUser, *, password_hash: str) -> User:
             id=uuid4(),
             username=new.username,
             username_key=fold_username(new.username),
+            username_skeleton=skeleton_of_new(change.connection, new.username),
             email=new.email,
             email_verified_at=new.email_verified_at,
             password_hash=password_hash,
@@ -137,6 +140,7 @@ def update(
         SelfDemotion: The acting user would lose a right.
         LastSuperuser: No active superuser would be left.
         SuperuserRequired: Only a superuser may change this account or grant this right.
+        UsernameConfusable: The new username looks like another user's.
     """
     user = get(change.connection, user_id)
     if user.version != expected_version:
@@ -148,7 +152,9 @@ def update(
     loses_right = any(changed.get(name) is False for name in RIGHTS)
     values = dict(changed)
     if "username" in values:
-        values["username_key"] = fold_username(values["username"])
+        name = values["username"]
+        values["username_key"] = fold_username(name)
+        values["username_skeleton"] = skeleton_of_new(change.connection, name, user_id=user.id)
     if "email" in values:
         values["email_verified_at"] = None
         notices.send(change.connection, user, notices.EMAIL_CHANGED, now=change.now)
@@ -288,6 +294,7 @@ def delete(change: Change, user_id: UUID) -> None:
     values = {
         "username": placeholder,
         "username_key": placeholder,
+        "username_skeleton": None,
         "email": "",
         "email_verified_at": None,
         "password_hash": "",
