@@ -1,17 +1,20 @@
 """A key rotation under traffic, with real workers, and that the drill notices a bad one."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import func, select
 
 from auth_service.clock import utc_now
 from auth_service.commands.drill import run_drill
 from auth_service.commands.drill_traffic import Traffic, outcome_of
 from auth_service.keys import KeyStore, KeyTimings
+from auth_service.tables import refresh_family
 from auth_service.users.accounts import User
 from tests.conftest import PASSWORD, Service
 from tests.served import Served, served
@@ -86,6 +89,24 @@ def test_a_rotation_that_rejects_valid_tokens_is_noticed(drill: Drill) -> None:
 
     assert code == 1
     assert "Rejected tokens: 0" not in printed[-1]
+
+
+def test_the_traffic_leaves_few_sessions(
+    service: Service, add_user: Callable[..., User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it logs in, the account does not reach its limit of sessions."""
+    add_user("ada")
+    monkeypatch.setattr("auth_service.commands.drill_traffic._SHARES", {"obtain": 1})
+    with httpx.Client(base_url=service.url, timeout=30) as auth:
+        traffic = Traffic(auth=auth, billing=None, username="ada", password=PASSWORD, rps=RPS)
+        threads = traffic.start()
+        while traffic.count_of("accepted") < 40:
+            time.sleep(0.1)
+        traffic.stop(threads)
+
+    live = select(func.count()).where(refresh_family.c.revoked_at.is_(None))
+    with service.engine.connect() as connection:
+        assert connection.scalar(live) == 16
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -128,6 +129,13 @@ class Traffic:
             self._verify(random.choice(session.accesses))  # noqa: S311 # as above
         if session and self._sessions.qsize() < _SESSIONS:
             self._sessions.put(session)
+        elif session:
+            self._log_out(session)
+
+    def _log_out(self, session: Session) -> None:
+        # Otherwise the account would reach its limit, which ends the sessions that only wait.
+        with suppress(httpx.TransportError):
+            self._auth.post("/api/token/revoke", json={"token": session.refresh})
 
     def _verify(self, access: str) -> None:
         bearer = {"Authorization": f"JWT {access}"}
