@@ -16,6 +16,8 @@ from gateway.tests.stand_in import Gateway
 GROUPS = {
     "token-login": "/api/token/obtain",
     "token": "/api/token/verify",
+    "account": "/api/account/reset",
+    "account-forms": "/account/reset",
     "token-docs": "/api/token/docs",
     "webhook": "/api/stripe-webhook/",
     "subscriptions": "/api/subscriptions/subscribe",
