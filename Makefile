@@ -84,11 +84,15 @@ test-dev: setup ## The launcher and the gateway
 
 .PHONY: test-e2e
 test-e2e: setup ## Journeys, faults and attacks through the gateway of a whole system
-	@exec $(PYTEST) e2e --ignore e2e/browser $(ARGS)
+	@exec $(PYTEST) e2e --ignore e2e/browser --ignore e2e/schemas $(ARGS)
 
 .PHONY: test-browser
 test-browser: setup ## Swagger, admin and sandbox pages in a real Chromium
 	@exec $(PYTEST) e2e/browser $(ARGS)
+
+.PHONY: test-schemas
+test-schemas: setup ## Every call of the OpenAPI documents with Schemathesis; takes some minutes
+	@exec $(PYTEST) e2e/schemas $(ARGS)
 
 .PHONY: chaos
 chaos: setup ## A thousand subscribers under the worst webhook deliveries; takes a while

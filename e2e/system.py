@@ -95,7 +95,7 @@ class RunningSystem:
 
     def internal(self, method: str, path: str, **request: Any) -> httpx.Response:
         """Call auth-service's internal API as billing-service does."""
-        headers = {"Authorization": f"Bearer {self._internal_token()}"}
+        headers = {"Authorization": f"Bearer {self.service_token()}"}
         headers |= request.pop("headers", {})
         return self.client.request(method, f"{self.auth_url}{path}", headers=headers, **request)
 
@@ -171,7 +171,8 @@ class RunningSystem:
             password=self.settings.values["POSTGRES_PASSWORD"],
         )
 
-    def _internal_token(self) -> str:
+    def service_token(self) -> str:
+        """A token of billing-service for auth-service's internal API."""
         expires, token = self._service_token
         if time.monotonic() > expires:
             answer = self.client.post(

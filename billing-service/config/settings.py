@@ -143,7 +143,8 @@ REST_FRAMEWORK = {
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Billing",
-    "DESCRIPTION": "Subscriptions, payment methods and invoices. Stripe collects the payments.",
+    "DESCRIPTION": "Subscriptions, payment methods and invoices. Stripe collects the payments.\n\n"
+    "The gateway can answer any call with 413, 429, 503 or 504, in the same shape as the errors below.",
     "LICENSE": {"name": "MIT", "identifier": "MIT"},
     "SERVERS": [{"url": "/"}],
     "VERSION": __version__,

@@ -81,7 +81,7 @@ def test_forms_of_the_admin_work_under_its_policy(visit: Visit, person: Person) 
     page.locator("#action-toggle").check()
     expect(page.locator("tr.selected")).to_have_count(1)
     page.locator("button.theme-toggle").first.click()
-    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
 def test_the_bank_page_completes_a_subscription(visit: Visit, person: Person) -> None:

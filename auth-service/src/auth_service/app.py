@@ -57,6 +57,7 @@ from auth_service.users.refused_log_ins import RefusedLogIns
 _DESCRIPTION = """\
 Log in with `POST /api/token/obtain` and stay logged in with `POST /api/token/refresh`.
 To try an endpoint that needs a token, click **Authorize** and enter `JWT ` and the access token.
+The gateway can answer any call with 413, 429, 503 or 504, in the same shape as the errors below.
 """
 
 
