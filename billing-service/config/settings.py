@@ -144,7 +144,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Billing",
     "DESCRIPTION": "Subscriptions, payment methods and invoices. Stripe collects the payments.\n\n"
-    "The gateway can answer any call with 413, 429, 503 or 504, in the same shape as the errors below.",
+    "The gateway can answer any call with 413, 429, 503 or 504, in the same shape as errors below.",
     "LICENSE": {"name": "MIT", "identifier": "MIT"},
     "SERVERS": [{"url": "/"}],
     "VERSION": __version__,
