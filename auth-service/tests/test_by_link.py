@@ -161,6 +161,29 @@ def test_an_address_is_verified(
     assert [m.template for m in mailbox.mails()] == ["verify_email"]
 
 
+def test_a_link_that_ends_no_session_works_once_too(
+    ada: User, call: Call, mailbox: Mailbox, obtain: Obtain
+) -> None:
+    """Nothing but its use ends the token."""
+    call("verify-email", access=obtain().json()["access"])
+    token = mailbox.token(ADA)
+    answers = [call("verify-email/confirm", {"token": token}) for _ in range(2)]
+
+    assert [a.status_code for a in answers] == [204, 400]
+
+
+def test_an_address_that_staff_enter_is_not_verified(
+    add_user: Callable[..., User], service: Service, obtain: Obtain, http: httpx.Client
+) -> None:
+    """Not even if the one before was."""
+    user = add_user("ada", email=ADA, email_verified_at=service.clock())
+    with changes.change(service.engine, origin=Origin(client="t"), now=service.clock()) as change:
+        changes.update(change, user.id, {"email": NEW}, expected_version=user.version)
+
+    me = {"Authorization": f"Bearer {obtain().json()['access']}"}
+    assert http.get("/api/token/me", headers=me).json()["email_verified_at"] is None
+
+
 def test_an_address_that_changed_meanwhile_is_not_verified(
     ada: User, call: Call, mailbox: Mailbox, obtain: Obtain, service: Service
 ) -> None:
