@@ -106,11 +106,11 @@ def test_up_twice_demo_and_down(terminal: Terminal) -> None:
     assert "/api/docs/" in first.stdout
     assert second.returncode == 0
     assert "Already running" in second.stdout
-    assert status.stdout.count("ready") == len(pids) == 6
+    assert status.stdout.count("ready") == len(pids) == 7
     assert demo.returncode == 0, demo.stdout
     assert "keeps running" in demo.stdout
     assert pids - after_demo == {worker}
-    assert len(after_demo) == 6
+    assert len(after_demo) == 7
     assert '"RequestPath"' in logs.stdout
     assert (down.returncode, clean.returncode) == (0, 0)
     assert left == []
