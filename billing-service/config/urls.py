@@ -1,5 +1,6 @@
 """Every public path of the service, and the operational ones the gateway never routes."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -8,6 +9,8 @@ from drf_spectacular.views import SpectacularJSONAPIView
 from config.docs_page import docs
 from config.operations import healthz, livez, metrics, readyz
 
+_ICON = "backoffice/icon.svg"
+
 urlpatterns = [
     path("", RedirectView.as_view(url="/api/docs/")),
     path("api/schema/", SpectacularJSONAPIView.as_view(), name="schema"),
@@ -15,6 +18,8 @@ urlpatterns = [
     path("api/subscriptions/", include("subscriptions.api.urls")),
     path("api/", include("webhooks.urls")),
     path("admin/", admin.site.urls),
+    # What browsers ask for where a page names no icon.
+    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}{_ICON}")),
     path("livez", livez),
     path("healthz", healthz),
     path("readyz", readyz),

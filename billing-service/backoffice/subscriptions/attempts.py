@@ -4,7 +4,12 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from backoffice.subscriptions.stripe_objects import ReadOnlyModelAdmin, stripe_link, timeline_link
+from backoffice.subscriptions.stripe_objects import (
+    ReadOnlyModelAdmin,
+    links,
+    stripe_link,
+    timeline_link,
+)
 from subscriptions.models import CardFailure, SubscribeAttempt
 
 
@@ -17,10 +22,9 @@ class SubscribeAttemptAdmin(ReadOnlyModelAdmin[SubscribeAttempt]):
         "user",
         "product_name",
         "state",
+        "links",
         "closed_at",
         "resumed",
-        "at_stripe",
-        "timeline",
         "id",
     )
     list_filter = ("state", "resumed", "product_name", "created_at")
@@ -48,6 +52,11 @@ class SubscribeAttemptAdmin(ReadOnlyModelAdmin[SubscribeAttempt]):
     def at_stripe(self, row: SubscribeAttempt) -> SafeString | str:
         """Link to the subscription that the attempt created."""
         return stripe_link("subscriptions", row.stripe_subscription_id)
+
+    @admin.display(description="Links")
+    def links(self, row: SubscribeAttempt) -> SafeString:
+        """Link to Stripe and to the timeline."""
+        return links("subscriptions", row.stripe_subscription_id, user_id=row.user_id)
 
     @admin.display(description="Timeline")
     def timeline(self, row: SubscribeAttempt) -> SafeString:

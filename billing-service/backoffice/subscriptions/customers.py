@@ -7,7 +7,12 @@ from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
 from backoffice.subscriptions import customer_link
-from backoffice.subscriptions.stripe_objects import StripeObjectAdmin, stripe_link, timeline_link
+from backoffice.subscriptions.stripe_objects import (
+    StripeObjectAdmin,
+    links,
+    stripe_link,
+    timeline_link,
+)
 from subscriptions.managing.customer_deletion import delete_customer
 from subscriptions.models import Customer
 from subscriptions.sync.writer import refresh_customer
@@ -17,7 +22,7 @@ from subscriptions.sync.writer import refresh_customer
 class CustomerAdmin(StripeObjectAdmin[Customer]):
     """Users as Stripe's customers."""
 
-    list_display = ("__str__", "user", "at_stripe", "synced_at", "deleted_at", "timeline")
+    list_display = ("__str__", "user", "synced_at", "deleted_at", "links")
     list_filter = (("deleted_at", admin.EmptyFieldListFilter), "created_at")
     search_fields = ("stripe_customer_id", "user__username", "user__email", "user__id")
     search_help_text = "Stripe's id, username, e-mail address or user id"
@@ -40,6 +45,11 @@ class CustomerAdmin(StripeObjectAdmin[Customer]):
     def timeline(self, row: Customer) -> SafeString:
         """Link to the user's timeline."""
         return timeline_link(row.user_id)
+
+    @admin.display(description="Links")
+    def links(self, row: Customer) -> SafeString:
+        """Link to Stripe and to the timeline."""
+        return links("customers", row.stripe_customer_id, user_id=row.user_id)
 
     def end_at_stripe(self, row: Customer) -> None:
         """Delete the customer, and with it every subscription."""

@@ -20,12 +20,13 @@ from errors import BillingError
 M = TypeVar("M", bound=Model)
 
 
-def stripe_link(kind: str, stripe_id: str | None) -> SafeString | str:
+def stripe_link(kind: str, stripe_id: str | None, *, text: str = "") -> SafeString | str:
     """Link to an object in Stripe's dashboard, or on the sandbox's page.
 
     Args:
         kind: The plural in the address, such as `customers`.
         stripe_id: Its id; without one there is nothing to link to.
+        text: What to show instead of the id.
     """
     if not stripe_id:
         return "—"
@@ -35,13 +36,19 @@ def stripe_link(kind: str, stripe_id: str | None) -> SafeString | str:
         base,
         kind,
         stripe_id,
-        stripe_id,
+        text or stripe_id,
     )
 
 
 def timeline_link(user_id: Any) -> SafeString:
     """Link to everything that happened to a user."""
     return format_html('<a href="{}">timeline</a>', reverse("admin:timeline", args=[user_id]))
+
+
+def links(kind: str, stripe_id: str | None, *, user_id: Any) -> SafeString:
+    """Link to the object at Stripe and to its user's timeline, in one narrow column of a list."""
+    at_stripe = stripe_link(kind, stripe_id, text="Stripe")
+    return format_html('<span class="nowrap">{} · {}</span>', at_stripe, timeline_link(user_id))
 
 
 class ReadOnlyModelAdmin(admin.ModelAdmin[M]):

@@ -8,7 +8,12 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from backoffice.bulk_actions import for_each_row
-from backoffice.subscriptions.stripe_objects import StripeObjectAdmin, stripe_link, timeline_link
+from backoffice.subscriptions.stripe_objects import (
+    StripeObjectAdmin,
+    links,
+    stripe_link,
+    timeline_link,
+)
 from subscriptions.managing.plan import cancel_row
 from subscriptions.models import Subscription, SubscriptionChange, SubscriptionItem
 from subscriptions.money import price_text
@@ -62,17 +67,16 @@ class SubscriptionAdmin(StripeObjectAdmin[Subscription]):
     """Subscriptions as Stripe last described them."""
 
     list_display = (
-        "__str__",
         "user",
-        "stripe_status",
         "our_status_of",
+        "stripe_status",
         "product",
-        "is_current",
-        "is_ours",
         "current_period_end",
         "cancel_at_period_end",
-        "at_stripe",
-        "timeline",
+        "links",
+        "is_current",
+        "is_ours",
+        "__str__",
     )
     list_filter = ("stripe_status", "product", "is_ours", "is_current", "cancel_at_period_end")
     search_fields = (
@@ -110,6 +114,11 @@ class SubscriptionAdmin(StripeObjectAdmin[Subscription]):
     def timeline(self, row: Subscription) -> SafeString:
         """Link to the user's timeline."""
         return timeline_link(row.user_id)
+
+    @admin.display(description="Links")
+    def links(self, row: Subscription) -> SafeString:
+        """Link to Stripe and to the timeline."""
+        return links("subscriptions", row.stripe_subscription_id, user_id=row.user_id)
 
     def end_at_stripe(self, row: Subscription) -> None:
         """Cancel, unless it has ended."""

@@ -48,6 +48,19 @@ def test_the_documentation_lists_both_services_and_loads_nothing_from_elsewhere(
     assert 'href="/admin/"' in page
 
 
+@pytest.mark.django_db
+def test_browsers_find_an_icon(client: Client) -> None:
+    """Also for pages that name none, such as a 404: the log of the browser stays empty."""
+    answer = client.get("/favicon.ico", follow=True)
+    (of_admin,) = re.findall(
+        r'rel="icon" href="([^"]+)"', client.get("/admin/login/").content.decode()
+    )
+
+    assert (answer.status_code, answer["Content-Type"]) == (200, "image/svg+xml")
+    assert _status(client, of_admin) == 200
+    answer.close()
+
+
 def test_the_schema_names_the_originals_scheme(client: Client) -> None:
     """`jwtAuth (apiKey)`, as the demo's step 7 says."""
     schema = client.get("/api/schema/").json()
