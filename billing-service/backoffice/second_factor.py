@@ -147,6 +147,7 @@ def enrol(request: HttpRequest) -> HttpResponse:
         "title": "Set up a second factor",
         "form": form,
         "secret": " ".join(new.secret[at : at + 4] for at in range(0, len(new.secret), 4)),
+        "otpauth_uri": new.otpauth_uri,
         "qr_code": mark_safe(new.qr_code),  # noqa: S308 # auth-service draws it from a secret of its own
     }
     return _page(request, "backoffice/second_factor_enrolment.html", context)

@@ -216,7 +216,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _enrolment(self, body: Body, user_id: str) -> tuple[int, Body]:
         if "secret" not in self._user(user_id):
             raise Refusal(409, "enrolment_not_started")
-        return 200, {"secret": "JBSWY3DP", "qr_code": "<svg></svg>"}
+        return 200, {
+            "secret": "JBSWY3DP",
+            "otpauth_uri": "otpauth://totp/Shop:boss?secret=JBSWY3DP",
+            "qr_code": "<svg></svg>",
+        }
 
     def _confirm_enrolment(self, body: Body, user_id: str) -> tuple[int, Body]:
         if not body["code"].isdigit():

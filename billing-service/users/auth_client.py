@@ -53,9 +53,10 @@ class WrongCredentials(BillingError):
 
 @dataclass(frozen=True, slots=True)
 class NewSecondFactor:
-    """A secret for an authenticator app, and the same as a QR code: an SVG document."""
+    """A secret for an authenticator app, as a link and as a QR code: an SVG document."""
 
     secret: str
+    otpauth_uri: str
     qr_code: str
 
 
@@ -161,7 +162,9 @@ class AuthClient:
             AuthUnavailable: It cannot be reached.
         """
         document = self._call("GET", f"/internal/users/{user_id}/second-factor", actor=actor)
-        return NewSecondFactor(str(document["secret"]), str(document["qr_code"]))
+        return NewSecondFactor(
+            *(str(document[name]) for name in ("secret", "otpauth_uri", "qr_code"))
+        )
 
     def confirm_enrolment(self, user_id: UUID, code: str, *, actor: Actor) -> list[str]:
         """Activate a user's second factor and return the recovery codes.
