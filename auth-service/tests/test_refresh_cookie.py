@@ -278,5 +278,5 @@ def test_the_document_names_the_cookie(http: httpx.Client) -> None:
     answer = document["paths"][OBTAIN]["post"]["responses"]["200"]
     assert "Set-Cookie" in answer["headers"]
     option = document["components"]["schemas"]["Credentials"]["properties"]["refresh_in"]
-    assert (option["enum"], option["default"]) == (["body", "cookie"], "body")
+    assert (option["enum"], option["default"]) == (["body", "cookie", "none"], "body")
     assert "AccessToken" in json.dumps(answer["content"])

@@ -258,6 +258,24 @@ def test_an_access_token_of_an_earlier_release_is_refreshed_first(
     assert laptop.call("POST", f"{SESSIONS}/end-others").status_code == 204
 
 
+def test_a_log_in_without_a_refresh_token_is_a_short_session(
+    device: Callable[..., Device], http: httpx.Client, service: Service, clock: MovableClock
+) -> None:
+    """As the admin's log-in, which has a session of its own: it does not stay in the list."""
+    laptop = device(agent="laptop")
+    body = {"username": "ada", "password": PASSWORD, "refresh_in": "none"}
+
+    answer = http.post("/api/token/obtain", json=body, headers={"User-Agent": "admin"})
+
+    assert (answer.status_code, set(answer.json())) == (200, {"access"})
+    assert "set-cookie" not in answer.headers
+    assert {s["user_agent"] for s in laptop.list()} == {"laptop", "admin"}
+    assert len(recorded(service, "login.granted")) == 2
+    clock.advance(seconds=301)
+    laptop.refresh()
+    assert [s["user_agent"] for s in laptop.list()] == ["laptop"]
+
+
 def test_the_list_is_bounded(device: Callable[..., Device], service: Service) -> None:
     """A user with thousands of sessions gets the current one and the latest used."""
     laptop = device(agent="current")

@@ -197,7 +197,8 @@ class _Handler(BaseHTTPRequestHandler):
                     challenge = f"challenge-{len(self.stand_in.challenges)}"
                     self.stand_in.challenges[challenge] = user["id"]
                     raise Refusal(401, "second_factor_required", challenge=challenge)
-                return 200, {"refresh": "r", "access": self.stand_in.access_token(user["id"])}
+                pair = {"refresh": "r", "access": self.stand_in.access_token(user["id"])}
+                return 200, pair if body.get("refresh_in") != "none" else {"access": pair["access"]}
         raise Refusal(401, "invalid_credentials")
 
     def _second_factor(self, body: Body) -> tuple[int, Body]:

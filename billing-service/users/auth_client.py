@@ -113,6 +113,8 @@ class AuthClient:
                 "username": username,
                 "password": password,
                 "audience": settings.BILLING.token_audience,
+                # The browser's session is Django's.
+                "refresh_in": "none",
             },
             headers=_browser_headers(client_ip, user_agent),
         )

@@ -123,10 +123,11 @@ class StrictBody(BaseModel):
 
 
 RefreshIn = Annotated[
-    Literal["body", "cookie"],
+    Literal["body", "cookie", "none"],
     Field(
         description="Where the refresh token goes: `cookie` keeps it from a page's scripts. Such a "
-        "request has to come from a page of this site or of `ALLOWED_ORIGINS`."
+        "request has to come from a page of this site or of `ALLOWED_ORIGINS`. `none` returns no "
+        "refresh token: the session ends with its access token."
     ),
 ]
 
@@ -278,7 +279,7 @@ class TokenPair(BaseModel):
 
 
 class AccessToken(BaseModel):
-    """An access token; the refresh token is in the cookie that the response sets."""
+    """An access token; the refresh token, if any, is in the cookie that the response sets."""
 
     access: str = Field(examples=[_JWS_EXAMPLE])
 

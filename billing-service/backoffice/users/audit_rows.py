@@ -95,6 +95,8 @@ def _ended(actor: str, user: str, detail: Event) -> str:
         return f"{actor} logged out."
     if reason == "others_ended":
         return f"{actor} ended {count} other session{'s' if count != 1 else ''}."
+    if reason == "too_many":
+        return f"The session of {_plain(user, actor)} that was unused the longest was ended."
     if reason == "ended":
         return f"{actor} ended one of their sessions."
     return f"A session of {_plain(user, actor)} was ended ({reason})."

@@ -84,7 +84,8 @@ async def obtain(body: Credentials, request: Request) -> Response:
     refresh token, which `POST /api/token/refresh` exchanges for the next pair.
 
     A page in a browser sends `"refresh_in": "cookie"`. Then the refresh token is in a cookie that
-    no script can read, and the body has the access token alone.
+    no script can read, and the body has the access token alone. With `none` there is no refresh
+    token, and the session ends with the access token.
 
     With `audience` the tokens are for some services alone, so that none of these can use them at
     another one.
@@ -228,19 +229,21 @@ def token_pair(
     refresh_in: RefreshIn = "body",
     audience: Sequence[str] | None = None,
 ) -> Response:
-    """Sign both tokens: `{"refresh", "access"}`, or `{"access"}` and a cookie.
+    """Sign the tokens: `{"refresh", "access"}`, or `{"access"}` with or without a cookie.
 
     Args:
         audience: Of this access token; None for all that the session was granted.
     """
     now = state.clock()
-    refresh_token = state.issuer.issue_refresh(grant, now=now)
     access_token = state.issuer.issue_access(
         subject,
         family_id=grant.family_id,
         audience=grant.audience if audience is None else audience,
         now=now,
     )
+    if refresh_in == "none":
+        return JSONResponse({"access": access_token}, headers=NO_STORE)
+    refresh_token = state.issuer.issue_refresh(grant, now=now)
     if refresh_in == "body":
         pair = {"refresh": refresh_token, "access": access_token}
         return Response(json.dumps(pair), media_type="application/json", headers=NO_STORE)
@@ -261,13 +264,19 @@ def log_in(
     audience: Sequence[str] | None = None,
 ) -> Response:
     """Start a family for a user who has proved every factor, and return its tokens."""
-    now = state.clock()
+    now, is_short = state.clock(), refresh_in == "none"
     attempt = state.throttle.attempt(username, client_ip=origin.client)
     # Two single statements instead of a transaction: two round trips instead of six. If the
     # second fails, a family without a client is left, which does no harm and expires.
     with state.autocommit.connect() as connection:
         grant = state.families.start(
-            connection, user.subject, origin=origin, method=method, audience=audience, now=now
+            connection,
+            user.subject,
+            origin=origin,
+            method=method,
+            audience=audience,
+            lifetime_seconds=state.issuer.access_lifetime_seconds if is_short else None,
+            now=now,
         )
         is_known = state.throttle.record_success(connection, attempt, now=now)
         # The first log-in of an account is its user's own.

@@ -72,6 +72,7 @@ class RefreshFamilies:
         origin: Origin,
         method: str,
         audience: Sequence[str] | None = None,
+        lifetime_seconds: int | None = None,
         now: datetime,
     ) -> RefreshGrant:
         """Start a family after a log-in, set the user's last log-in, and record it.
@@ -82,6 +83,7 @@ class RefreshFamilies:
             origin: From where the user logs in.
             method: How, for the audit log: such as `password`.
             audience: The services that access tokens can be for; None for the default ones.
+            lifetime_seconds: Of the first refresh token; None for that of all others.
             now: The time of the log-in.
 
         Raises:
@@ -89,13 +91,14 @@ class RefreshFamilies:
         """
         issued_at = int(now.timestamp())
         absolute_exp = issued_at + self.family_lifetime_seconds
+        lifetime_seconds = lifetime_seconds or self.token_lifetime_seconds
         grant = RefreshGrant(
             family_id=uuid4(),
             user_id=subject.user_id,
             auth_epoch=subject.auth_epoch,
             jti=uuid4(),
             issued_at=issued_at,
-            expires_at=min(issued_at + self.token_lifetime_seconds, absolute_exp),
+            expires_at=min(issued_at + lifetime_seconds, absolute_exp),
             audience=audience,
         )
         is_started = queries.start_family(
