@@ -1,5 +1,6 @@
 """The second factor: what users get, and what knowing the password alone does not open."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -551,3 +552,20 @@ def test_a_page_gets_the_refresh_token_in_a_cookie(enrol: Enrol, http: httpx.Cli
     assert "set-cookie" not in elsewhere.headers
     assert (granted.status_code, set(granted.json())) == (200, {"access"})
     assert http.post("/api/token/refresh", headers=our_page).status_code == 200
+
+
+@pytest.mark.parametrize("typed", ["\ud800", "\0", "\u0660" * 6, "ß" * 60])
+def test_strange_input_is_refused_in_words(
+    enrol: Enrol, obtain: Obtain, http: httpx.Client, typed: str
+) -> None:
+    """Whatever is sent, the answer is one of the documented refusals."""
+    enrol()
+    challenge = obtain().json()["challenge"]
+    for body in (
+        {"challenge": typed, "code": "123456"},
+        {"challenge": challenge, "code": typed},
+        {"challenge": challenge, "recovery_code": typed},
+    ):
+        sent = json.dumps(body).encode()
+        answer = http.post(PATH, content=sent, headers={"Content-Type": "application/json"})
+        assert answer.status_code in {400, 401, 403}, body
