@@ -144,7 +144,6 @@ _SENTENCES: Mapping[str, Callable[[str, str, Event], str]] = {
     ),
     "user.created": _simply("{actor} created the account {account}."),
     "user.changed": _changed,
-    "user.invited": _simply("{actor} invited {account} by e-mail."),
     "user.deactivated": _simply("{actor} deactivated {user}."),
     "user.deleted": _simply("{actor} deleted the account {account}."),
     "user.password_set": _simply("{actor} set a new password for {user}."),
