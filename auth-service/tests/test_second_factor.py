@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import partial
 
 import httpx
+import jwt
 import pyotp
 import pytest
 from click.testing import CliRunner
@@ -138,6 +139,24 @@ def test_what_was_asked_for_at_obtain_comes_with_the_tokens(
     assert "HttpOnly" in granted.headers["Set-Cookie"]
     claims = http.post("/api/token/verify", json={"token": granted.json()["access"]}).json()
     assert claims["aud"] == ["auth-service"]
+
+
+def test_the_audience_of_the_log_in_is_kept(
+    enrol: Enrol, http: httpx.Client, answer: Answer
+) -> None:
+    """What the client asked for with the password holds for the tokens after the code."""
+    phone = enrol()
+    body = {"username": "ada", "password": PASSWORD, "audience": "auth-service"}
+    asked = http.post("/api/token/obtain", json=body).json()
+
+    granted = answer(asked["challenge"], code=phone.next_code()).json()
+
+    for token in (granted["access"], granted["refresh"]):
+        claims = jwt.decode(token, options={"verify_signature": False})
+        assert claims["aud"] == ["auth-service"]
+    wider = {"refresh": granted["refresh"], "audience": "billing-service"}
+    refused = http.post("/api/token/refresh", json=wider)
+    assert refused.json()["code"] == "invalid_audience"
 
 
 def test_what_a_user_gets_for_the_app(enrol: Enrol) -> None:
