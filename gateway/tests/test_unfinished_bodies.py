@@ -1,8 +1,10 @@
 """Requests whose bodies never arrive: they keep no other request out, and little memory."""
 
+import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import h2.connection
@@ -30,6 +32,16 @@ CONNECTIONS = 230
 # One connection may have 250 streams.
 STREAMS = 230
 MEBIBYTE = 1_048_576
+
+
+def test_every_route_is_tried() -> None:
+    """A new route comes with a line in the table above."""
+    routes = (Path(__file__).parents[1] / "dynamic" / "routes.yml").read_text()
+    routers = set(re.findall(r"^    ([a-z-]+):\n      rule:", routes, re.MULTILINE))
+    # Those that answer without a service, and pages at the address of a form.
+    routers -= {"deny-internal", "elsewhere", "ping", "account-pages"}
+
+    assert routers == set(GROUPS)
 
 
 @pytest.mark.parametrize("path", GROUPS.values(), ids=GROUPS.keys())
