@@ -107,6 +107,16 @@ def test_a_known_address_gets_the_same_answer_and_another_mail(
     assert [m.template for m in mailbox.mails("new@example.org")] == ["sign_up"]
 
 
+def test_a_deactivated_user_does_not_come_back(
+    http: httpx.Client, mailbox: Mailbox, add_user: Callable[..., User]
+) -> None:
+    """The answer is the same; there is no link to a second account."""
+    add_user("gone", email=ADA, is_active=False)
+
+    assert ask(http).status_code == 202
+    assert mailbox.mails() == []
+
+
 def test_a_later_link_replaces_the_earlier_one(http: httpx.Client, mailbox: Mailbox) -> None:
     """Only the latest mail is good."""
     ask(http)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, insert, select
 
 from auth_service import audit
 from auth_service.audit import Origin
@@ -97,9 +97,9 @@ class Answers:
         """Write an invitation, which is a sign-up that staff started.
 
         Raises:
-            EmailTaken: An active account has this address.
+            EmailTaken: An account has this address.
         """
-        if accounts_with(connection, email):
+        if _is_in_use(connection, email):
             raise EmailTaken
         token = self.tokens.issue(
             connection,
@@ -114,11 +114,11 @@ class Answers:
         audit.record(connection, "user.invited", origin=origin, user_id=None, now=now)
 
     def _sign_up(self, connection: Connection, email: str, *, now: datetime) -> None:
-        owners = accounts_with(connection, email)
-        if not owners:
+        # Someone who was deactivated does not come back with a new account.
+        if not _is_in_use(connection, email):
             token = self.tokens.issue(connection, Purpose.SIGN_UP, email=email, owner=None, now=now)
             _enqueue(connection, "sign_up", token, now=now)
-        for user in owners:
+        for user in accounts_with(connection, email):
             token = self._issue(connection, Purpose.RESET_PASSWORD, user, now=now)
             _enqueue(connection, "account_exists", token, user=user, now=now)
 
@@ -186,17 +186,25 @@ def accounts_with(connection: Connection, email: str) -> Sequence[User]:
     """Return the active accounts with an address: the one that has verified it, or else all."""
     query = (
         select(*COLUMNS)
-        .where(
-            func.lower(users.c.email) == func.lower(email),
-            users.c.email != "",
-            users.c.deleted_at.is_(None),
-            users.c.is_active,
-        )
+        .where(_has_address(email), users.c.is_active)
         .order_by(users.c.email_verified_at, users.c.id)
         .limit(_MOST_ACCOUNTS)
     )
     found = [User._make(row) for row in connection.execute(query)]
     return [user for user in found if user.email_verified_at] or found
+
+
+def _is_in_use(connection: Connection, email: str) -> bool:
+    return bool(connection.scalar(select(exists().where(_has_address(email)))))
+
+
+def _has_address(email: str) -> ColumnElement[bool]:
+    return and_(
+        func.lower(users.c.email) == func.lower(email),
+        # As the index has it.
+        users.c.email != "",
+        users.c.deleted_at.is_(None),
+    )
 
 
 def backlog(connection: Connection) -> Backlog:
