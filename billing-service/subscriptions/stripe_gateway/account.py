@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -45,25 +46,27 @@ class Account:
         return f"{self.id or 'an unknown account'} ({'live' if self.livemode else 'test'} mode)"
 
 
-class _Agreement:
+class _Checked:
     """What this process knows: whose key it has, and which row of the database agreed with it."""
 
-    account: Account | None = None
-    with_row: Account | None = None
-    # On the monotonic clock; until then a call needs no look at the row.
-    good_until = float("-inf")
+    def __init__(self) -> None:
+        self.account: Account | None = None
+        self.agreed_with: Account | None = None
+        self.agreed_at = float("-inf")
 
 
-AGREEMENT = _Agreement()
+@cache
+def _checked() -> _Checked:
+    return _Checked()
 
 
 def forget_account() -> None:
     """Ask Stripe again at the next call, as a process that has just started does."""
-    AGREEMENT.__dict__.clear()
+    _checked.cache_clear()
 
 
 def require_our_account(get: Get) -> None:
-    """Let calls pass for a while only if the key is of the account that filled the database.
+    """Let a call pass only if the key belongs to the account that filled the database.
 
     Args:
         get: Makes a call without this check.
@@ -72,17 +75,20 @@ def require_our_account(get: Get) -> None:
         WrongStripeAccount: It belongs to another one. Nothing was written.
         PaymentGatewayUnavailable: Stripe did not say.
     """
+    checked = _checked()
+    if time.monotonic() - checked.agreed_at < RECHECK_SECONDS:
+        return
     try:
         stored = stored_account()
     except DatabaseError:
         # stripe_bootstrap runs before the database is there. What cannot be read now holds no
         # customer of ours that the key could miss, or fails the request by itself.
         return
-    if stored is None or stored != AGREEMENT.with_row:
-        if AGREEMENT.account is None:
-            AGREEMENT.account = identify(get)
-        AGREEMENT.with_row = _agree(AGREEMENT.account, stored=stored, get=get)
-    AGREEMENT.good_until = time.monotonic() + RECHECK_SECONDS
+    if stored is None or stored != checked.agreed_with:
+        if checked.account is None:
+            checked.account = identify(get)
+        checked.agreed_with = _agree(checked.account, stored=stored, get=get)
+    checked.agreed_at = time.monotonic()
 
 
 def identify(get: Get) -> Account:

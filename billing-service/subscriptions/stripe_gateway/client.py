@@ -30,7 +30,7 @@ from subscriptions.errors import (
     ReplayedFailure,
     StripeObjectNotFound,
 )
-from subscriptions.stripe_gateway.account import AGREEMENT, require_our_account
+from subscriptions.stripe_gateway.account import require_our_account
 from subscriptions.stripe_gateway.metrics import STRIPE_CALLS
 
 CONNECT_TIMEOUT_SECONDS = 3.0
@@ -141,8 +141,7 @@ def call(
     """
     if not _NO_PARAMS.isdisjoint(params or ()):
         raise ValueError(f"{path}: the SDK would keep one of {sorted(_NO_PARAMS)} to itself")
-    if time.monotonic() >= AGREEMENT.good_until:
-        require_our_account(partial(call_unchecked, "get"))
+    require_our_account(partial(call_unchecked, "get"))
     return call_unchecked(method, path, *ids, params=params, key=key)
 
 

@@ -139,7 +139,7 @@ def test_a_running_process_notices_that_the_database_moved(
 ) -> None:
     """An operator moved it; a worker that still has the old key must stop calling."""
     assert person.subscribe().status_code == 200
-    monkeypatch.setattr(account.AGREEMENT, "good_until", 0)
+    monkeypatch.setattr(account, "RECHECK_SECONDS", 0)
     StripeAccount.objects.update(account_id="acct_elsewhere")
 
     assert person.post("portal-session").json()["code"] == "stripe_account_mismatch"
