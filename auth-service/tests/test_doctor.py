@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import insert
 
 from auth_service.commands.doctor import doctor
 from auth_service.commands.keys import keys
 from auth_service.demo import PASSWORD as DEMO_PASSWORD
+from auth_service.second_factor.protection import Protection
+from auth_service.settings import Settings
+from auth_service.tables import second_factor
 from auth_service.users.accounts import User
 from tests.conftest import Service
 
@@ -233,3 +237,22 @@ def test_a_gateway_that_does_not_start_is_found(
 
     assert result.exit_code == 1
     assert "field not found" in line(result, "gateway")
+
+
+def test_second_factors_that_no_key_decrypts_are_found(
+    check_up: CheckUp, service: Service, add_user: Callable[..., User], settings: Settings
+) -> None:
+    """A lost key is noticed before a user is; and when a replaced one can be removed."""
+    user = add_user()
+    current = settings.second_factor_keys[0]
+    with service.engine.begin() as connection:
+        encrypted = Protection([current]).encrypt("SECRET", user_id=user.id)
+        values = {"user_id": user.id, "secret": encrypted, "created_at": service.clock()}
+        connection.execute(insert(second_factor).values(**values))
+
+    assert "1 are decrypted, 0 of them" in line(check_up(), "second factors")
+    replaced = check_up(SECOND_FACTOR_KEY=f"{'n' * 32},{current}")
+    assert "1 are decrypted, 1 of them by an older key" in line(replaced, "second factors")
+    lost = check_up(SECOND_FACTOR_KEY="n" * 32)
+    assert lost.exit_code == 1
+    assert "does not decrypt 1 of them" in line(lost, "second factors")

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import click
 import httpx
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from auth_service import queries
@@ -28,7 +29,9 @@ from auth_service.keys import (
     refuse_local_keys,
 )
 from auth_service.migrations import newest_revision, older_revisions
+from auth_service.second_factor.protection import Protection
 from auth_service.settings import Settings
+from auth_service.tables import second_factor
 from auth_service.tokens.jwt import IAT_LEEWAY_SECONDS
 
 _OLD_KEY = timedelta(days=180)
@@ -47,7 +50,7 @@ _HTTP_TIMEOUT_SECONDS = 10.0
 @click.option("--traefik", help="The traefik program. Default: the one on PATH.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 def doctor(*, url: str | None, gateway_dir: Path, traefik: str | None, as_json: bool) -> None:
-    """Check keys, database, clock, JWKS, demo password and gateway. Exit code 1 if one is wrong."""
+    """Check keys, database, clock, JWKS, secrets and gateway. Exit code 1 if one is wrong."""
     settings = settings_or_exit()
     is_wrong = False
     for finding in (
@@ -113,6 +116,7 @@ def _database(settings: Settings, *, clock: Clock) -> Iterator[Finding]:
             yield schema
             if schema.verdict is Verdict.OK:
                 yield _demo_password(connection, settings)
+                yield _second_factors(connection, settings)
     except SQLAlchemyError as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0]
         yield wrong("database", f"The database of AUTH_DATABASE_URL does not answer: {reason}")
@@ -130,6 +134,16 @@ def _schema(connection: Connection, engine: Engine) -> Finding:
     if found != newest:
         return ok("schema", f"It is {found}, of a newer release than this one ({newest}).")
     return ok("schema", f"It is {found}, the latest.")
+
+
+def _second_factors(connection: Connection, settings: Settings) -> Finding:
+    protection = Protection(settings.second_factor_keys)
+    rows = connection.execute(select(second_factor.c.user_id, second_factor.c.secret))
+    keys = Counter(protection.key_of(row.secret, user_id=row.user_id) for row in rows)
+    if lost := keys.pop(None, 0):
+        return wrong("second factors", f"SECOND_FACTOR_KEY does not decrypt {lost} of them.")
+    older = keys.total() - keys[0]
+    return ok("second factors", f"{keys.total()} are decrypted, {older} of them by an older key.")
 
 
 def _demo_password(connection: Connection, settings: Settings) -> Finding:

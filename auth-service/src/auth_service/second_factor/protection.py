@@ -46,19 +46,30 @@ class Protection:
         Raises:
             Unavailable: None of the keys decrypts it. An operator has to bring the key back.
         """
-        nonce, ciphertext = encrypted[:_NONCE_BYTES], encrypted[_NONCE_BYTES:]
-        for cipher in self._ciphers:
-            try:
-                return cipher.decrypt(nonce, ciphertext, user_id.bytes).decode()
-            except InvalidTag:
-                continue
-        logger.error("SECOND_FACTOR_KEY does not decrypt the second factor of user %s", user_id)
-        raise Unavailable
+        opened = self._open(encrypted, user_id)
+        if opened is None:
+            logger.error("SECOND_FACTOR_KEY does not decrypt the second factor of user %s", user_id)
+            raise Unavailable
+        return opened[1]
+
+    def key_of(self, encrypted: bytes, *, user_id: UUID) -> int | None:
+        """Return which key decrypts a row, 0 for the first one; None if none does."""
+        opened = self._open(encrypted, user_id)
+        return opened[0] if opened else None
 
     def digests(self, recovery_code: str, *, user_id: UUID) -> list[bytes]:
         """Return what is stored of a recovery code: under the first key, then under the others."""
         message = user_id.bytes + recovery_code.encode()
         return [hmac.digest(key, message, hashlib.sha256) for key in self._digest_keys]
+
+    def _open(self, encrypted: bytes, user_id: UUID) -> tuple[int, str] | None:
+        nonce, ciphertext = encrypted[:_NONCE_BYTES], encrypted[_NONCE_BYTES:]
+        for position, cipher in enumerate(self._ciphers):
+            try:
+                return position, cipher.decrypt(nonce, ciphertext, user_id.bytes).decode()
+            except InvalidTag:
+                continue
+        return None
 
 
 def _derive(key: str, purpose: str) -> bytes:
