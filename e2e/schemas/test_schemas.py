@@ -6,6 +6,7 @@ document.
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +65,8 @@ def run(url: str, document: str, *, access: str | None = None) -> None:
     argv += [part for name in LEFT_OUT for part in ("--exclude-operation-id", name)]
     argv += ["--header", f"Authorization: Bearer {access}"] if access else []
 
-    result = subprocess.run(argv, capture_output=True, text=True, check=False)
+    # It writes what it has learnt into its working directory.
+    with tempfile.TemporaryDirectory() as folder:
+        result = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
 
     assert result.returncode == 0, result.stdout[-20_000:] + result.stderr[-2_000:]
