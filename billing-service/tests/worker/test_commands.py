@@ -69,7 +69,7 @@ def test_old_events_are_pruned(person: Person, stripe: Sandbox) -> None:
     """Pending and failed events stay, however old."""
     for event in stripe.new_events():
         deliver(event)
-    handled = WebhookEvent.objects.first()
+    handled = WebhookEvent.objects.exclude(type="customer.subscription.deleted").first()
     assert handled is not None
     WebhookEvent.objects.filter(pk=handled.pk).update(
         state="handled", received_at=timezone.now() - timedelta(days=91)
