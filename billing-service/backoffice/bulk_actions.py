@@ -274,7 +274,8 @@ def _ask(
 
 def _name(request: HttpRequest) -> str:
     # A list may have a menu of actions above and below it; the index says whose button it was.
-    return request.POST.getlist("action")[int(request.POST.get("index", 0))]
+    names, index = request.POST.getlist("action"), request.POST.get("index", "")
+    return names[int(index)] if index.isdecimal() and int(index) < len(names) else names[0]
 
 
 def _description(each: ForEachRow, model_admin: ModelAdmin) -> str:

@@ -292,3 +292,15 @@ def test_a_click_wakes_the_worker(staff_client: Client, auth_service: AuthStandI
     start(staff_client, LIST, "deactivate_selected", ids)
 
     assert ProcrastinateJob.objects.filter(task_name=sweep_bulk_actions.name).exists()
+
+
+@pytest.mark.parametrize("index", ["x", "9", "-1", "²"])
+def test_a_menu_that_is_not_there_is_no_server_error(
+    staff_client: Client, auth_service: AuthStandIn, index: str
+) -> None:
+    """A form that was changed by hand starts what its first menu says, after the question."""
+    [user_id] = _add(auth_service, 1)
+    form = {"action": "delete_selected", "_selected_action": [str(user_id)], "index": index}
+
+    assert "1 selected" in submit(staff_client, f"{LIST}?q=user", form)
+    assert not BulkAction.objects.exists()
