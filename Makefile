@@ -84,7 +84,7 @@ test-dev: setup ## The launcher and the gateway
 
 .PHONY: test-e2e
 test-e2e: setup ## Journeys, faults and attacks through the gateway of a whole system
-	@exec $(PYTEST) e2e --ignore e2e/browser --ignore e2e/schemas $(ARGS)
+	@exec $(PYTEST) e2e --ignore e2e/browser --ignore e2e/schemas --ignore e2e/shipping $(ARGS)
 
 .PHONY: test-browser
 test-browser: setup ## Swagger, admin and sandbox pages in a real Chromium
@@ -93,6 +93,10 @@ test-browser: setup ## Swagger, admin and sandbox pages in a real Chromium
 .PHONY: test-schemas
 test-schemas: setup ## Every call of the OpenAPI documents with Schemathesis; takes some minutes
 	@exec $(PYTEST) e2e/schemas $(ARGS)
+
+.PHONY: test-ship
+test-ship: setup ## Two replicas of each service, replaced one after the other under traffic
+	@exec $(PYTEST) e2e/shipping $(ARGS)
 
 .PHONY: chaos
 chaos: setup ## A thousand subscribers under the worst webhook deliveries; takes a while

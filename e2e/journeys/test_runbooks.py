@@ -68,6 +68,7 @@ def capitals(own_system: RunningSystem, tmp_path_factory: pytest.TempPathFactory
         "EVENT_ID": event,
         "USER_ID": user,
         "CUSTOMER_ID": customer,
+        "USERNAME": own_system.people[0].username,
         "CUSTOMERS_FILE": str(file),
     }
 
