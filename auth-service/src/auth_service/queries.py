@@ -119,6 +119,76 @@ def fill_skeletons(connection: Connection, computed: Mapping[UUID, tuple[str, st
     _execute(connection, _FILL_SKELETONS, parameters)
 
 
+class ImportConflict(NamedTuple):
+    """What stands in the way of an account to import."""
+
+    id: UUID
+    is_known: bool
+    username_taken: bool
+    email_taken: bool
+
+
+# One parameter for a thousand rows: as many parameters would cost more than the rest.
+_IMPORT_USERS = """
+INSERT INTO users (
+    id, username, username_key, username_skeleton, email, email_verified_at, password_hash,
+    is_active, is_staff, is_superuser, created_at, last_login_at, change_seq,
+    auth_epoch, version, updated_at
+)
+SELECT given.*, 1, 1, %(now)s
+FROM json_to_recordset(%(rows)s) AS given (
+    id uuid, username text, username_key text, username_skeleton text, email text,
+    email_verified_at timestamptz, password_hash text, is_active boolean, is_staff boolean,
+    is_superuser boolean, created_at timestamptz, last_login_at timestamptz, change_seq bigint
+)
+ON CONFLICT DO NOTHING
+RETURNING id
+"""
+_IMPORT_CONFLICTS = """
+SELECT
+    given.id,
+    EXISTS (SELECT FROM users WHERE id = given.id),
+    EXISTS (
+        SELECT FROM users WHERE username_key = given.username_key AND deleted_at IS NULL
+    ),
+    EXISTS (
+        SELECT FROM users
+        WHERE lower(email) = lower(given.email) AND given.email_verified
+          AND email_verified_at IS NOT NULL AND deleted_at IS NULL
+    )
+FROM json_to_recordset(%(rows)s)
+    AS given (id uuid, username_key text, email text, email_verified boolean)
+"""
+
+
+def import_users(
+    connection: Connection, rows: Sequence[Mapping[str, Any]], *, now: datetime
+) -> set[UUID]:
+    """Create the accounts whose id, username and verified address are free.
+
+    Args:
+        connection: The transaction of a change.
+        rows: Values by column, except for `auth_epoch`, `version` and `updated_at`.
+
+    Returns:
+        The ids of the accounts that were created.
+    """
+    found = _all(connection, _IMPORT_USERS, {"rows": json.dumps(rows, default=str), "now": now})
+    return {user_id for (user_id,) in found}
+
+
+def import_conflicts(
+    connection: Connection, rows: Sequence[Mapping[str, Any]]
+) -> list[ImportConflict]:
+    """Compare accounts to import with those that exist. Ids of deleted accounts are known, too.
+
+    Args:
+        rows: `id`, `username_key`, `email` and `email_verified` of each account.
+    """
+    found = _all(connection, _IMPORT_CONFLICTS, {"rows": json.dumps(rows, default=str)})
+    return [ImportConflict._make(row) for row in found]
+
+
 # ---- Refresh families
 
 # How many used tokens a family remembers for the replay grace. A client that refreshes more

@@ -1,7 +1,14 @@
-"""What all commands share: the settings, and how a command is refused."""
+"""What commands share: the settings, the database, and how a command is refused."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
+from auth_service.database import NOT_MIGRATED, SCHEMA_ERRORS, is_schema_missing, open_engine
+from auth_service.errors import AuthError
 from auth_service.settings import Settings, SettingsError, load_settings
 
 
@@ -27,3 +34,25 @@ def settings_or_exit() -> Settings:
         return load_settings()
     except SettingsError as error:
         raise WrongSettings(str(error)) from error
+
+
+@contextmanager
+def database() -> Iterator[Engine]:
+    """Open the database of the settings.
+
+    Raises:
+        Refused: It cannot be reached, it was not migrated, or a change is refused.
+    """
+    engine = open_engine(settings_or_exit().database_url)
+    try:
+        yield engine
+    except AuthError as error:
+        raise Refused(error.detail) from error
+    except OperationalError as error:
+        raise Refused(f"The database cannot be reached: {str(error.orig).strip()}") from error
+    except (ProgrammingError, *SCHEMA_ERRORS) as error:
+        if not is_schema_missing(error):
+            raise
+        raise Refused(NOT_MIGRATED) from error
+    finally:
+        engine.dispose()

@@ -4,20 +4,17 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
 import click
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from auth_service.audit import Origin
 from auth_service.clock import utc_now
-from auth_service.commands.context import Refused, settings_or_exit
-from auth_service.database import NOT_MIGRATED, SCHEMA_ERRORS, is_schema_missing, open_engine
-from auth_service.errors import AuthError
+from auth_service.commands.context import Refused, database, settings_or_exit
+from auth_service.commands.users_import import import_users
 from auth_service.passwords.breaches import Lookup, look_up
 from auth_service.passwords.hashing import hash_password
 from auth_service.passwords.policy import IN_A_BREACH, objections_to
@@ -37,7 +34,10 @@ _password_from_stdin = click.option(
 
 @click.group()
 def users() -> None:
-    """Create a superuser, set a password, reset a second factor, deactivate or list accounts."""
+    """Create a superuser, import, set a password, reset a second factor, deactivate or list."""
+
+
+users.add_command(import_users)
 
 
 @users.command("create-admin")
@@ -47,7 +47,7 @@ def users() -> None:
 def create_admin(*, username: str, email: str, password_stdin: bool) -> None:
     """Create a superuser. Asks for the password."""
     username = _validate(Username, username)
-    with _engine() as engine:
+    with database() as engine:
         password_hash = _ask_for_hash(username, email=email, from_stdin=password_stdin)
         new = changes.NewUser(
             username=username, email=_validate(Email, email), is_staff=True, is_superuser=True
@@ -62,7 +62,7 @@ def create_admin(*, username: str, email: str, password_stdin: bool) -> None:
 @_password_from_stdin
 def set_password(*, username: str, password_stdin: bool) -> None:
     """Set an account's password and log it out everywhere. Asks for the password."""
-    with _engine() as engine:
+    with database() as engine:
         user = _find(engine, username)
         password_hash = _ask_for_hash(user.username, email=user.email, from_stdin=password_stdin)
         with changes.change(engine, origin=_ORIGIN, now=utc_now()) as change:
@@ -74,7 +74,7 @@ def set_password(*, username: str, password_stdin: bool) -> None:
 @click.argument("username")
 def deactivate(*, username: str) -> None:
     """Deactivate an account and revoke its tokens."""
-    with _engine() as engine:
+    with database() as engine:
         user_id = _find(engine, username).id
         with changes.change(engine, origin=_ORIGIN, now=utc_now()) as change:
             changes.deactivate(change, user_id)
@@ -85,7 +85,7 @@ def deactivate(*, username: str) -> None:
 @click.argument("username")
 def reset_second_factor(*, username: str) -> None:
     """Remove the second factor of a user who has lost it, and log the account out everywhere."""
-    with _engine() as engine:
+    with database() as engine:
         user_id = _find(engine, username).id
         with changes.change(engine, origin=_ORIGIN, now=utc_now()) as change:
             changes.reset_second_factor(change, user_id)
@@ -101,7 +101,7 @@ def invite(*, email: str) -> None:
         raise Refused("SIGNUP is closed. Set it to invite or open, here and for the service.")
     email = _validate(MailAddress, email)
     answers = Answers(tokens=OneTimeTokens(secret=settings.derive_secret("one-time tokens")))
-    with _engine() as engine, engine.begin() as connection:
+    with database() as engine, engine.begin() as connection:
         answers.invite(connection, email, origin=_ORIGIN, now=utc_now())
     click.echo(f"Invited {email}. `auth-service worker` sends the mail.")
 
@@ -111,26 +111,9 @@ def invite(*, email: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 def list_users(*, search: str, as_json: bool) -> None:
     """List accounts: id, username, rights, last log-in."""
-    with _engine() as engine, engine.connect() as connection:
+    with database() as engine, engine.connect() as connection:
         for user in _all(connection, search=search):
             click.echo(_json_line(user) if as_json else _line(user))
-
-
-@contextmanager
-def _engine() -> Iterator[Engine]:
-    engine = open_engine(settings_or_exit().database_url)
-    try:
-        yield engine
-    except AuthError as error:
-        raise Refused(error.detail) from error
-    except OperationalError as error:
-        raise Refused(f"The database cannot be reached: {str(error.orig).strip()}") from error
-    except (ProgrammingError, *SCHEMA_ERRORS) as error:
-        if not is_schema_missing(error):
-            raise
-        raise Refused(NOT_MIGRATED) from error
-    finally:
-        engine.dispose()
 
 
 def _validate(kind: Any, value: str) -> str:

@@ -4,13 +4,14 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from auth_service.errors import Overloaded, TooManyAttempts
+from auth_service.passwords import imported
 from auth_service.passwords.normalization import normalize
 
 # OWASP's second recommendation for argon2id: 19 MiB, two passes, one lane.
@@ -21,6 +22,8 @@ DUMMY_HASH = (
     "$argon2id$v=19$m=19456,t=2,p=1$MOS3fphUvdhi5nJp1JDxug$"
     "gPW7Pi3vswVJUMS7BMYhI1e8ASfsKYmPve4X6P4zC30"
 )
+# Of accounts without a password. Django's mark for the same.
+UNUSABLE = "!"
 
 _QUEUE_LENGTH = 32
 # Of 33 places. More log-ins of one account at once leave the rest of the queue to others.
@@ -37,7 +40,10 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(password: str, *, password_hash: str) -> bool:
-    """Compare a password with a hash; a malformed hash matches no password."""
+    """Compare a password with a hash.
+
+    A malformed hash, and that of an account without a password, match none; that takes as long.
+    """
     normal = normalize(password)
     # Hashes of earlier releases, and imported ones, were made from the password as it was typed.
     return _matches(normal, password_hash) or (
@@ -46,15 +52,22 @@ def verify_password(password: str, *, password_hash: str) -> bool:
 
 
 def _matches(password: str, password_hash: str) -> bool:
+    if imported.is_imported(password_hash):
+        return imported.matches(password, password_hash)
     try:
         return _ARGON2.verify(password_hash, password)
-    except (VerificationError, InvalidHashError):
+    except InvalidHashError:
+        # Not the answer, but its time: an account without a password looks like no account.
+        with suppress(VerificationError):
+            _ARGON2.verify(DUMMY_HASH, password)
+        return False
+    except VerificationError:
         return False
 
 
 def needs_rehash(password_hash: str) -> bool:
-    """Say whether a hash was made with parameters other than the current ones."""
-    return _ARGON2.check_needs_rehash(password_hash)
+    """Say whether a hash is of another algorithm, or was made with other parameters."""
+    return imported.is_imported(password_hash) or _ARGON2.check_needs_rehash(password_hash)
 
 
 class HashingSlot:
