@@ -151,6 +151,9 @@ _SENTENCES: Mapping[str, Callable[[str, str, Event], str]] = {
     "user.email_verified": _simply("{account} confirmed an e-mail address."),
     "user.invited": _simply("{actor} sent an invitation to sign up."),
     "user.sessions_ended": _simply("{actor} ended all sessions of {user}."),
+    "users.imported": lambda actor, _user, detail: (
+        f"{actor} imported {detail.get('accounts')} accounts."
+    ),
     "audit.exported": lambda actor, _user, detail: (
         f"{actor} exported this log as {str(detail.get('format', '')).upper()}{_by(detail)}."
     ),

@@ -87,7 +87,10 @@ def import_batch(
             _log(change, [user for user in batch if user.account_id in created])
         outcomes = dict.fromkeys(created, Outcome.IMPORTED)
         if existing := [user for user in batch if user.account_id not in created]:
-            outcomes |= check_batch(change.connection, existing)
+            found = check_batch(change.connection, existing)
+            if Outcome.IMPORTED in found.values():
+                raise RuntimeError("An account was neither created nor in conflict with another.")
+            outcomes |= found
         return outcomes
 
 
