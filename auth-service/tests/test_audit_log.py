@@ -400,3 +400,11 @@ def test_a_deleted_account_leaves_no_name(
         rows = connection.execute(select(audit_event)).all()
         assert connection.scalar(select(func.count()).select_from(audit_event)) == 4
     assert "a-name-to-forget" not in str(rows)
+
+
+@pytest.mark.parametrize("since", ["0999-10-04T07:51:44-21:26", "0001-01-01T00:00:00+23:00"])
+def test_a_time_with_an_odd_offset_is_no_server_error(as_billing: httpx.Client, since: str) -> None:
+    """PostgreSQL knows fewer offsets than ISO 8601."""
+    answer = as_billing.get("/internal/audit", params={"since": since})
+
+    assert answer.status_code in (200, 400, 403)

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -32,6 +32,14 @@ def _without_nul(value: str) -> str:
     if "\0" in value:
         raise ValueError("Remove the NUL characters")
     return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    # PostgreSQL knows no offset of 16 hours and more.
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("Use a time between the years 1 and 9999 of UTC") from None
 
 
 def _username(value: str) -> str:
@@ -423,6 +431,9 @@ class AuditEventOut(BaseModel):
     detail: dict[str, Any]
 
 
+_Time = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+
+
 class AuditFilters(BaseModel):
     """Which events of the audit log: those that match every filter that is given."""
 
@@ -432,8 +443,8 @@ class AuditFilters(BaseModel):
     source: AuditSource | None = Field(
         default=None, description="Events from this address, or by this service or command."
     )
-    since: AwareDatetime | None = Field(default=None, description="At this time or later.")
-    until: AwareDatetime | None = Field(default=None, description="Before this time.")
+    since: _Time | None = Field(default=None, description="At this time or later.")
+    until: _Time | None = Field(default=None, description="Before this time.")
 
 
 class AuditQuery(AuditFilters):
