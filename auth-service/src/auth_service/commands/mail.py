@@ -2,22 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
-from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from auth_service.clock import utc_now
-from auth_service.commands.context import Refused, settings_or_exit
-from auth_service.database import NOT_MIGRATED, SCHEMA_ERRORS, is_schema_missing, open_engine
+from auth_service.commands.context import Refused, database, settings_or_exit
 from auth_service.mail import outbox
 from auth_service.mail.outbox import Mail
 from auth_service.mail.rendering import Composer
 from auth_service.mail.smtp import NotSent
 from auth_service.mail.smtp import Refused as RefusedByServer
-from auth_service.settings import Settings
 
 _MOST = 500
 
@@ -32,7 +26,7 @@ def mail() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programs.")
 def list_mails(*, unsent: bool, as_json: bool) -> None:
     """List the mails of the last week, newest first: id, time, state, recipient, last answer."""
-    with _transaction(settings_or_exit()) as connection:
+    with database() as engine, engine.begin() as connection:
         for row in outbox.latest(connection, limit=_MOST, unsent=unsent):
             click.echo(_json_line(row) if as_json else _line(row))
 
@@ -61,25 +55,9 @@ def send_test(*, address: str) -> None:
 @mail.command()
 def retry() -> None:
     """Make all mails due that wait, and those of the last day that were given up."""
-    with _transaction(settings_or_exit()) as connection:
+    with database() as engine, engine.begin() as connection:
         count = outbox.retry(connection, now=utc_now())
     click.echo(f"{count} mails are due. `auth-service worker` sends them.")
-
-
-@contextmanager
-def _transaction(settings: Settings) -> Iterator[Connection]:
-    engine = open_engine(settings.database_url, pool_size=1)
-    try:
-        with engine.begin() as connection:
-            yield connection
-    except OperationalError as error:
-        raise Refused(f"The database cannot be reached: {str(error.orig).strip()}") from error
-    except (ProgrammingError, *SCHEMA_ERRORS) as error:
-        if not is_schema_missing(error):
-            raise
-        raise Refused(NOT_MIGRATED) from error
-    finally:
-        engine.dispose()
 
 
 def _state(row: Mail) -> str:
