@@ -22,7 +22,7 @@ from auth_service.routes.dependencies import AppState, Caller, app_state, client
 from auth_service.routes.middleware import StrictRoute
 from auth_service.routes.new_passwords import hash_new_password
 from auth_service.routes.openapi_responses import SETS_COOKIE, errors
-from auth_service.routes.token import NO_STORE, log_in
+from auth_service.routes.token import log_in
 from auth_service.schemas import AccessToken, Account, PasswordChange, RefreshIn, TokenPair
 from auth_service.users import changes
 from auth_service.users.accounts import User
@@ -57,7 +57,7 @@ async def revoke_all(user: Caller, request: Request) -> Response:
     """
     state, origin = app_state(request), origin_of(request, user.id)
     await asyncio.to_thread(_revoke_tokens, state, user, origin)
-    response = Response(status_code=204, headers=NO_STORE)
+    response = Response(status_code=204)
     if state.refresh_cookie.is_sent(request):
         state.refresh_cookie.clear(response)
     return response

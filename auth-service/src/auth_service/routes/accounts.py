@@ -32,7 +32,6 @@ from auth_service.routes.dependencies import AppState, Caller, app_state, client
 from auth_service.routes.middleware import StrictRoute
 from auth_service.routes.new_passwords import hash_new_password
 from auth_service.routes.openapi_responses import errors
-from auth_service.routes.token import NO_STORE
 from auth_service.schemas import (
     Account,
     EmailChange,
@@ -66,13 +65,12 @@ _PROMISED = MailPromised(detail="If this address can be used, a mail is on its w
     responses=errors(*_BODY_ERRORS, SignUpClosed, *_MAIL_ERRORS),
     openapi_extra=_PUBLIC,
 )
-async def sign_up(body: EmailIn, request: Request, response: Response) -> MailPromised:
+async def sign_up(body: EmailIn, request: Request) -> MailPromised:
     """The mail has a link to choose a username and a password. If the address already belongs to
     an account, the mail says so instead.
 
     Only with `SIGNUP=open`.
     """
-    response.headers.update(NO_STORE)
     await ask_to_sign_up(request, body.email)
     return _PROMISED
 
@@ -94,11 +92,10 @@ async def sign_up(body: EmailIn, request: Request, response: Response) -> MailPr
     ),
     openapi_extra=_PUBLIC,
 )
-async def confirm_sign_up(body: NewAccount, request: Request, response: Response) -> Account:
+async def confirm_sign_up(body: NewAccount, request: Request) -> Account:
     """The token comes from a sign-up or an invitation. If the username is taken, the token is still
     good for another one.
     """
-    response.headers.update(NO_STORE)
     user = await create_account(request, body.token, username=body.username, password=body.password)
     return Account.model_validate(user)
 
@@ -111,9 +108,8 @@ async def confirm_sign_up(body: NewAccount, request: Request, response: Response
     status_code=202,
     responses=errors(*_CALLER_ERRORS, *_MAIL_ERRORS, Unavailable),
 )
-async def verify_email(user: Caller, request: Request, response: Response) -> MailPromised:
+async def verify_email(user: Caller, request: Request) -> MailPromised:
     """No mail is sent if the account has no address or has verified it."""
-    response.headers.update(NO_STORE)
     state = app_state(request)
     _require_mail(state)
     if user.email and not user.email_verified_at:
@@ -133,7 +129,7 @@ async def verify_email(user: Caller, request: Request, response: Response) -> Ma
 async def confirm_email(body: LinkToken, request: Request) -> Response:
     """One address can be verified by one account only."""
     await use_link(request, by_link.verify_email, body.token)
-    return Response(status_code=204, headers=NO_STORE)
+    return Response(status_code=204)
 
 
 @router.post(
@@ -145,9 +141,8 @@ async def confirm_email(body: LinkToken, request: Request) -> Response:
     responses=errors(*_BODY_ERRORS, *_MAIL_ERRORS),
     openapi_extra=_PUBLIC,
 )
-async def reset_password(body: EmailIn, request: Request, response: Response) -> MailPromised:
+async def reset_password(body: EmailIn, request: Request) -> MailPromised:
     """The mail goes to the active accounts with this address."""
-    response.headers.update(NO_STORE)
     await ask_to_reset(request, body.email)
     return _PROMISED
 
@@ -164,7 +159,7 @@ async def reset_password(body: EmailIn, request: Request, response: Response) ->
 async def confirm_password_reset(body: PasswordReset, request: Request) -> Response:
     """Revokes all tokens of the account. If the password is refused, the link is still good."""
     await replace_password(request, body.token, password=body.new_password)
-    return Response(status_code=204, headers=NO_STORE)
+    return Response(status_code=204)
 
 
 @router.post(
@@ -177,11 +172,8 @@ async def confirm_password_reset(body: PasswordReset, request: Request) -> Respo
         *_BODY_ERRORS, *_CALLER_ERRORS, WrongPassword, *_MAIL_ERRORS, TooManyAttempts, Overloaded
     ),
 )
-async def change_email(
-    body: EmailChange, user: Caller, request: Request, response: Response
-) -> MailPromised:
+async def change_email(body: EmailChange, user: Caller, request: Request) -> MailPromised:
     """The link goes to the new address; the account keeps the old one until it is opened."""
-    response.headers.update(NO_STORE)
     state = app_state(request)
     _require_mail(state)
     await state.login.confirm(user, body.current_password, client_ip=client_ip(request))
@@ -201,7 +193,7 @@ async def change_email(
 async def confirm_email_change(body: LinkToken, request: Request) -> Response:
     """The new address is verified by this."""
     await use_link(request, by_link.change_email, body.token)
-    return Response(status_code=204, headers=NO_STORE)
+    return Response(status_code=204)
 
 
 async def ask_to_sign_up(request: Request, email: str) -> None:

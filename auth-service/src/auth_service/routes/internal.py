@@ -4,7 +4,7 @@ import base64
 import binascii
 import hmac
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request
 
 from auth_service.errors import (
     BodyTooLarge,
@@ -17,7 +17,6 @@ from auth_service.routes.dependencies import app_state
 from auth_service.routes.forms import FORM, read_form
 from auth_service.routes.middleware import StrictRoute
 from auth_service.routes.openapi_responses import errors
-from auth_service.routes.token import NO_STORE
 from auth_service.schemas import ServiceToken
 from auth_service.tokens.jwt import SERVICE_TOKEN_LIFETIME_SECONDS
 
@@ -49,14 +48,13 @@ _BASIC_AUTH_AND_FORM = {
     openapi_extra=_BASIC_AUTH_AND_FORM,
     responses=errors(MalformedBody, ValidationFailed, InvalidClient, BodyTooLarge, Unavailable),
 )
-async def obtain_service_token(request: Request, response: Response) -> ServiceToken:
+async def obtain_service_token(request: Request) -> ServiceToken:
     """The client credentials grant (RFC 6749 §4.4). The token is valid for 60 seconds."""
     state = app_state(request)
     _authenticate(request.headers.get("authorization", ""), secret=state.client_secret)
     form = await read_form(request)
     if form.get("grant_type") != "client_credentials":
         raise ValidationFailed({"grant_type": ["Send client_credentials"]})
-    response.headers.update(NO_STORE)
     return ServiceToken(
         access_token=state.issuer.issue_service(CLIENT_ID, now=state.clock()),
         expires_in=SERVICE_TOKEN_LIFETIME_SECONDS,

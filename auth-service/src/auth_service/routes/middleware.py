@@ -43,7 +43,8 @@ class PrepareRequests:
 
     It does not redirect `/path/` to `/path`, because many clients drop the body of a redirected
     POST. HEAD runs as GET (RFC 9110 §9.3.2); the server leaves the body out. An answer that does
-    not say itself whether it may be stored is not stored.
+    not say itself whether it may be stored is not stored, as those with tokens require (RFC 6749
+    §5.1).
     """
 
     def __init__(self, app: ASGIApp) -> None:

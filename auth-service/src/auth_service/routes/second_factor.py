@@ -26,7 +26,7 @@ from auth_service.errors import (
 from auth_service.routes.dependencies import AppState, Caller, app_state, client_ip, origin_of
 from auth_service.routes.middleware import StrictRoute
 from auth_service.routes.openapi_responses import SETS_COOKIE, errors
-from auth_service.routes.token import NO_STORE, log_in
+from auth_service.routes.token import log_in
 from auth_service.schemas import (
     AccessToken,
     ChallengeAnswer,
@@ -101,8 +101,7 @@ def complete(body: ChallengeAnswer, request: Request) -> Response:
     response_description="The state.",
     responses=errors(*_CALLER_ERRORS),
 )
-def status(user: Caller, request: Request, response: Response) -> SecondFactorStatus:
-    response.headers.update(NO_STORE)
+def status(user: Caller, request: Request) -> SecondFactorStatus:
     with app_state(request).autocommit.connect() as connection:
         return SecondFactorStatus.model_validate(enrolment.status(connection, user))
 
@@ -114,13 +113,10 @@ def status(user: Caller, request: Request, response: Response) -> SecondFactorSt
     response_description="A new secret.",
     responses=errors(*_BODY_ERRORS, *_CALLER_ERRORS, *_PASSWORD_ERRORS, SecondFactorActive),
 )
-async def enrol(
-    body: PasswordConfirmation, user: Caller, request: Request, response: Response
-) -> NewSecondFactor:
+async def enrol(body: PasswordConfirmation, user: Caller, request: Request) -> NewSecondFactor:
     """Returns a secret for an authenticator app. Nothing changes until a code confirms it."""
     state, ip = app_state(request), client_ip(request)
     await state.login.confirm(user, body.current_password, client_ip=ip)
-    response.headers.update(NO_STORE)
     return await asyncio.to_thread(start_enrolment, state, user)
 
 
@@ -133,12 +129,9 @@ async def enrol(
         *_BODY_ERRORS, *_CALLER_ERRORS, WrongCode, SecondFactorActive, EnrolmentNotStarted
     ),
 )
-def confirm(
-    body: CodeConfirmation, user: Caller, request: Request, response: Response
-) -> RecoveryCodes:
+def confirm(body: CodeConfirmation, user: Caller, request: Request) -> RecoveryCodes:
     """Log-ins need a code from now on. Keep the recovery codes: they are not shown again."""
     origin = origin_of(request, user.id)
-    response.headers.update(NO_STORE)
     return confirm_enrolment(app_state(request), user, body.code, origin=origin)
 
 
@@ -156,12 +149,11 @@ def confirm(
     ),
 )
 async def replace_recovery_codes(
-    body: PasswordAndProof, user: Caller, request: Request, response: Response
+    body: PasswordAndProof, user: Caller, request: Request
 ) -> RecoveryCodes:
     """Takes the current password and a code or recovery code. The old recovery codes end."""
     state, origin = app_state(request), origin_of(request, user.id)
     await _prove_both(state, user, body, origin=origin)
-    response.headers.update(NO_STORE)
     return await asyncio.to_thread(_replace_recovery_codes, state, user, origin)
 
 
@@ -184,7 +176,7 @@ async def disable(body: PasswordAndProof, user: Caller, request: Request) -> Res
     state, origin = app_state(request), origin_of(request, user.id)
     await _prove_both(state, user, body, origin=origin)
     await asyncio.to_thread(_disable, state, user, origin)
-    return Response(status_code=204, headers=NO_STORE)
+    return Response(status_code=204)
 
 
 def start_enrolment(state: AppState, user: User) -> NewSecondFactor:

@@ -15,7 +15,6 @@ from auth_service.errors import (
 from auth_service.routes.dependencies import Caller, app_state, origin_of
 from auth_service.routes.middleware import StrictRoute
 from auth_service.routes.openapi_responses import errors
-from auth_service.routes.token import NO_STORE
 from auth_service.schemas import SessionList, SessionOut
 from auth_service.tokens import sessions
 
@@ -42,12 +41,9 @@ CurrentSession = Annotated[UUID | None, Depends(current_session)]
     summary="List the caller's sessions",
     response_description="The live sessions.",
 )
-def list_sessions(
-    user: Caller, current_id: CurrentSession, request: Request, response: Response
-) -> SessionList:
+def list_sessions(user: Caller, current_id: CurrentSession, request: Request) -> SessionList:
     """A session begins with a log-in and lives as long as its refresh token is used in time."""
     state = app_state(request)
-    response.headers.update(NO_STORE)
     with state.autocommit.connect() as connection:
         found = sessions.live_sessions(
             connection, user.id, current_id=current_id, now=state.clock()
@@ -72,7 +68,7 @@ def end_session(session_id: UUID, user: Caller, request: Request) -> Response:
     state, origin = app_state(request), origin_of(request, user.id)
     with state.engine.begin() as connection:
         sessions.end(connection, session_id, user_id=user.id, origin=origin, now=state.clock())
-    return Response(status_code=204, headers=NO_STORE)
+    return Response(status_code=204)
 
 
 @router.post(
@@ -92,4 +88,4 @@ def end_other_sessions(user: Caller, current_id: CurrentSession, request: Reques
         sessions.end_others(
             connection, current_id, user_id=user.id, origin=origin, now=state.clock()
         )
-    return Response(status_code=204, headers=NO_STORE)
+    return Response(status_code=204)

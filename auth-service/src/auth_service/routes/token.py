@@ -41,8 +41,6 @@ from auth_service.users.accounts import User
 
 router = APIRouter(prefix="/api/token", tags=["token"], route_class=StrictRoute)
 
-# RFC 6749 §5.1: a response with a token must not be cached.
-NO_STORE = {"Cache-Control": "no-store"}
 _CLAIMS_EXAMPLE = {
     "token_type": "access",
     "exp": 1791036300,
@@ -211,7 +209,7 @@ async def revoke(request: Request) -> Response:
 
     Without `token` in the body, the refresh token is read from the cookie, which is deleted.
     """
-    cookie, response = app_state(request).refresh_cookie, JSONResponse({}, headers=NO_STORE)
+    cookie, response = app_state(request).refresh_cookie, JSONResponse({})
     if cookie.is_sent(request) and not await has_field(request, "token"):
         unverified_token = cookie.read(request)
         cookie.clear(response)
@@ -242,12 +240,12 @@ def token_pair(
         now=now,
     )
     if refresh_in == "none":
-        return JSONResponse({"access": access_token}, headers=NO_STORE)
+        return JSONResponse({"access": access_token})
     refresh_token = state.issuer.issue_refresh(grant, now=now)
     if refresh_in == "body":
         pair = {"refresh": refresh_token, "access": access_token}
-        return Response(json.dumps(pair), media_type="application/json", headers=NO_STORE)
-    response = JSONResponse({"access": access_token}, headers=NO_STORE)
+        return Response(json.dumps(pair), media_type="application/json")
+    response = JSONResponse({"access": access_token})
     max_age = grant.expires_at - int(now.timestamp())
     state.refresh_cookie.set(response, refresh_token, max_age=max_age)
     return response

@@ -21,7 +21,6 @@ from auth_service.routes.dependencies import InternalOrigin, app_state
 from auth_service.routes.middleware import StrictRoute
 from auth_service.routes.openapi_responses import errors
 from auth_service.routes.second_factor import confirm_enrolment, shown, start_enrolment
-from auth_service.routes.token import NO_STORE
 from auth_service.schemas import CodeIn, NewSecondFactor, RecoveryCodes, UserOut
 from auth_service.second_factor import enrolment
 from auth_service.users import accounts, changes
@@ -56,13 +55,10 @@ def start(user_id: UUID, request: Request, _origin: InternalOrigin) -> Response:
     response_description="The secret.",
     responses=errors(SecondFactorActive, EnrolmentNotStarted),
 )
-def pending(
-    user_id: UUID, request: Request, response: Response, _origin: InternalOrigin
-) -> NewSecondFactor:
+def pending(user_id: UUID, request: Request, _origin: InternalOrigin) -> NewSecondFactor:
     state, user = app_state(request), _user(request, user_id)
     with state.autocommit.connect() as connection:
         secret = enrolment.pending(connection, user, protection=state.second_factor.protection)
-    response.headers.update(NO_STORE)
     return shown(state, user, secret)
 
 
@@ -75,10 +71,7 @@ def pending(
         MalformedBody, BodyTooLarge, WrongCode, SecondFactorActive, EnrolmentNotStarted
     ),
 )
-def confirm(
-    user_id: UUID, body: CodeIn, request: Request, response: Response, origin: InternalOrigin
-) -> RecoveryCodes:
-    response.headers.update(NO_STORE)
+def confirm(user_id: UUID, body: CodeIn, request: Request, origin: InternalOrigin) -> RecoveryCodes:
     user = _user(request, user_id)
     return confirm_enrolment(app_state(request), user, body.code, origin=origin)
 
